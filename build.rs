@@ -1,0 +1,29 @@
+//! Writes `include/rouet.h` from `src/ffi` when it differs from what is there.
+
+use std::{env, fs, path::PathBuf};
+
+fn main() {
+    println!("cargo::rerun-if-changed=src/ffi");
+    println!("cargo::rerun-if-changed=cbindgen.toml");
+    println!("cargo::rerun-if-changed=include/rouet.h");
+    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR").expect("set by cargo"));
+    let config = cbindgen::Config::from_file(root.join("cbindgen.toml"))
+        .unwrap_or_else(|error| panic!("cbindgen.toml: {error}"));
+    let mut header = Vec::new();
+    cbindgen::Builder::new()
+        .with_config(config)
+        // The rest of the room is found from here.
+        .with_src(root.join("src/ffi/mod.rs"))
+        .generate()
+        .unwrap_or_else(|error| panic!("cbindgen: {error}"))
+        .write(&mut header);
+    // What Rust calls a safety section is to a C programmer what a call asks for.
+    let header = String::from_utf8(header)
+        .expect("the sources are UTF-8")
+        .replace("// # Safety\n", "// Requires:\n");
+    let path = root.join("include/rouet.h");
+    if fs::read_to_string(&path).is_ok_and(|old| old == header) {
+        return;
+    }
+    fs::write(&path, header).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+}

@@ -1,0 +1,560 @@
+/* rouet: downloads or resolves huge lazy streams of URLs, fast and politely, in bounded memory.
+ *
+ * Generated from the library's Rust sources: change them, not this file. MIT OR Apache-2.0.
+ *
+ * In one screen:
+ *
+ *     pool_t *pool;
+ *     pool_new(NULL, &pool);                            // default configuration
+ *
+ *     pool_job_t job;
+ *     pool_job_init(&job, sizeof job);
+ *     job.url = "http://example.com/";
+ *     pool_submit(pool, &job, -1);                      // any number of them
+ *     pool_finish(pool);                                // no more will come
+ *
+ *     pool_result_t *result;
+ *     while (pool_next_result(pool, -1, &result) == POOL_OK) {
+ *       printf("%s %d %zu\n", result->url, result->status, result->body_size);
+ *       pool_result_free(result);
+ *     }
+ *     pool_free(pool);
+ *
+ * A program that submits and takes results in one thread calls both with a time-out of 0 or
+ * above, so that neither waits for the other: submit until POOL_AGAIN, take until POOL_AGAIN.
+ *
+ * Words. A pool is the engine: threads, connections, politeness. A pool_t is a handle on a
+ * stream of jobs that runs on it: pool_new makes an engine and its first stream, pool_share one
+ * more stream on the same engine. A job is one URL; each job that was accepted gives exactly one
+ * result: success, error or cancelled. A group is the politeness key of a job, by default the
+ * registrable domain of its URL. A hop is one HTTP exchange: a job with redirections has several.
+ *
+ * Structs start with struct_size, set by the *_init function, which is given the size the caller
+ * was compiled with: later versions add fields at the end and know who does not have them.
+ *
+ * Text is UTF-8 and, in what the library hands out, ends in a NUL. Where a size goes with text
+ * that you hand in, a size of 0 means: up to the NUL. Flags are 0 or 1. Times are in seconds,
+ * but for timeout_ms: milliseconds, 0 never waits, negative waits for ever.
+ *
+ * Any thread may call anything with any handle, except that pool_free must be the last call on
+ * its handle. No call blocks on the network. Nothing is kept of what you pass in once a call
+ * has returned, but a job's userdata and a log function.
+ *
+ * Every function that can fail returns a pool_status_t, writes its outputs only on POOL_OK, and
+ * leaves a sentence that names the field at fault for pool_last_error.
+ */
+
+
+#ifndef ROUET_H
+#define ROUET_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The version of this header; pool_version and pool_abi_version give the library's. */
+#define POOL_VERSION "0.1.0"
+
+
+// The version of the C interface: it grows by one when a program must be compiled anew.
+#define POOL_ABI_VERSION 1
+
+// Offer HTTP/2 over TLS, HTTP/1.1 otherwise.
+#define POOL_HTTP_ANY 0
+
+// HTTP/1.1 only.
+#define POOL_HTTP_1_1 1
+
+// HTTP/2 without asking first, in the clear too (RFC 9113, section 3.3).
+#define POOL_HTTP_2_PRIOR_KNOWLEDGE 2
+
+// Download: the body is in the result.
+#define POOL_REQUEST 0
+
+// Find where the URL ends; no body.
+#define POOL_RESOLVE 1
+
+// Nothing is logged.
+#define POOL_LOG_OFF 0
+
+// What the library could not do and no result tells.
+#define POOL_LOG_ERROR 1
+
+// And attempts that failed and will be made again.
+#define POOL_LOG_WARN 2
+
+// And the engine's start and stop, streams opened, finished and cancelled.
+#define POOL_LOG_INFO 3
+
+// And each hop.
+#define POOL_LOG_DEBUG 4
+
+// What a call came to.
+typedef enum pool_status_t {
+  // Done as asked.
+  POOL_OK = 0,
+  // Not now: the buffer is full, or no result is there yet, and the time to wait is up.
+  POOL_AGAIN = 1,
+  // The stream was finished or cancelled and all its results were taken: none will come.
+  POOL_DONE = 2,
+  // The stream was finished or cancelled: it takes no more jobs.
+  POOL_CLOSED = 3,
+  // An argument or a field is not what it should be; pool_last_error names it.
+  POOL_INVALID_ARGUMENT = 4,
+  // The machine gave no thread, descriptor or memory for it; pool_last_error says which.
+  POOL_OUT_OF_RESOURCES = 5,
+  // A fault in the library; pool_last_error has its words. Please report it.
+  POOL_INTERNAL_ERROR = 6,
+} pool_status_t;
+
+// A handle on one stream of jobs and the engine it runs on.
+typedef struct pool_t pool_t;
+
+// One header: of a request in pool_options_t, of an answer in pool_result_t.
+typedef struct pool_header_t {
+  // The name, in the case it was written in.
+  const char *name;
+  // The value without the white space around it. In an answer these are the bytes as received,
+  // which need not be UTF-8.
+  const char *value;
+  // The bytes of the name; 0 in a request: up to the NUL.
+  size_t name_size;
+  // The bytes of the value; 0 in a request: up to the NUL.
+  size_t value_size;
+} pool_header_t;
+
+// How jobs are done. Set by pool_options_init, then changed as wanted; copied by each call that
+// takes it.
+typedef struct pool_options_t {
+  // Set by pool_options_init.
+  size_t struct_size;
+  // The request method; NULL (default): GET for a request, HEAD for a resolve.
+  const char *method;
+  // Headers to send, in this order. Authorization, Cookie, Host and Proxy-Authorization are
+  // not sent on to another origin. A name or value with a line break or a NUL is refused.
+  const struct pool_header_t *headers;
+  // The number of headers.
+  size_t header_count;
+  // The value of a Cookie header, not sent on to another origin; NULL (default): none.
+  const char *cookie;
+  // What to send as the request's body; NULL (default): none.
+  const void *body;
+  // The bytes of the body.
+  size_t body_size;
+  // Seconds to look up the name, connect and shake hands, each hop; above 0. Default 5.
+  double connect_timeout;
+  // Seconds for a whole attempt, all hops and the body; above 0. Default 30.
+  double timeout;
+  // The largest body taken, in bytes after decompression; beyond it the job ends in
+  // body-too-large. Default 256 MiB.
+  uint64_t max_body_size;
+  // 1: ask for gzip, deflate, br or zstd, and undo them. Default 0.
+  int32_t compressed;
+  // 1 (default): follow redirections.
+  int32_t follow_redirects;
+  // How many redirections are followed before max-redirects; -1 (default): 10 for a request,
+  // 20 for a resolve.
+  int32_t max_redirects;
+  // 1: certificates go unchecked. Default 0.
+  int32_t insecure;
+  // A PEM file of the certificate authorities to trust; NULL (default): the system's.
+  const char *ca_file;
+  // http://, https://, socks5:// or socks5h://, with credentials if it needs them; NULL
+  // (default): none. The environment's http_proxy is not looked at.
+  const char *proxy;
+  // "HOST:PORT:CONNECT-TO-HOST:CONNECT-TO-PORT", as in curl: connect there instead. An empty
+  // HOST or PORT matches any.
+  const char *const *connect_to;
+  // The number of connect_to entries. Default 0.
+  size_t connect_to_count;
+  // "HOST:PORT:ADDRESS[,ADDRESS]", as in curl's --resolve: use these addresses.
+  const char *const *dns;
+  // The number of dns entries. Default 0.
+  size_t dns_count;
+  // The local interface, address or host name to connect from; NULL (default): any.
+  const char *network_interface;
+  // POOL_HTTP_ANY (default), POOL_HTTP_1_1 or POOL_HTTP_2_PRIOR_KNOWLEDGE.
+  int32_t http_version;
+  // 1: a failed attempt is made again, after retry_min_wait·4^(n−1) seconds, at most
+  // retry_max_wait, varied by a quarter either way. The waiting job occupies no worker, and its
+  // group's throttle still holds. Made again: connections refused, reset or broken off,
+  // unreachable hosts and networks, protocol errors, and names that can't be looked up for now.
+  // Default 0.
+  int32_t retry;
+  // Attempts in all, the first included; at least 1. Default 3.
+  uint32_t retry_max_attempts;
+  // 1: time-outs are tried again too. Default 0.
+  int32_t retry_on_timeout;
+  // Seconds to wait after the first attempt; 0 or above. Default 10.
+  double retry_min_wait;
+  // The longest wait, in seconds; at least retry_min_wait. Default 86400: one day.
+  double retry_max_wait;
+  // Statuses of a final answer that are tried again too.
+  const uint16_t *retry_on_statuses;
+  // The number of these statuses. Default 0.
+  size_t retry_on_status_count;
+} pool_options_t;
+
+// How a pool and its stream are set up. Set by pool_config_init, then changed as wanted; copied
+// by the call that takes it.
+typedef struct pool_config_t {
+  // Set by pool_config_init.
+  size_t struct_size;
+  // Of the pool: transfers at once, over all its streams; 0 (default): 64 a core, within the
+  // process's limit of descriptors.
+  uint32_t max_workers;
+  // Of the pool: threads that run transfers, 256 at most; 0 (default): one a core. Never more
+  // than max_workers.
+  uint32_t threads;
+  // Of the pool: seconds between the end (and the start) of a group's last job and the start
+  // of its next; 0 or above. Default 0.2.
+  double throttle;
+  // Of the pool: jobs of one group in flight at once; at least 1. Default 1.
+  uint32_t domain_parallelism;
+  // Of the stream: 1: results come in the order of submission, within a window of buffer_size
+  // jobs. Default 0: as they are done.
+  int32_t ordered;
+  // Of the stream: 1: a job without URL gives a result without URL, error and answer.
+  // Default 0: it is POOL_INVALID_ARGUMENT.
+  int32_t passthrough;
+  // Of the stream: jobs held and not started, and again jobs started whose results were not
+  // taken; at least 1. Default 1024. An ordered stream has this many jobs outstanding in all.
+  size_t buffer_size;
+  // Of the stream: bytes of results not taken, beyond which no more jobs are started; at
+  // least 1. Default 256 MiB.
+  uint64_t max_buffered_bytes;
+  // Of the stream: how its jobs are done; NULL (default): the defaults of pool_options_init.
+  const struct pool_options_t *options;
+} pool_config_t;
+
+// One URL to request or resolve. Set by pool_job_init, then changed as wanted; copied when
+// submitted.
+typedef struct pool_job_t {
+  // Set by pool_job_init.
+  size_t struct_size;
+  // The URL. White space around it is taken off and http:// put before it when it has no
+  // scheme. A bad one gives a result with invalid-url. NULL or empty: see passthrough in
+  // pool_config_t.
+  const char *url;
+  // The bytes of the URL; 0 (default): up to the NUL.
+  size_t url_size;
+  // The politeness key; NULL (default): the registrable domain of the URL, or its host when
+  // that has none. The empty text "" is unconstrained: no throttle, no limit.
+  const char *group;
+  // The bytes of the group; 0 (default): up to the NUL.
+  size_t group_size;
+  // Comes back in the result.
+  uint64_t tag;
+  // Comes back in the result; never looked at.
+  void *userdata;
+  // How the job is done; NULL (default): as the stream's options say.
+  const struct pool_options_t *options;
+  // POOL_REQUEST (default) or POOL_RESOLVE.
+  int32_t kind;
+} pool_job_t;
+
+// One entry of a result's stack: a URL the job was at.
+typedef struct pool_hop_t {
+  // The URL as it was requested.
+  const char *url;
+  // Its bytes, without the NUL.
+  size_t url_size;
+  // What led on from here: "location-header"; or "hit": this is where the job ended.
+  const char *type;
+  // The answer's status; 0: no answer came.
+  int32_t status;
+} pool_hop_t;
+
+// What came of a job. The caller's, until pool_result_free.
+//
+// The struct and everything it points to but the body and userdata are one block of memory:
+// block_size bytes from the struct's own address. The body is one more. Both can be copied whole.
+typedef struct pool_result_t {
+  // The size of this struct in the library that made it.
+  size_t struct_size;
+  // The bytes of the block, this struct included.
+  size_t block_size;
+  // The job's tag.
+  uint64_t tag;
+  // The job's userdata.
+  void *userdata;
+  // The URL as it was submitted; NULL: the job had none (passthrough).
+  const char *url;
+  // Its bytes, without the NUL.
+  size_t url_size;
+  // NULL: success, whatever the status. Otherwise the error's stable name, as
+  // "connection-refused"; docs/errors.md lists them.
+  const char *error_code;
+  // What failed, where and why, for people; NULL on success.
+  const char *error_message;
+  // Where the job ended: the last URL of the stack; NULL when there is none.
+  const char *end_url;
+  // Its bytes, without the NUL.
+  size_t end_url_size;
+  // The headers of the last answer, in order, case and repeats kept.
+  const struct pool_header_t *headers;
+  // The number of headers.
+  size_t header_count;
+  // The URLs the job was at, one a hop, the first one first.
+  const struct pool_hop_t *stack;
+  // The number of these.
+  size_t stack_count;
+  // The body of the last answer, decompressed when the job asked for compression; not followed
+  // by a NUL. NULL: none.
+  const uint8_t *body;
+  // Its bytes.
+  size_t body_size;
+  // When the last attempt began, in seconds since 1970 UTC.
+  double start_time;
+  // When it ended.
+  double end_time;
+  // Seconds of the last attempt, over all its hops, in looking up names.
+  double name_lookup_time;
+  // ... in connecting, to a proxy too.
+  double connect_time;
+  // ... in TLS handshakes.
+  double tls_time;
+  // ... from then to the first byte of the answer.
+  double wait_time;
+  // ... from the first byte of the answer to its last.
+  double receive_time;
+  // POOL_REQUEST or POOL_RESOLVE.
+  int32_t kind;
+  // The status of the last answer; 0: none came.
+  int32_t status;
+  // How many attempts were made; 0: none, the job ended before its first.
+  uint32_t attempts;
+} pool_result_t;
+
+// What a stream and its engine are doing and have done. Set struct_size before pool_stats.
+typedef struct pool_stats_t {
+  // sizeof(pool_stats_t), set by the caller.
+  size_t struct_size;
+  // Of the stream: jobs accepted so far.
+  uint64_t accepted;
+  // Of the stream: results taken so far.
+  uint64_t delivered;
+  // Of the stream: results so far, taken or not, that were errors.
+  uint64_t failed;
+  // Of the stream: jobs accepted and not started, those that wait for a retry included.
+  uint64_t held;
+  // Of the stream: jobs started whose results were not taken.
+  uint64_t started;
+  // Of the stream: bytes of bodies and headers of results not taken.
+  uint64_t buffered_bytes;
+  // Of the engine: transfers running.
+  uint64_t in_flight;
+  // Of the engine: groups that have jobs, or whose throttle has not run out.
+  uint64_t groups;
+  // Of the engine: connections opened so far.
+  uint64_t connections;
+  // Of the engine: name look-ups made so far; those answered from the cache are not counted.
+  uint64_t name_lookups;
+} pool_stats_t;
+
+// Takes one line of log: `level` is a POOL_LOG_* value, `message` ends in a NUL and is valid
+// during the call. Called on any thread, on several at once; it must not call the library.
+typedef void (*pool_log_fn)(int32_t level, const char *message, void *userdata);
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+// The library's version, as "0.1.0". Static; never fails.
+const char *pool_version(void);
+
+// The POOL_ABI_VERSION the library was built with. Never fails.
+uint32_t pool_abi_version(void);
+
+// The name of a status, as "POOL_AGAIN"; "unknown status" for a number that is none.
+// Static; never fails.
+const char *pool_status_name(int32_t status);
+
+// What was wrong with the last call of this thread that returned POOL_CLOSED,
+// POOL_INVALID_ARGUMENT, POOL_OUT_OF_RESOURCES or POOL_INTERNAL_ERROR: a sentence that names the
+// field at fault; "" before the first. Yours to read until this thread's next failing call.
+// Never fails.
+const char *pool_last_error(void);
+
+// Writes the defaults into `options`; `struct_size` is `sizeof(pool_options_t)`.
+// POOL_INVALID_ARGUMENT for NULL or a size that is not known.
+//
+// Requires:
+// `options` is NULL or points to `struct_size` writable bytes.
+enum pool_status_t pool_options_init(struct pool_options_t *options, size_t struct_size);
+
+// Writes the defaults into `config`; `struct_size` is `sizeof(pool_config_t)`.
+// POOL_INVALID_ARGUMENT for NULL or a size that is not known.
+//
+// Requires:
+// `config` is NULL or points to `struct_size` writable bytes.
+enum pool_status_t pool_config_init(struct pool_config_t *config, size_t struct_size);
+
+// Writes the defaults into `job`; `struct_size` is `sizeof(pool_job_t)`.
+// POOL_INVALID_ARGUMENT for NULL or a size that is not known.
+//
+// Requires:
+// `job` is NULL or points to `struct_size` writable bytes.
+enum pool_status_t pool_job_init(struct pool_job_t *job, size_t struct_size);
+
+// Starts an engine and opens its first stream. `config` may be NULL: the defaults.
+// Writes the handle to `pool`; pool_free ends it.
+//
+// POOL_INVALID_ARGUMENT names the field; POOL_OUT_OF_RESOURCES: no thread or descriptor.
+//
+// Requires:
+// `config` and what it points to are as pool_config_t says; `pool` is writable.
+enum pool_status_t pool_new(const struct pool_config_t *config, struct pool_t **pool);
+
+// Opens one more stream on the engine of `pool`: its own jobs, order, buffer and results, the
+// same threads, connections and politeness. `config` may be NULL: the defaults; its fields that
+// are of the pool must be as pool_config_init left them, or as pool_new was given them.
+// Writes the handle to `shared`; pool_free ends it. The engine lives until its last handle ends.
+//
+// POOL_INVALID_ARGUMENT names the field.
+//
+// Requires:
+// `pool` is a live handle; `config` and what it points to are as pool_config_t says; `shared`
+// is writable.
+enum pool_status_t pool_share(struct pool_t *pool,
+                              const struct pool_config_t *config,
+                              struct pool_t **shared);
+
+// Ends a handle: cancels what its stream has outstanding, frees the results that were not taken
+// and, when it was the engine's last handle, stops and joins the threads. Returns promptly,
+// whatever the network does. NULL is nothing. Must be the last call on the handle, and no other
+// call on it may be running. Never fails.
+//
+// Requires:
+// `pool` is NULL or a live handle that no other thread is using.
+void pool_free(struct pool_t *pool);
+
+// Hands a job to the stream, which copies what it needs. With `timeout_ms` 0 it never waits;
+// otherwise it waits so long (negative: for ever) for room in the buffer. A program with one
+// thread must not wait for ever: room comes when it takes results.
+//
+// POOL_OK: accepted; exactly one result will come. POOL_AGAIN: no room in time; nothing was
+// kept. POOL_CLOSED: the stream was finished or cancelled. POOL_INVALID_ARGUMENT names the field.
+//
+// Requires:
+// `pool` is a live handle; `job` and what it points to are as pool_job_t says.
+enum pool_status_t pool_submit(struct pool_t *pool,
+                               const struct pool_job_t *job,
+                               int32_t timeout_ms);
+
+// Hands over `count` jobs in order and writes to `accepted` how many there was room for: with
+// `timeout_ms` 0 those that fit at once, otherwise it waits so long (negative: for ever) until
+// all fit.
+//
+// POOL_OK: all were accepted. POOL_AGAIN: some were not; `accepted` says how many were.
+// POOL_CLOSED, POOL_INVALID_ARGUMENT: the job at index `accepted` was refused, those before it
+// were accepted.
+// `accepted` is written whatever the status, unless it or another argument is NULL.
+//
+// Requires:
+// `pool` is a live handle; `jobs` points to `count` jobs of the first one's struct_size, each
+// as pool_job_t says; `accepted` is writable.
+enum pool_status_t pool_submit_many(struct pool_t *pool,
+                                    const struct pool_job_t *jobs,
+                                    size_t count,
+                                    int32_t timeout_ms,
+                                    size_t *accepted);
+
+// Takes the next result: the next in order for an ordered stream, the next that is done
+// otherwise. With `timeout_ms` 0 it never waits; otherwise it waits so long (negative: for ever)
+// for one. Writes it to `result`; it is the caller's until pool_result_free, also after
+// pool_free.
+//
+// POOL_OK: here it is. POOL_AGAIN: none in time. POOL_DONE: the stream was finished or cancelled
+// and all results were taken.
+//
+// Requires:
+// `pool` is a live handle; `result` is writable.
+enum pool_status_t pool_next_result(struct pool_t *pool,
+                                    int32_t timeout_ms,
+                                    struct pool_result_t **result);
+
+// Takes up to `max` results at once: waits as pool_next_result does for the first one, then
+// takes those that are there. Writes them to `results` and their number to `count`.
+//
+// POOL_OK: at least one. POOL_AGAIN and POOL_DONE as for pool_next_result.
+//
+// Requires:
+// `pool` is a live handle; `results` has room for `max` pointers; `count` is writable.
+enum pool_status_t pool_next_results(struct pool_t *pool,
+                                     struct pool_result_t **results,
+                                     size_t max,
+                                     int32_t timeout_ms,
+                                     size_t *count);
+
+// Says that no more jobs will come: pool_submit gives POOL_CLOSED from now on, and
+// pool_next_result gives POOL_DONE once all results were taken. May be called again.
+//
+// Requires:
+// `pool` is a live handle.
+enum pool_status_t pool_finish(struct pool_t *pool);
+
+// Finishes the stream and ends what it has outstanding: each job's result comes, promptly, with
+// the error "cancelled" unless the job was done already. Does not wait. Other streams of the
+// engine go on. May be called again.
+//
+// Requires:
+// `pool` is a live handle.
+enum pool_status_t pool_cancel(struct pool_t *pool);
+
+// Writes to `pending` how many accepted jobs' results were not taken yet. A crawl that answers
+// results with new jobs is drained when it is 0.
+//
+// Requires:
+// `pool` is a live handle; `pending` is writable.
+enum pool_status_t pool_pending(struct pool_t *pool, size_t *pending);
+
+// Writes to `fd` a descriptor that polls readable while pool_next_result would not give
+// POOL_AGAIN: a result is there, or the stream is done. For poll, epoll, libuv and the like.
+// It is the handle's, made by the first call: only poll it; pool_free closes it.
+//
+// POOL_OUT_OF_RESOURCES: no descriptor is left.
+//
+// Requires:
+// `pool` is a live handle; `fd` is writable.
+enum pool_status_t pool_event_fd(struct pool_t *pool, int *fd);
+
+// Sets the rule of one group, a registrable domain or the name a job gave: `throttle` in
+// seconds, 0 or above, `parallelism` at least 1. It holds over all streams of the engine, from
+// the group's next start on, until it is set anew.
+//
+// Requires:
+// `pool` is a live handle; `domain` ends in a NUL.
+enum pool_status_t pool_set_domain_rule(struct pool_t *pool,
+                                        const char *domain,
+                                        double throttle,
+                                        uint32_t parallelism);
+
+// Writes to `stats` what the stream and its engine are doing; the figures may be a moment old.
+//
+// Requires:
+// `pool` is a live handle; `stats` has struct_size bytes, and that field is set.
+enum pool_status_t pool_stats(struct pool_t *pool, struct pool_stats_t *stats);
+
+// Sends what the engine has to say, up to `level`, to `log`; NULL or POOL_LOG_OFF: nowhere (the
+// default). Holds for all streams of the engine. A line may still reach the former function
+// while this call runs, but not after it.
+//
+// Requires:
+// `pool` is a live handle; `log` may be called on any thread, with `userdata`, until it is
+// replaced or the engine's last handle is freed.
+enum pool_status_t pool_set_log(struct pool_t *pool,
+                                int32_t level,
+                                pool_log_fn log,
+                                void *userdata);
+
+// Frees a result, its block and its body. NULL is nothing. Never fails.
+//
+// Requires:
+// `result` is NULL or came from pool_next_result or pool_next_results and was not freed.
+void pool_result_free(struct pool_result_t *result);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* ROUET_H */

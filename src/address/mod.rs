@@ -1,0 +1,234 @@
+//! Reading URLs: what a job's text means, and which site it belongs to. Pure.
+
+use std::borrow::Cow;
+
+use url::{Host, Url};
+
+use crate::error::{ErrorCode, Failure};
+
+/// The URL a job's text stands for: trimmed, with a scheme, `http` or `https`, parsed by the
+/// WHATWG URL standard.
+pub(crate) fn clean(text: &str) -> Result<Url, Failure> {
+    let invalid = |why: &str| {
+        let mut shown: String = text.chars().take(200).collect();
+        if shown.len() < text.len() {
+            shown.push('…');
+        }
+        Failure::new(
+            ErrorCode::InvalidUrl,
+            format!("{shown:?} is not a URL that can be requested: {why}"),
+        )
+    };
+    let trimmed = text.trim();
+    if trimmed.contains(|c: char| c.is_control()) {
+        return Err(invalid("it has a control character"));
+    }
+    let with_scheme = match has_scheme(trimmed) {
+        true => Cow::Borrowed(trimmed),
+        false => Cow::Owned(format!("http://{}", trimmed.trim_start_matches('/'))),
+    };
+    let url = Url::parse(&with_scheme).map_err(|error| invalid(&error.to_string()))?;
+    check(&url).map_err(|why| invalid(&why))?;
+    Ok(url)
+}
+
+/// Whether a URL is one of those that are requested, or why not.
+pub(crate) fn check(url: &Url) -> Result<(), String> {
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(format!("its scheme is {}, not http or https", url.scheme()));
+    }
+    match url.host_str() {
+        None | Some("") => Err("it has no host".into()),
+        Some(_) if url.port() == Some(0) => Err("port 0 can't be connected to".into()),
+        Some(_) => Ok(()),
+    }
+}
+
+/// Whether text starts with a scheme, rather than with `host:port`.
+fn has_scheme(text: &str) -> bool {
+    let Some((scheme, rest)) = text.split_once(':') else {
+        return false;
+    };
+    let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
+    // `localhost:8080/x` has a port behind its colon; `mailto:x` and `http:/x` have not.
+    let port = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let is_port = port.bytes().all(|byte| byte.is_ascii_digit()) && !rest.starts_with("//");
+    is_scheme && !(is_port && (scheme.contains('.') || !port.is_empty()))
+}
+
+/// The politeness key of a URL: its registrable domain by the public suffix list, private section
+/// included; or its host, when that has none (an IP address, `localhost`, a suffix itself, one
+/// under a suffix the list does not know).
+pub(crate) fn group(url: &Url) -> &str {
+    let host = url.host_str().unwrap_or_default();
+    if !matches!(url.host(), Some(Host::Domain(_))) {
+        return host;
+    }
+    let host = host.strip_suffix('.').unwrap_or(host);
+    match psl::domain(host.as_bytes()) {
+        Some(domain) if domain.suffix().is_known() => &host[host.len() - domain.as_bytes().len()..],
+        _ => host,
+    }
+}
+
+/// Where a `Location` header leads from `base`.
+///
+/// The header may be relative, and its bytes UTF-8 or Latin-1 (RFC 9110, section 10.2.2 asks for
+/// ASCII; servers send both). Latin-1 bytes are percent-encoded as they are, which is what the
+/// server that sent them expects back. A target without fragment inherits the base's (same
+/// section).
+pub(crate) fn location(base: &Url, header: &[u8]) -> Result<Url, Failure> {
+    let text = decode_location(header).ok_or_else(|| {
+        Failure::new(
+            ErrorCode::BadlyEncodedLocation,
+            format!(
+                "{base} redirects to {:?}, which is neither UTF-8 nor Latin-1 text",
+                String::from_utf8_lossy(header)
+            ),
+        )
+    })?;
+    let invalid = |why: String| {
+        Failure::new(
+            ErrorCode::InvalidRedirect,
+            format!("{base} redirects to {text:?}: {why}"),
+        )
+    };
+    let mut url = base
+        .join(&text)
+        .map_err(|error| invalid(error.to_string()))?;
+    check(&url).map_err(invalid)?;
+    if url.fragment().is_none() {
+        url.set_fragment(base.fragment());
+    }
+    Ok(url)
+}
+
+fn decode_location(header: &[u8]) -> Option<Cow<'_, str>> {
+    if header
+        .iter()
+        .any(|byte| byte.is_ascii_control() && *byte != b'\t')
+    {
+        return None;
+    }
+    if let Ok(text) = std::str::from_utf8(header) {
+        return Some(text.into());
+    }
+    // 0x80 to 0x9F are no characters of Latin-1.
+    if header.iter().any(|byte| (0x80..0xA0).contains(byte)) {
+        return None;
+    }
+    let mut text = String::with_capacity(header.len() + 16);
+    for &byte in header {
+        match byte.is_ascii() {
+            true => text.push(byte.into()),
+            false => text.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    Some(text.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cleaned(text: &str) -> String {
+        clean(text).map_or_else(|failure| failure.code.to_string(), String::from)
+    }
+
+    #[test]
+    fn cleans() {
+        for (text, expected) in [
+            ("http://example.com", "http://example.com/"),
+            ("  https://Example.COM/a b \n", "https://example.com/a%20b"),
+            ("example.com", "http://example.com/"),
+            ("example.com/path?q=1#f", "http://example.com/path?q=1#f"),
+            ("example.com:8080/path", "http://example.com:8080/path"),
+            ("localhost:8080", "http://localhost:8080/"),
+            ("//example.com/x", "http://example.com/x"),
+            ("127.0.0.1:80/x", "http://127.0.0.1/x"),
+            (
+                "http://bücher.example/ü",
+                "http://xn--bcher-kva.example/%C3%BC",
+            ),
+            ("HTTP://EXAMPLE.com:80/", "http://example.com/"),
+            ("http://[::1]:81/", "http://[::1]:81/"),
+            (
+                "example.com?u=http://other.com/",
+                "http://example.com/?u=http://other.com/",
+            ),
+            ("http:/example.com/x", "http://example.com/x"),
+            ("", "invalid-url"),
+            ("http://", "invalid-url"),
+            ("ftp://example.com/", "invalid-url"),
+            ("mailto:someone@example.com", "invalid-url"),
+            ("javascript:alert(1)", "invalid-url"),
+            ("file:///etc/passwd", "invalid-url"),
+            ("http://a b/", "invalid-url"),
+            ("http://example.com:99999/", "invalid-url"),
+            ("http://example.com:0/", "invalid-url"),
+            ("http://exam\0ple.com/", "invalid-url"),
+            ("http://example.com/a\r\nb", "invalid-url"),
+        ] {
+            assert_eq!(cleaned(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn groups() {
+        for (url, expected) in [
+            ("http://www.example.com/", "example.com"),
+            ("http://example.com./", "example.com"),
+            ("http://a.b.example.co.uk/", "example.co.uk"),
+            ("http://someone.github.io/", "someone.github.io"),
+            ("http://www.someone.github.io/", "someone.github.io"),
+            ("http://github.io/", "github.io"),
+            ("http://localhost:8080/", "localhost"),
+            ("http://127.0.0.1:8080/", "127.0.0.1"),
+            ("http://[::1]/", "[::1]"),
+            ("http://a.site-1.test/", "a.site-1.test"),
+        ] {
+            assert_eq!(group(&Url::parse(url).unwrap()), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn locations() {
+        let base = Url::parse("http://example.com/a/b?c#frag").unwrap();
+        let led = |header: &[u8]| {
+            location(&base, header).map_or_else(|failure| failure.code.to_string(), String::from)
+        };
+        assert_eq!(led(b"/x#own"), "http://example.com/x#own");
+        assert_eq!(led(b"x"), "http://example.com/a/x#frag");
+        assert_eq!(led(b"//other.com/x"), "http://other.com/x#frag");
+        assert_eq!(led("/é".as_bytes()), "http://example.com/%C3%A9#frag");
+        assert_eq!(led(b"/\xe9"), "http://example.com/%E9#frag");
+        assert_eq!(led(b"?d"), "http://example.com/a/b?d#frag");
+        assert_eq!(led(b"/\x93quoted\x94"), "badly-encoded-location");
+        assert_eq!(led(b"/\x01"), "badly-encoded-location");
+        assert_eq!(led(b"javascript:alert(1)"), "invalid-redirect");
+        assert_eq!(led(b"ftp://example.com/"), "invalid-redirect");
+        assert_eq!(led(b"http://"), "invalid-redirect");
+        assert_eq!(led(b"http://a b/"), "invalid-redirect");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn cleaning_is_stable(text in "\\PC{0,60}") {
+            if let Ok(url) = clean(&text) {
+                proptest::prop_assert_eq!(clean(url.as_str()).unwrap(), url.clone());
+                proptest::prop_assert!(!group(&url).is_empty());
+            }
+        }
+
+        #[test]
+        fn a_location_leads_to_http_or_nowhere(header: Vec<u8>) {
+            let base = Url::parse("https://example.com/").unwrap();
+            if let Ok(url) = location(&base, &header) {
+                proptest::prop_assert!(check(&url).is_ok());
+            }
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! What curl's codes, its words and the system's errno come to in our error codes.
+
+use std::io;
+use std::time::Duration;
+
+use curl_sys as code;
+
+use crate::error::{ErrorCode, Failure};
+
+// Not in curl-sys.
+const CURLE_WEIRD_SERVER_REPLY: code::CURLcode = 8;
+const CURLE_PROXY: code::CURLcode = 97;
+const CURLE_TOO_LARGE: code::CURLcode = 100;
+
+/// How far a transfer had come when it failed.
+pub(super) struct Circumstances {
+    /// The system's last error on the connection; 0: none.
+    pub errno: i32,
+    /// Whether a connection stood, TLS included.
+    pub connected: bool,
+    /// Whether a byte of the answer had come.
+    pub answered: bool,
+    /// The peer's address as text, if one was tried.
+    pub peer: Option<String>,
+    /// Whether a proxy is between us and the server.
+    pub proxied: bool,
+    pub took: Duration,
+}
+
+/// The failure behind a curl error on a URL.
+pub(super) fn failure(url: &str, error: &curl::Error, how: &Circumstances) -> Failure {
+    let kind = classify(error.code(), how);
+    let mut message = format!(
+        "{url}: {}",
+        error.extra_description().unwrap_or(error.description())
+    );
+    if let Some(peer) = &how.peer {
+        message.push_str(&format!(" (address {peer})"));
+    }
+    // Elsewhere the errno may be left over from an address tried before.
+    let is_of_socket = matches!(
+        error.code(),
+        code::CURLE_COULDNT_CONNECT | code::CURLE_SEND_ERROR | code::CURLE_RECV_ERROR
+    );
+    if is_of_socket && how.errno != 0 {
+        message.push_str(&format!(": {}", io::Error::from_raw_os_error(how.errno)));
+    }
+    message.push_str(&format!(", after {:.3} s", how.took.as_secs_f64()));
+    Failure::new(kind, message)
+}
+
+fn classify(curl: code::CURLcode, how: &Circumstances) -> ErrorCode {
+    match curl {
+        code::CURLE_URL_MALFORMAT | code::CURLE_UNSUPPORTED_PROTOCOL if !how.connected => {
+            ErrorCode::InvalidUrl
+        }
+        code::CURLE_COULDNT_RESOLVE_HOST => ErrorCode::NameResolutionFailure,
+        code::CURLE_COULDNT_RESOLVE_PROXY | CURLE_PROXY => ErrorCode::ProxyError,
+        code::CURLE_OPERATION_TIMEDOUT if !how.connected => ErrorCode::ConnectTimeout,
+        code::CURLE_OPERATION_TIMEDOUT => ErrorCode::Timeout,
+        code::CURLE_COULDNT_CONNECT if how.proxied => ErrorCode::ProxyError,
+        code::CURLE_COULDNT_CONNECT | code::CURLE_INTERFACE_FAILED => match how.errno {
+            libc::ECONNREFUSED => ErrorCode::ConnectionRefused,
+            libc::ECONNRESET | libc::ECONNABORTED => ErrorCode::ConnectionAborted,
+            libc::EHOSTUNREACH | libc::EHOSTDOWN => ErrorCode::NoRouteToHost,
+            libc::ENETUNREACH | libc::ENETDOWN => ErrorCode::UnreachableNetwork,
+            libc::ETIMEDOUT => ErrorCode::ConnectTimeout,
+            _ => ErrorCode::ConnectionError,
+        },
+        code::CURLE_GOT_NOTHING | code::CURLE_PARTIAL_FILE => ErrorCode::ConnectionAborted,
+        code::CURLE_SEND_ERROR => match how.errno {
+            libc::EPIPE | libc::ECONNRESET | libc::ECONNABORTED => ErrorCode::ConnectionAborted,
+            _ => ErrorCode::SendError,
+        },
+        code::CURLE_RECV_ERROR => match how.errno {
+            libc::ECONNRESET | libc::ECONNABORTED => ErrorCode::ConnectionAborted,
+            libc::ETIMEDOUT => ErrorCode::ReadTimeout,
+            // A CONNECT that the proxy refused comes as this before there is a connection.
+            _ if how.proxied && !how.connected => ErrorCode::ProxyError,
+            0 if how.answered => ErrorCode::ProtocolError,
+            _ => ErrorCode::ReceiveError,
+        },
+        code::CURLE_SSL_CONNECT_ERROR
+        | code::CURLE_PEER_FAILED_VERIFICATION
+        | code::CURLE_SSL_ENGINE_NOTFOUND
+        | code::CURLE_SSL_ENGINE_SETFAILED
+        | code::CURLE_SSL_ENGINE_INITFAILED
+        | code::CURLE_SSL_CERTPROBLEM
+        | code::CURLE_SSL_CIPHER
+        | code::CURLE_SSL_CACERT_BADFILE
+        | code::CURLE_SSL_CRL_BADFILE
+        | code::CURLE_SSL_ISSUER_ERROR
+        | code::CURLE_SSL_SHUTDOWN_FAILED
+        | code::CURLE_USE_SSL_FAILED
+        | code::CURLE_SSL_PINNEDPUBKEYNOTMATCH
+        | code::CURLE_SSL_INVALIDCERTSTATUS => ErrorCode::Ssl,
+        CURLE_WEIRD_SERVER_REPLY
+        | code::CURLE_UNSUPPORTED_PROTOCOL
+        | code::CURLE_HTTP2
+        | code::CURLE_HTTP2_STREAM
+        | code::CURLE_BAD_CONTENT_ENCODING
+        | CURLE_TOO_LARGE
+        | code::CURLE_CHUNK_FAILED => ErrorCode::ProtocolError,
+        _ => ErrorCode::InternalError,
+    }
+}

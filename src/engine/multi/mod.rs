@@ -1,0 +1,528 @@
+//! The engine over curl's multi handle, one for each shard, driven by the shard's own loop.
+//!
+//! The order of a turn matters. New transfers are started by curl's zero timer, which `drive`
+//! runs before `wait` flushes socket updates: a connection reused in the same turn then costs no
+//! system call but its send and its receive.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::io;
+use std::num::NonZero;
+use std::os::fd::RawFd;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use curl::multi::{Easy2Handle, Events};
+use polling::Poller;
+use slab::Slab;
+use url::{Host, Url};
+
+use super::{Exchange, Hop, Names, Receive};
+use crate::error::{ErrorCode, Failure};
+use crate::job::Timings;
+use crate::options::Options;
+use sockets::{Interest, Sockets};
+use transfer::{Handle, Transfer};
+
+mod codes;
+mod sockets;
+mod transfer;
+
+/// Events taken from the poller at once.
+const EVENTS: NonZero<usize> = NonZero::new(256).unwrap();
+
+/// What curl's callbacks and the engine share. Only ever used on the shard's thread; the locks,
+/// never contended, are what the callbacks' signatures ask for.
+struct Shared {
+    sockets: Mutex<Sockets>,
+    timer: Mutex<Timer>,
+    connections: Arc<AtomicU64>,
+}
+
+impl Shared {
+    fn sockets(&self) -> MutexGuard<'_, Sockets> {
+        self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn timer(&self) -> MutexGuard<'_, Timer> {
+        self.timer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn opened(&self, fd: RawFd) {
+        self.connections.fetch_add(1, Ordering::Relaxed);
+        self.sockets().opened(fd);
+    }
+}
+
+/// When curl wants to be called next.
+#[derive(Clone, Copy)]
+enum Timer {
+    Off,
+    Now,
+    At(Instant),
+}
+
+impl Timer {
+    fn is_due(self) -> bool {
+        match self {
+            Self::Off => false,
+            Self::Now => true,
+            Self::At(time) => time <= Instant::now(),
+        }
+    }
+}
+
+/// A transfer that curl runs.
+struct Running<R> {
+    easy: Easy2Handle<Transfer<R>>,
+    /// What `easy` came from, without it.
+    settings: transfer::Settings,
+    waker: Option<Waker>,
+    outcome: Option<Result<(), curl::Error>>,
+}
+
+/// Performs hops on one curl multi handle.
+pub(crate) struct Multi<R: Receive> {
+    // Dropped in this order: transfers, then curl with its connections, then what they call.
+    running: RefCell<Slab<Running<R>>>,
+    idle: RefCell<Vec<Handle<R>>>,
+    curl: curl::multi::Multi,
+    shared: Arc<Shared>,
+    names: Arc<Names>,
+    poller: Arc<Poller>,
+    events: RefCell<polling::Events>,
+    /// Transfers that ended while nobody could be told: their wakers are called in `drive`.
+    finished: RefCell<Vec<usize>>,
+    /// Handles kept for the next hops.
+    keep: Cell<usize>,
+}
+
+impl<R: Receive> Multi<R> {
+    /// An engine that waits on `poller`, counts its connections in `connections` and keeps at most
+    /// `max_connects` of them open while idle.
+    pub fn new(
+        poller: Arc<Poller>,
+        names: Arc<Names>,
+        connections: Arc<AtomicU64>,
+        max_connects: usize,
+    ) -> Result<Self, Failure> {
+        let shared = Arc::new(Shared {
+            sockets: Mutex::new(Sockets::new(Arc::clone(&poller))),
+            timer: Mutex::new(Timer::Off),
+            connections,
+        });
+        let curl = Self::multi(&shared, max_connects).map_err(|error| {
+            Failure::new(
+                ErrorCode::InternalError,
+                format!("curl's multi handle: {error}"),
+            )
+        })?;
+        Ok(Self {
+            running: RefCell::default(),
+            idle: RefCell::default(),
+            curl,
+            shared,
+            names,
+            poller,
+            events: RefCell::new(polling::Events::with_capacity(EVENTS)),
+            finished: RefCell::default(),
+            keep: Cell::new(max_connects),
+        })
+    }
+
+    fn multi(
+        shared: &Arc<Shared>,
+        max_connects: usize,
+    ) -> Result<curl::multi::Multi, curl::MultiError> {
+        let mut multi = curl::multi::Multi::new();
+        let book = Arc::clone(shared);
+        multi.socket_function(move |fd, events, _| {
+            let wanted = Interest {
+                read: events.input() || events.input_and_output(),
+                write: events.output() || events.input_and_output(),
+            };
+            book.sockets().want(fd, wanted);
+        })?;
+        let book = Arc::clone(shared);
+        multi.timer_function(move |delay| {
+            *book.timer() = match delay {
+                None => Timer::Off,
+                Some(Duration::ZERO) => Timer::Now,
+                Some(delay) => Timer::At(Instant::now() + delay),
+            };
+            true
+        })?;
+        multi.set_max_connects(max_connects)?;
+        Ok(multi)
+    }
+
+    /// Performs one hop. Dropping the future breaks it off.
+    pub async fn perform(&self, hop: Hop<'_>, receiver: R) -> Exchange<R> {
+        let mut name_lookup = Duration::ZERO;
+        let mut pins = None;
+        if let Some((host, port)) = name_to_look_up(hop.url, hop.options) {
+            let began = Instant::now();
+            let patience = hop.options.connect_timeout.min(hop.time_left);
+            let answer = self.names.lookup(host, patience).await;
+            name_lookup = began.elapsed();
+            match answer {
+                Ok(addresses) => pins = Some(pin(host, port, &addresses)),
+                Err(failure) => {
+                    let failure = Failure {
+                        message: format!("{}: {}", hop.url, failure.message),
+                        ..failure
+                    };
+                    return Exchange::failed(receiver, failure, name_lookup);
+                }
+            }
+        }
+        match self.start(&hop, receiver, name_lookup, pins.as_deref()) {
+            Ok(key) => {
+                Finished {
+                    engine: self,
+                    key: Some(key),
+                    url: hop.url,
+                    name_lookup,
+                }
+                .await
+            }
+            Err((receiver, failure)) => Exchange::failed(receiver, failure, name_lookup),
+        }
+    }
+
+    /// Gives a transfer to curl, or the receiver back.
+    fn start(
+        &self,
+        hop: &Hop<'_>,
+        receiver: R,
+        spent: Duration,
+        pins: Option<&str>,
+    ) -> Result<usize, (R, Failure)> {
+        let failure = |words: String| {
+            Failure::new(
+                ErrorCode::InternalError,
+                format!("{}: curl: {words}", hop.url),
+            )
+        };
+        // A time of 0 would mean none to curl.
+        let at_least = Duration::from_millis(1);
+        let timeout = hop.time_left.saturating_sub(spent).max(at_least);
+        let connect = hop
+            .options
+            .connect_timeout
+            .saturating_sub(spent)
+            .max(at_least);
+
+        let idle = self.idle.borrow_mut().pop();
+        let mut handle = match idle.map_or_else(|| Handle::new(&self.shared, hop), Ok) {
+            Ok(handle) => handle,
+            Err(error) => return Err((receiver, failure(error.to_string()))),
+        };
+        if let Err((receiver, error)) = handle.prepare(hop, receiver, timeout, connect, pins) {
+            return Err((receiver, failure(error.to_string())));
+        }
+        let (easy, settings) = handle.split();
+        let mut running = self.running.borrow_mut();
+        let entry = running.vacant_entry();
+        let key = entry.key();
+        let mut easy = match self.curl.add2(easy) {
+            Ok(easy) => easy,
+            // curl refuses only a handle that is broken or added already: neither can be.
+            Err(error) => unreachable!("curl took no handle: {error}"),
+        };
+        easy.set_token(key).expect("a handle keeps a number");
+        entry.insert(Running {
+            easy,
+            settings,
+            waker: None,
+            outcome: None,
+        });
+        Ok(key)
+    }
+
+    /// Runs what is due in curl and wakes the futures of what has ended. True: something did.
+    pub fn drive(&self) -> bool {
+        while self.shared.timer().is_due() {
+            *self.shared.timer() = Timer::Off;
+            self.act(|curl| curl.timeout());
+        }
+        self.wake()
+    }
+
+    /// Waits for the network, `notify` on the poller, or the time `until`; hands curl what came.
+    pub fn wait(&self, until: Option<Instant>) -> io::Result<()> {
+        let timer = *self.shared.timer();
+        let timeout = match timer {
+            Timer::Now => Some(Duration::ZERO),
+            Timer::At(time) => Some(left(time.min(until.unwrap_or(time)))),
+            Timer::Off => until.map(left),
+        };
+        self.shared.sockets().flush()?;
+        let mut events = self.events.borrow_mut();
+        events.clear();
+        match self.poller.wait(&mut events, timeout) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            outcome => outcome?,
+        };
+        for event in events.iter() {
+            let fd = event.key as RawFd;
+            if !self.shared.sockets().wanted(fd) {
+                continue;
+            }
+            let mut happened = Events::new();
+            happened.input(event.readable).output(event.writable);
+            self.act(|curl| curl.action(fd, &happened));
+        }
+        Ok(())
+    }
+
+    fn act(&self, action: impl FnOnce(&curl::multi::Multi) -> Result<u32, curl::MultiError>) {
+        // It fails for a handle or a socket curl does not know, of which neither can be.
+        let outcome = action(&self.curl);
+        debug_assert!(outcome.is_ok(), "{outcome:?}");
+        let mut running = self.running.borrow_mut();
+        self.curl.messages(|message| {
+            let Ok(key) = message.token() else { return };
+            if let Some(transfer) = running.get_mut(key) {
+                transfer.outcome = message.result_for2(&transfer.easy);
+                self.finished.borrow_mut().push(key);
+            }
+        });
+    }
+
+    fn wake(&self) -> bool {
+        let finished = self.finished.take();
+        for &key in &finished {
+            let waker = self
+                .running
+                .borrow_mut()
+                .get_mut(key)
+                .and_then(|t| t.waker.take());
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }
+        !finished.is_empty()
+    }
+
+    /// Takes a transfer back from curl, whether it has ended or not.
+    fn take(&self, key: usize) -> (Handle<R>, Option<Result<(), curl::Error>>) {
+        let Running {
+            easy,
+            settings,
+            outcome,
+            ..
+        } = self.running.borrow_mut().remove(key);
+        let easy = self.curl.remove2(easy).expect("the handle was added");
+        (Handle::join(easy, settings), outcome)
+    }
+
+    fn recycle(&self, handle: Handle<R>) {
+        let mut idle = self.idle.borrow_mut();
+        if idle.len() < self.keep.get() {
+            idle.push(handle);
+        }
+    }
+}
+
+impl<R: Receive> Drop for Multi<R> {
+    fn drop(&mut self) {
+        // Before `curl`, whose end closes the connections through callbacks that need `shared`.
+        self.running.get_mut().clear();
+        self.idle.get_mut().clear();
+    }
+}
+
+impl<R> Exchange<R> {
+    fn failed(receiver: R, failure: Failure, name_lookup: Duration) -> Self {
+        Self {
+            receiver,
+            status: 0,
+            headers: Default::default(),
+            timings: Timings {
+                name_lookup,
+                ..Timings::default()
+            },
+            failure: Some(failure),
+        }
+    }
+}
+
+/// The end of a transfer. Dropped before, it breaks the transfer off.
+struct Finished<'a, R: Receive> {
+    engine: &'a Multi<R>,
+    /// There until the transfer was taken back.
+    key: Option<usize>,
+    url: &'a Url,
+    name_lookup: Duration,
+}
+
+impl<R: Receive> Future for Finished<'_, R> {
+    type Output = Exchange<R>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Exchange<R>> {
+        let key = self.key.expect("polled after its end");
+        {
+            let mut running = self.engine.running.borrow_mut();
+            let transfer = &mut running[key];
+            if transfer.outcome.is_none() {
+                transfer.waker = Some(context.waker().clone());
+                return Poll::Pending;
+            }
+        }
+        self.key = None;
+        let (mut handle, outcome) = self.engine.take(key);
+        let error = outcome.and_then(Result::err);
+        let (mut timings, took) = timings(&handle.easy);
+        timings.name_lookup += self.name_lookup;
+        let stopped = handle.easy.get_ref().stopped;
+        let failure = error
+            .filter(|_| !stopped)
+            .map(|error| codes::failure(self.url.as_str(), &error, &handle.circumstances(took)));
+        let transfer = handle.easy.get_mut();
+        let exchange = Exchange {
+            receiver: transfer.receiver.take().expect("given at the start"),
+            status: transfer.status,
+            headers: std::mem::take(&mut transfer.headers),
+            timings,
+            failure,
+        };
+        self.engine.recycle(handle);
+        Poll::Ready(exchange)
+    }
+}
+
+impl<R: Receive> Drop for Finished<'_, R> {
+    fn drop(&mut self) {
+        if let Some(key) = self.key {
+            // Its connection can't be used again; curl closes it.
+            self.engine.take(key);
+        }
+    }
+}
+
+/// Where a transfer's time went, and all of it. curl counts each phase from the transfer's start,
+/// and gives 0 for those a reused connection skipped.
+fn timings<R>(easy: &curl::easy::Easy2<Transfer<R>>) -> (Timings, Duration) {
+    let at = |time: Result<Duration, curl::Error>| time.unwrap_or_default();
+    let total = at(easy.total_time());
+    let looked_up = at(easy.namelookup_time());
+    let connected = at(easy.connect_time()).max(looked_up);
+    let secured = at(easy.appconnect_time()).max(connected);
+    let answered = match at(easy.starttransfer_time()) {
+        Duration::ZERO => total,
+        time => time,
+    };
+    let timings = Timings {
+        name_lookup: looked_up,
+        connect: connected - looked_up,
+        tls: secured - connected,
+        wait: answered.saturating_sub(secured),
+        receive: total.saturating_sub(answered),
+    };
+    (timings, total)
+}
+
+fn left(until: Instant) -> Duration {
+    until.saturating_duration_since(Instant::now())
+}
+
+/// The host and port whose name must be looked up before curl can connect, if any.
+fn name_to_look_up<'a>(url: &'a Url, options: &'a Options) -> Option<(&'a str, u16)> {
+    if options.proxy.is_some() {
+        // The proxy looks it up; the proxy's own name is left to curl.
+        return None;
+    }
+    let (host, port) = (url.host_str()?, url.port_or_known_default()?);
+    let redirected = options
+        .connect_to
+        .iter()
+        .find_map(|entry| connect_to(entry, host, port));
+    let (host, port) = match redirected {
+        Some(target) => target,
+        None => match url.host()? {
+            Host::Domain(_) => (host, port),
+            Host::Ipv4(_) | Host::Ipv6(_) => return None,
+        },
+    };
+    let is_address = host.starts_with('[') || host.parse::<std::net::IpAddr>().is_ok();
+    // RFC 6761, section 6.3: curl connects these to the loopback addresses without asking.
+    let is_local = host == "localhost" || host.ends_with(".localhost");
+    let given = |entry: &String| {
+        let entry = entry.trim_start_matches('+');
+        entry
+            .strip_prefix(host)
+            .and_then(|rest| rest.strip_prefix(':'))
+            .and_then(|rest| rest.split_once(':'))
+            .is_some_and(|(number, _)| number.parse() == Ok(port))
+    };
+    (!is_address && !is_local && !options.dns.iter().any(given)).then_some((host, port))
+}
+
+/// Where a `HOST:PORT:CONNECT-TO-HOST:CONNECT-TO-PORT` entry leads a host and port, if it is
+/// about them.
+fn connect_to<'a>(entry: &'a str, host: &'a str, port: u16) -> Option<(&'a str, u16)> {
+    let (from_host, rest) = split_host(entry)?;
+    let (from_port, rest) = rest.split_once(':')?;
+    let (to_host, to_port) = split_host(rest)?;
+    let about = (from_host.is_empty() || from_host.eq_ignore_ascii_case(host))
+        && (from_port.is_empty() || from_port.parse() == Ok(port));
+    about.then(|| {
+        let to_host = if to_host.is_empty() { host } else { to_host };
+        (to_host, to_port.parse().unwrap_or(port))
+    })
+}
+
+/// Splits a host, in brackets if it is an IPv6 address, from what follows its colon.
+fn split_host(text: &str) -> Option<(&str, &str)> {
+    match text.find(']').filter(|_| text.starts_with('[')) {
+        Some(end) => Some((&text[..=end], text[end + 1..].strip_prefix(':')?)),
+        None => text.split_once(':'),
+    }
+}
+
+/// An entry for curl's --resolve that ages as one of curl's own look-ups would.
+fn pin(host: &str, port: u16, addresses: &[std::net::IpAddr]) -> String {
+    let addresses: Vec<String> = addresses
+        .iter()
+        .map(|address| address.to_string())
+        .collect();
+    format!("+{host}:{port}:{}", addresses.join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_need_a_look_up() {
+        let options = Options {
+            connect_to: vec![
+                "a.test:80:127.0.0.1:8080".into(),
+                "b.test::c.test:".into(),
+                ":8443:[::1]:443".into(),
+            ],
+            dns: vec!["d.test:80:127.0.0.1".into()],
+            ..Options::default()
+        };
+        for (url, expected) in [
+            ("http://a.test/", None),
+            ("http://a.test:81/", Some(("a.test", 81))),
+            ("http://b.test/", Some(("c.test", 80))),
+            ("https://c.test/", Some(("c.test", 443))),
+            ("https://c.test:8443/", None),
+            ("http://d.test/", None),
+            ("https://d.test/", Some(("d.test", 443))),
+            ("http://127.0.0.1/", None),
+            ("http://[::1]/", None),
+            ("http://localhost/", None),
+            ("http://www.localhost/", None),
+        ] {
+            let url = Url::parse(url).unwrap();
+            assert_eq!(name_to_look_up(&url, &options), expected, "{url}");
+        }
+    }
+}

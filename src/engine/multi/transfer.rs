@@ -1,0 +1,431 @@
+//! One transfer on a curl easy handle: setting it up, and taking in what arrives.
+
+use std::ffi::{c_int, c_void};
+use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use curl::easy::{Easy2, Handler, HttpVersion as CurlVersion, List, ReadError, WriteError};
+use curl_sys::CURLoption;
+use once_cell::sync::OnceCell;
+use socket2::Socket;
+
+use super::Shared;
+use super::codes::Circumstances;
+use super::sockets::Sockets;
+use crate::engine::{Flow, Hop, Receive};
+use crate::headers::Headers;
+use crate::options::{HttpVersion, Options};
+
+/// Not in curl-sys. A proxy's answer to CONNECT is none of the server's.
+const CURLOPT_SUPPRESS_CONNECT_HEADERS: CURLoption = curl_sys::CURLOPTTYPE_LONG + 265;
+
+/// Sent unless the options have a `User-Agent`: a polite client says who it is.
+const USER_AGENT: &str = concat!("User-Agent: rouet/", env!("CARGO_PKG_VERSION"));
+
+/// What curl calls while a transfer runs.
+pub(super) struct Transfer<R> {
+    shared: Arc<Shared>,
+    /// There while a transfer runs.
+    pub receiver: Option<R>,
+    pub headers: Headers,
+    pub status: u16,
+    /// The head is over: what still comes as a header is a trailer, which nobody asked for.
+    body_began: bool,
+    /// The receiver wanted no more, so curl's error about it is none.
+    pub stopped: bool,
+}
+
+impl<R: Receive> Transfer<R> {
+    fn begin_body(&mut self) -> Flow {
+        self.body_began = true;
+        match &mut self.receiver {
+            Some(receiver) => receiver.head(self.status, &self.headers),
+            None => Flow::Stop,
+        }
+    }
+}
+
+impl<R: Receive> Handler for Transfer<R> {
+    fn header(&mut self, line: &[u8]) -> bool {
+        if self.body_began {
+            return true;
+        }
+        if line.starts_with(b"HTTP/") {
+            // Each answer starts anew: interim ones (1xx) come before the one that counts.
+            self.headers.clear();
+            self.status = status_of(line);
+        } else if line.trim_ascii().is_empty() {
+            if self.status >= 200 && self.begin_body() == Flow::Stop {
+                self.stopped = true;
+                return false;
+            }
+        } else {
+            self.headers.push(line);
+        }
+        true
+    }
+
+    fn write(&mut self, data: &[u8]) -> Result<usize, WriteError> {
+        let flow = match &mut self.receiver {
+            Some(receiver) => receiver.data(data),
+            None => Flow::Stop,
+        };
+        match flow {
+            Flow::Continue => Ok(data.len()),
+            Flow::Stop => {
+                self.stopped = true;
+                Ok(0)
+            }
+        }
+    }
+
+    fn read(&mut self, _: &mut [u8]) -> Result<usize, ReadError> {
+        // Bodies are given to curl whole.
+        Ok(0)
+    }
+
+    fn open_socket(&mut self, family: c_int, kind: c_int, protocol: c_int) -> Option<RawFd> {
+        // socket2 sets close-on-exec, which curl does not.
+        let socket = Socket::new(family.into(), kind.into(), Some(protocol.into())).ok()?;
+        let fd = socket.into_raw_fd();
+        self.shared.opened(fd);
+        Some(fd)
+    }
+}
+
+fn status_of(line: &[u8]) -> u16 {
+    line.split(|&byte| byte == b' ')
+        .nth(1)
+        .and_then(|code| std::str::from_utf8(code.trim_ascii()).ok())
+        .and_then(|code| code.parse().ok())
+        .unwrap_or(0)
+}
+
+/// Everything set on a handle that the next hop may well share.
+pub(super) struct Profile {
+    options: Arc<Options>,
+    method: String,
+    body: bool,
+    home: bool,
+}
+
+impl Profile {
+    fn of(hop: &Hop<'_>) -> Self {
+        Self {
+            options: Arc::clone(hop.options),
+            method: hop.method.to_owned(),
+            body: hop.body,
+            home: hop.home,
+        }
+    }
+
+    fn fits(&self, hop: &Hop<'_>) -> bool {
+        Arc::ptr_eq(&self.options, hop.options)
+            && self.method == hop.method
+            && self.body == hop.body
+            && self.home == hop.home
+    }
+}
+
+/// What a handle is set to: the next hop sets only what differs.
+pub(super) struct Settings {
+    profile: Profile,
+    timeout: Duration,
+    connect_timeout: Duration,
+    /// Whether addresses are set that were looked up for one host.
+    pinned: bool,
+}
+
+impl Settings {
+    fn of(hop: &Hop<'_>) -> Self {
+        Self {
+            profile: Profile::of(hop),
+            timeout: Duration::ZERO,
+            connect_timeout: Duration::ZERO,
+            pinned: false,
+        }
+    }
+}
+
+/// A curl handle that runs nothing.
+pub(super) struct Handle<R> {
+    pub easy: Easy2<Transfer<R>>,
+    settings: Settings,
+}
+
+impl<R: Receive> Handle<R> {
+    pub fn new(shared: &Arc<Shared>, hop: &Hop<'_>) -> Result<Self, curl::Error> {
+        let easy = Easy2::new(Transfer {
+            shared: Arc::clone(shared),
+            receiver: None,
+            headers: Headers::default(),
+            status: 0,
+            body_began: false,
+            stopped: false,
+        });
+        let mut handle = Self::join(easy, Settings::of(hop));
+        handle.configure()?;
+        Ok(handle)
+    }
+
+    /// The handle for curl to run, and what goes with it.
+    pub fn split(self) -> (Easy2<Transfer<R>>, Settings) {
+        (self.easy, self.settings)
+    }
+
+    pub fn join(easy: Easy2<Transfer<R>>, settings: Settings) -> Self {
+        Self { easy, settings }
+    }
+
+    /// What there is to know about a transfer that failed after that time.
+    pub fn circumstances(&self, took: Duration) -> Circumstances {
+        let url_is_secure = self
+            .easy
+            .appconnect_time()
+            .is_ok_and(|time| !time.is_zero());
+        let connected = self
+            .easy
+            .pretransfer_time()
+            .is_ok_and(|time| !time.is_zero());
+        Circumstances {
+            errno: self.easy.os_errno().unwrap_or(0),
+            connected: connected || url_is_secure,
+            answered: self.easy.get_ref().status != 0,
+            peer: self
+                .easy
+                .primary_ip()
+                .ok()
+                .flatten()
+                .filter(|ip| !ip.is_empty())
+                .map(str::to_owned),
+            proxied: self.settings.profile.options.proxy.is_some(),
+            took,
+        }
+    }
+
+    /// Makes the handle ready for a hop. `pins`: addresses for its host, as in curl's --resolve.
+    pub fn prepare(
+        &mut self,
+        hop: &Hop<'_>,
+        receiver: R,
+        timeout: Duration,
+        connect_timeout: Duration,
+        pins: Option<&str>,
+    ) -> Result<(), (R, curl::Error)> {
+        match self.set(hop, timeout, connect_timeout, pins) {
+            Ok(()) => {
+                let transfer = self.easy.get_mut();
+                transfer.receiver = Some(receiver);
+                transfer.status = 0;
+                transfer.body_began = false;
+                transfer.stopped = false;
+                Ok(())
+            }
+            Err(error) => Err((receiver, error)),
+        }
+    }
+
+    fn set(
+        &mut self,
+        hop: &Hop<'_>,
+        timeout: Duration,
+        connect_timeout: Duration,
+        pins: Option<&str>,
+    ) -> Result<(), curl::Error> {
+        if !self.settings.profile.fits(hop) {
+            self.easy.reset();
+            self.settings = Settings::of(hop);
+            self.configure()?;
+        }
+        if self.settings.timeout != timeout {
+            self.easy.timeout(timeout)?;
+            self.settings.timeout = timeout;
+        }
+        if self.settings.connect_timeout != connect_timeout {
+            self.easy.connect_timeout(connect_timeout)?;
+            self.settings.connect_timeout = connect_timeout;
+        }
+        if self.settings.pinned || pins.is_some() {
+            let mut list = list_of(&self.settings.profile.options.dns)?;
+            if let Some(pins) = pins {
+                list.append(pins)?;
+            }
+            self.easy.resolve(list)?;
+            self.settings.pinned = pins.is_some();
+        }
+        self.easy.url(hop.url.as_str())
+    }
+
+    /// Sets what the profile says on a handle that is new or reset.
+    fn configure(&mut self) -> Result<(), curl::Error> {
+        let Profile {
+            options,
+            method,
+            body,
+            home,
+        } = &self.settings.profile;
+        let easy = &mut self.easy;
+
+        let sockets: *const Mutex<Sockets> = &easy.get_ref().shared.sockets;
+        set_close_socket(easy, sockets)?;
+        set_long(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)?;
+        // The URL standard has taken the dots out already.
+        easy.path_as_is(true)?;
+
+        match (method.as_str(), options.body.as_ref().filter(|_| *body)) {
+            ("GET", None) => easy.get(true)?,
+            ("HEAD", None) => easy.nobody(true)?,
+            (_, Some(bytes)) => {
+                easy.post_fields_copy(bytes)?;
+                easy.custom_request(method)?;
+            }
+            ("POST" | "PUT" | "PATCH", None) => {
+                // These have a body by definition: say that it is empty (RFC 9110, section 8.6).
+                easy.post_fields_copy(&[])?;
+                easy.custom_request(method)?;
+            }
+            (_, None) => easy.custom_request(method)?,
+        }
+        easy.http_headers(headers(options, *home)?)?;
+        if let Some(cookie) = options.cookie.as_ref().filter(|_| *home) {
+            easy.cookie(cookie)?;
+        }
+
+        easy.http_version(match options.http_version {
+            HttpVersion::Any => CurlVersion::V2TLS,
+            HttpVersion::Http11 => CurlVersion::V11,
+            HttpVersion::Http2PriorKnowledge => CurlVersion::V2PriorKnowledge,
+        })?;
+        // An empty one also keeps curl from the environment's.
+        easy.proxy(options.proxy.as_deref().unwrap_or(""))?;
+        if !options.connect_to.is_empty() {
+            easy.connect_to(list_of(&options.connect_to)?)?;
+        }
+        if !options.dns.is_empty() {
+            easy.resolve(list_of(&options.dns)?)?;
+        }
+        if let Some(interface) = &options.interface {
+            easy.interface(interface)?;
+        }
+
+        if let Some(file) = options.ca_file.as_deref().or(system_authorities()) {
+            easy.cainfo(file)?;
+            easy.proxy_cainfo(&file.to_string_lossy())?;
+            // curl parses a bundle once for all its connections, but only without a directory:
+            // 20 times the cost of a connection otherwise (docs/tls.md).
+            set_null(easy, curl_sys::CURLOPT_CAPATH)?;
+        }
+        if options.insecure {
+            easy.ssl_verify_peer(false)?;
+            easy.ssl_verify_host(false)?;
+            easy.proxy_ssl_verify_peer(false)?;
+            easy.proxy_ssl_verify_host(false)?;
+        }
+        Ok(())
+    }
+}
+
+/// The system's bundle of certificate authorities. `None`: it has only a directory of them, or the
+/// environment names one, which curl then reads for each connection.
+fn system_authorities() -> Option<&'static Path> {
+    static FOUND: OnceCell<Option<PathBuf>> = OnceCell::new();
+    FOUND
+        .get_or_init(|| match std::env::var_os("SSL_CERT_DIR") {
+            Some(_) => None,
+            None => openssl_probe::probe().cert_file,
+        })
+        .as_deref()
+}
+
+/// The header lines to send, in curl's syntax.
+fn headers(options: &Options, home: bool) -> Result<List, curl::Error> {
+    let mut list = List::new();
+    let given = |wanted: &str| {
+        options
+            .headers
+            .iter()
+            .any(|(name, _)| name.eq_ignore_ascii_case(wanted))
+    };
+    if !given("user-agent") {
+        list.append(USER_AGENT)?;
+    }
+    if options.compressed && !given("accept-encoding") {
+        list.append("Accept-Encoding: gzip, deflate, br, zstd")?;
+    }
+    // curl would add these to a body of its own accord.
+    for name in ["Content-Type", "Expect"] {
+        if !given(name) {
+            list.append(&format!("{name}:"))?;
+        }
+    }
+    for (name, value) in &options.headers {
+        let private = ["authorization", "cookie", "host", "proxy-authorization"]
+            .iter()
+            .any(|private| name.eq_ignore_ascii_case(private));
+        if private && !home {
+            continue;
+        }
+        match value.is_empty() {
+            true => list.append(&format!("{name};"))?,
+            false => list.append(&format!("{name}: {value}"))?,
+        }
+    }
+    Ok(list)
+}
+
+fn list_of(entries: &[String]) -> Result<List, curl::Error> {
+    let mut list = List::new();
+    for entry in entries {
+        list.append(entry)?;
+    }
+    Ok(list)
+}
+
+fn check(code: curl_sys::CURLcode) -> Result<(), curl::Error> {
+    match code {
+        curl_sys::CURLE_OK => Ok(()),
+        code => Err(curl::Error::new(code)),
+    }
+}
+
+fn set_long<H>(easy: &Easy2<H>, option: CURLoption, value: i64) -> Result<(), curl::Error> {
+    // SAFETY: the handle is live; the option takes a long.
+    check(unsafe { curl_sys::curl_easy_setopt(easy.raw(), option, value as std::ffi::c_long) })
+}
+
+fn set_null<H>(easy: &Easy2<H>, option: CURLoption) -> Result<(), curl::Error> {
+    // SAFETY: the handle is live; the option takes a pointer, NULL for none.
+    check(unsafe { curl_sys::curl_easy_setopt(easy.raw(), option, std::ptr::null::<c_void>()) })
+}
+
+/// Has curl tell us of each socket it closes, at the end of the multi handle at the latest:
+/// `sockets` must outlive that.
+fn set_close_socket<H>(easy: &Easy2<H>, sockets: *const Mutex<Sockets>) -> Result<(), curl::Error> {
+    extern "C" fn close(sockets: *mut c_void, fd: curl_sys::curl_socket_t) -> c_int {
+        // SAFETY: the multi handle owns the sockets' book for as long as curl has connections,
+        // and curl hands over the socket: it is ours to close.
+        let (book, socket) =
+            unsafe { (&*sockets.cast::<Mutex<Sockets>>(), OwnedFd::from_raw_fd(fd)) };
+        book.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .closing(fd);
+        drop(socket);
+        0
+    }
+    let function: extern "C" fn(*mut c_void, curl_sys::curl_socket_t) -> c_int = close;
+    // SAFETY: the handle is live, and the options take a function of this type and a pointer.
+    unsafe {
+        check(curl_sys::curl_easy_setopt(
+            easy.raw(),
+            curl_sys::CURLOPT_CLOSESOCKETFUNCTION,
+            function,
+        ))?;
+        check(curl_sys::curl_easy_setopt(
+            easy.raw(),
+            curl_sys::CURLOPT_CLOSESOCKETDATA,
+            sockets.cast::<c_void>(),
+        ))
+    }
+}

@@ -1,0 +1,226 @@
+//! Looking up host names: the system's resolver on threads of its own, and a cache over it.
+//!
+//! curl could do it, but would not say why a look-up failed, and only that tells a host that does
+//! not exist from a resolver that fails for now.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use dns_lookup::{AddrInfoHints, LookupErrorKind, SockType};
+use futures_channel::oneshot;
+use once_cell::sync::OnceCell;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::error::{ErrorCode, Failure};
+
+/// How long an answer holds. The system's resolver does not tell the record's own time to live;
+/// a minute is what curl takes too.
+const KEEP: Duration = Duration::from_secs(60);
+/// How long a failure that may pass holds: long enough to answer the jobs that wait for it.
+const KEEP_TEMPORARY: Duration = Duration::from_secs(1);
+/// Look-ups at once. The system's resolver blocks a thread for each.
+const THREADS: usize = 64;
+/// The cache is swept when it has doubled since the last time, and holds at least so many.
+const SWEEP_AT: usize = 4096;
+
+type Answer = Result<Arc<[IpAddr]>, Failure>;
+
+/// The names a pool has looked up.
+pub(crate) struct Names {
+    cache: Mutex<Cache>,
+    /// Started by the first look-up: many pools never need one.
+    runtime: OnceCell<Runtime>,
+    lookups: AtomicU64,
+}
+
+struct Cache {
+    entries: HashMap<Box<str>, Entry>,
+    sweep_at: usize,
+}
+
+enum Entry {
+    Known {
+        answer: Answer,
+        until: Instant,
+    },
+    /// Being looked up; these wait for it.
+    Pending(Vec<oneshot::Sender<Answer>>),
+}
+
+impl Names {
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self {
+            cache: Mutex::new(Cache {
+                entries: HashMap::new(),
+                sweep_at: SWEEP_AT,
+            }),
+            runtime: OnceCell::new(),
+            lookups: AtomicU64::new(0),
+        })
+    }
+
+    /// How many look-ups were made.
+    pub fn lookups(&self) -> u64 {
+        self.lookups.load(Ordering::Relaxed)
+    }
+
+    /// The addresses of a host name; looked up once, however many ask.
+    pub async fn lookup(self: &Arc<Self>, host: &str, timeout: Duration) -> Answer {
+        let answer = {
+            let mut cache = self.cache();
+            match cache.entries.get_mut(host) {
+                Some(Entry::Known { answer, until }) if Instant::now() < *until => {
+                    return answer.clone();
+                }
+                Some(Entry::Pending(waiting)) => {
+                    let (sender, receiver) = oneshot::channel();
+                    waiting.push(sender);
+                    receiver
+                }
+                _ => {
+                    let (sender, receiver) = oneshot::channel();
+                    cache.sweep();
+                    cache
+                        .entries
+                        .insert(host.into(), Entry::Pending(vec![sender]));
+                    drop(cache);
+                    self.start(host)?;
+                    receiver
+                }
+            }
+        };
+        // The clock is tokio's, so the look-up's end wakes the shard whichever way it ends.
+        let timed = self
+            .runtime()?
+            .spawn(async move { tokio::time::timeout(timeout, answer).await });
+        match timed.await {
+            Ok(Ok(Ok(answer))) => answer,
+            Ok(Err(_)) => Err(Failure::new(
+                ErrorCode::NameResolutionFailure,
+                format!(
+                    "looking up {host} took more than {} s",
+                    timeout.as_secs_f64()
+                ),
+            )),
+            _ => Err(Failure::new(
+                ErrorCode::InternalError,
+                format!("the look-up of {host} was broken off"),
+            )),
+        }
+    }
+
+    fn start(self: &Arc<Self>, host: &str) -> Result<(), Failure> {
+        self.lookups.fetch_add(1, Ordering::Relaxed);
+        let names = Arc::clone(self);
+        let host: Box<str> = host.into();
+        let runtime = match self.runtime() {
+            Ok(runtime) => runtime,
+            Err(failure) => {
+                self.settle(host, Err(failure.clone()), KEEP_TEMPORARY);
+                return Err(failure);
+            }
+        };
+        runtime.spawn_blocking(move || {
+            let (answer, keep) = ask(&host);
+            names.settle(host, answer, keep);
+        });
+        Ok(())
+    }
+
+    fn settle(&self, host: Box<str>, answer: Answer, keep: Duration) {
+        let known = Entry::Known {
+            answer: answer.clone(),
+            until: Instant::now() + keep,
+        };
+        let before = self.cache().entries.insert(host, known);
+        if let Some(Entry::Pending(waiting)) = before {
+            for sender in waiting {
+                // Who no longer waits was cancelled.
+                let _ = sender.send(answer.clone());
+            }
+        }
+    }
+
+    fn runtime(&self) -> Result<&Runtime, Failure> {
+        self.runtime.get_or_try_init(|| {
+            Builder::new_multi_thread()
+                .worker_threads(1)
+                .max_blocking_threads(THREADS)
+                .thread_name("rouet-names")
+                .enable_time()
+                .build()
+                .map_err(|error| {
+                    Failure::new(
+                        ErrorCode::InternalError,
+                        format!("no thread to look up names on: {error}"),
+                    )
+                })
+        })
+    }
+
+    fn cache(&self) -> MutexGuard<'_, Cache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Names {
+    fn drop(&mut self) {
+        // A look-up that the system is still busy with can't be broken off, and is not waited for.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Cache {
+    fn sweep(&mut self) {
+        if self.entries.len() < self.sweep_at {
+            return;
+        }
+        let now = Instant::now();
+        self.entries
+            .retain(|_, entry| !matches!(entry, Entry::Known { until, .. } if *until <= now));
+        self.sweep_at = SWEEP_AT.max(2 * self.entries.len());
+    }
+}
+
+/// Asks the system's resolver, and says how long the answer holds.
+fn ask(host: &str) -> (Answer, Duration) {
+    let hints = AddrInfoHints {
+        socktype: SockType::Stream.into(),
+        ..AddrInfoHints::default()
+    };
+    let found = dns_lookup::getaddrinfo(Some(host), None, Some(hints)).map(|entries| {
+        entries
+            .filter_map(Result::ok)
+            .map(|entry| entry.sockaddr.ip())
+    });
+    let (code, why, keep) = match found {
+        Ok(addresses) => {
+            let mut unique = Vec::new();
+            for address in addresses {
+                if !unique.contains(&address) {
+                    unique.push(address);
+                }
+            }
+            if !unique.is_empty() {
+                return (Ok(unique.into()), KEEP);
+            }
+            let code = ErrorCode::NoAddressAssociatedWithHostname;
+            (code, "it has no address".into(), KEEP)
+        }
+        Err(error) => {
+            let (code, keep) = match error.kind() {
+                LookupErrorKind::NoName => (ErrorCode::UnknownHost, KEEP),
+                LookupErrorKind::NoData => (ErrorCode::NoAddressAssociatedWithHostname, KEEP),
+                _ => (ErrorCode::NameResolutionFailure, KEEP_TEMPORARY),
+            };
+            (code, std::io::Error::from(error).to_string(), keep)
+        }
+    };
+    let message = format!("looking up {host}: {why}");
+    (Err(Failure::new(code, message)), keep)
+}

@@ -1,0 +1,157 @@
+//! Why a job, or a call, failed.
+
+use std::fmt;
+
+/// The stable name of what went wrong with a job.
+///
+/// [`ErrorCode::as_str`] gives the slug that C, Go and Node see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorCode {
+    /// The URL can't be parsed, or its scheme is not `http` or `https`.
+    InvalidUrl,
+    /// The host's name does not exist.
+    UnknownHost,
+    /// The host's name could not be looked up for now.
+    NameResolutionFailure,
+    /// The host's name exists, but has no address.
+    NoAddressAssociatedWithHostname,
+    /// The peer refused the connection.
+    ConnectionRefused,
+    /// The peer closed or reset the connection before the answer was whole.
+    ConnectionAborted,
+    /// The connection could not be made, for a reason none of the others names.
+    ConnectionError,
+    /// The host can't be reached.
+    NoRouteToHost,
+    /// The network can't be reached.
+    UnreachableNetwork,
+    /// No connection within [`Options::connect_timeout`](crate::Options::connect_timeout).
+    ConnectTimeout,
+    /// The system gave up on a connection that had fallen silent.
+    ReadTimeout,
+    /// The attempt took longer than [`Options::timeout`](crate::Options::timeout).
+    Timeout,
+    /// TLS failed: the certificate, the handshake, or the CA file.
+    Ssl,
+    /// More redirections than [`Options::max_redirects`](crate::Options::max_redirects).
+    MaxRedirects,
+    /// A redirection to a URL the job had already been at.
+    InfiniteRedirects,
+    /// A redirection from a URL to itself.
+    SelfRedirect,
+    /// A redirection to something that is no `http` or `https` URL.
+    InvalidRedirect,
+    /// A `Location` header that is neither UTF-8 nor Latin-1 text.
+    BadlyEncodedLocation,
+    /// A body that said it was gzip and was not, or not to its end.
+    InvalidGzip,
+    /// A body that said it was deflate, br or zstd and was not, or not to its end.
+    InvalidEncoding,
+    /// The proxy could not be reached or refused.
+    ProxyError,
+    /// The request could not be sent.
+    SendError,
+    /// The answer could not be received.
+    ReceiveError,
+    /// The stream or the pool was cancelled.
+    Cancelled,
+    /// The body was larger than [`Options::max_body_size`](crate::Options::max_body_size).
+    BodyTooLarge,
+    /// The peer did not speak HTTP as it is specified.
+    ProtocolError,
+    /// A fault of this library or of the machine under it.
+    InternalError,
+}
+
+impl ErrorCode {
+    /// The code's slug, stable over versions: `"connection-refused"`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidUrl => "invalid-url",
+            Self::UnknownHost => "unknown-host",
+            Self::NameResolutionFailure => "name-resolution-failure",
+            Self::NoAddressAssociatedWithHostname => "no-address-associated-with-hostname",
+            Self::ConnectionRefused => "connection-refused",
+            Self::ConnectionAborted => "connection-aborted",
+            Self::ConnectionError => "connection-error",
+            Self::NoRouteToHost => "no-route-to-host",
+            Self::UnreachableNetwork => "unreachable-network",
+            Self::ConnectTimeout => "connect-timeout",
+            Self::ReadTimeout => "read-timeout",
+            Self::Timeout => "timeout",
+            Self::Ssl => "ssl",
+            Self::MaxRedirects => "max-redirects",
+            Self::InfiniteRedirects => "infinite-redirects",
+            Self::SelfRedirect => "self-redirect",
+            Self::InvalidRedirect => "invalid-redirect",
+            Self::BadlyEncodedLocation => "badly-encoded-location",
+            Self::InvalidGzip => "invalid-gzip",
+            Self::InvalidEncoding => "invalid-encoding",
+            Self::ProxyError => "proxy-error",
+            Self::SendError => "send-error",
+            Self::ReceiveError => "receive-error",
+            Self::Cancelled => "cancelled",
+            Self::BodyTooLarge => "body-too-large",
+            Self::ProtocolError => "protocol-error",
+            Self::InternalError => "internal-error",
+        }
+    }
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Why a job has no answer: a code for programs, a sentence for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What kind of failure it is.
+    pub code: ErrorCode,
+    /// What failed, where, and the words of the library that noticed.
+    pub message: String,
+}
+
+impl Failure {
+    pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code, self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// Why a call on a pool or a stream was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// A value is out of its range; the sentence names the field.
+    InvalidArgument(String),
+    /// The stream was finished or cancelled and takes no more jobs.
+    Closed,
+    /// The machine gave no thread, descriptor or memory for it.
+    OutOfResources(String),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InvalidArgument(why) | Self::OutOfResources(why) => f.write_str(why),
+            Self::Closed => {
+                f.write_str("the stream was finished or cancelled: it takes no more jobs")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Error {}

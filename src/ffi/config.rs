@@ -1,0 +1,446 @@
+//! `pool_config_t` and `pool_options_t`: how a pool, a stream and a job are set up.
+
+use std::ffi::{CStr, OsStr, c_char, c_void};
+use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Sized_, init_sized, invalid, pool_status_t, read_sized};
+use crate::error::Error;
+use crate::{HttpVersion, Options, PoolConfig, Retry, Rule, StreamConfig};
+
+/// Offer HTTP/2 over TLS, HTTP/1.1 otherwise.
+pub const POOL_HTTP_ANY: i32 = 0;
+/// HTTP/1.1 only.
+pub const POOL_HTTP_1_1: i32 = 1;
+/// HTTP/2 without asking first, in the clear too (RFC 9113, section 3.3).
+pub const POOL_HTTP_2_PRIOR_KNOWLEDGE: i32 = 2;
+
+/// One header: of a request in pool_options_t, of an answer in pool_result_t.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct pool_header_t {
+    /// The name, in the case it was written in.
+    pub name: *const c_char,
+    /// The value without the white space around it. In an answer these are the bytes as received,
+    /// which need not be UTF-8.
+    pub value: *const c_char,
+    /// The bytes of the name; 0 in a request: up to the NUL.
+    pub name_size: usize,
+    /// The bytes of the value; 0 in a request: up to the NUL.
+    pub value_size: usize,
+}
+
+/// How jobs are done. Set by pool_options_init, then changed as wanted; copied by each call that
+/// takes it.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct pool_options_t {
+    /// Set by pool_options_init.
+    pub struct_size: usize,
+    /// The request method; NULL (default): GET for a request, HEAD for a resolve.
+    pub method: *const c_char,
+    /// Headers to send, in this order. Authorization, Cookie, Host and Proxy-Authorization are
+    /// not sent on to another origin. A name or value with a line break or a NUL is refused.
+    pub headers: *const pool_header_t,
+    /// The number of headers.
+    pub header_count: usize,
+    /// The value of a Cookie header, not sent on to another origin; NULL (default): none.
+    pub cookie: *const c_char,
+    /// What to send as the request's body; NULL (default): none.
+    pub body: *const c_void,
+    /// The bytes of the body.
+    pub body_size: usize,
+    /// Seconds to look up the name, connect and shake hands, each hop; above 0. Default 5.
+    pub connect_timeout: f64,
+    /// Seconds for a whole attempt, all hops and the body; above 0. Default 30.
+    pub timeout: f64,
+    /// The largest body taken, in bytes after decompression; beyond it the job ends in
+    /// body-too-large. Default 256 MiB.
+    pub max_body_size: u64,
+    /// 1: ask for gzip, deflate, br or zstd, and undo them. Default 0.
+    pub compressed: i32,
+    /// 1 (default): follow redirections.
+    pub follow_redirects: i32,
+    /// How many redirections are followed before max-redirects; -1 (default): 10 for a request,
+    /// 20 for a resolve.
+    pub max_redirects: i32,
+    /// 1: certificates go unchecked. Default 0.
+    pub insecure: i32,
+    /// A PEM file of the certificate authorities to trust; NULL (default): the system's.
+    pub ca_file: *const c_char,
+    /// http://, https://, socks5:// or socks5h://, with credentials if it needs them; NULL
+    /// (default): none. The environment's http_proxy is not looked at.
+    pub proxy: *const c_char,
+    /// "HOST:PORT:CONNECT-TO-HOST:CONNECT-TO-PORT", as in curl: connect there instead. An empty
+    /// HOST or PORT matches any.
+    pub connect_to: *const *const c_char,
+    /// The number of connect_to entries. Default 0.
+    pub connect_to_count: usize,
+    /// "HOST:PORT:ADDRESS[,ADDRESS]", as in curl's --resolve: use these addresses.
+    pub dns: *const *const c_char,
+    /// The number of dns entries. Default 0.
+    pub dns_count: usize,
+    /// The local interface, address or host name to connect from; NULL (default): any.
+    pub network_interface: *const c_char,
+    /// POOL_HTTP_ANY (default), POOL_HTTP_1_1 or POOL_HTTP_2_PRIOR_KNOWLEDGE.
+    pub http_version: i32,
+    /// 1: a failed attempt is made again, after retry_min_wait·4^(n−1) seconds, at most
+    /// retry_max_wait, varied by a quarter either way. The waiting job occupies no worker, and its
+    /// group's throttle still holds. Made again: connections refused, reset or broken off,
+    /// unreachable hosts and networks, protocol errors, and names that can't be looked up for now.
+    /// Default 0.
+    pub retry: i32,
+    /// Attempts in all, the first included; at least 1. Default 3.
+    pub retry_max_attempts: u32,
+    /// 1: time-outs are tried again too. Default 0.
+    pub retry_on_timeout: i32,
+    /// Seconds to wait after the first attempt; 0 or above. Default 10.
+    pub retry_min_wait: f64,
+    /// The longest wait, in seconds; at least retry_min_wait. Default 86400: one day.
+    pub retry_max_wait: f64,
+    /// Statuses of a final answer that are tried again too.
+    pub retry_on_statuses: *const u16,
+    /// The number of these statuses. Default 0.
+    pub retry_on_status_count: usize,
+}
+
+// SAFETY: repr(C), struct_size first, numbers and pointers only.
+unsafe impl Sized_ for pool_options_t {
+    const NAME: &'static str = "pool_options_t";
+    const SIZES: &'static [usize] = &[size_of::<Self>()];
+
+    fn defaults() -> Self {
+        let options = Options::default();
+        let retry = Retry::default();
+        Self {
+            struct_size: size_of::<Self>(),
+            method: std::ptr::null(),
+            headers: std::ptr::null(),
+            header_count: 0,
+            cookie: std::ptr::null(),
+            body: std::ptr::null(),
+            body_size: 0,
+            connect_timeout: options.connect_timeout.as_secs_f64(),
+            timeout: options.timeout.as_secs_f64(),
+            max_body_size: options.max_body_size,
+            compressed: options.compressed.into(),
+            follow_redirects: options.follow_redirects.into(),
+            max_redirects: -1,
+            insecure: options.insecure.into(),
+            ca_file: std::ptr::null(),
+            proxy: std::ptr::null(),
+            connect_to: std::ptr::null(),
+            connect_to_count: 0,
+            dns: std::ptr::null(),
+            dns_count: 0,
+            network_interface: std::ptr::null(),
+            http_version: POOL_HTTP_ANY,
+            retry: options.retry.is_some().into(),
+            retry_max_attempts: retry.max_attempts,
+            retry_on_timeout: retry.on_timeout.into(),
+            retry_min_wait: retry.min_wait.as_secs_f64(),
+            retry_max_wait: retry.max_wait.as_secs_f64(),
+            retry_on_statuses: std::ptr::null(),
+            retry_on_status_count: 0,
+        }
+    }
+}
+
+/// Writes the defaults into `options`; `struct_size` is `sizeof(pool_options_t)`.
+/// POOL_INVALID_ARGUMENT for NULL or a size that is not known.
+///
+/// # Safety
+/// `options` is NULL or points to `struct_size` writable bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_options_init(
+    options: *mut pool_options_t,
+    struct_size: usize,
+) -> pool_status_t {
+    // SAFETY: the caller's promise.
+    unsafe { init_sized(options, struct_size) }
+}
+
+/// How a pool and its stream are set up. Set by pool_config_init, then changed as wanted; copied
+/// by the call that takes it.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct pool_config_t {
+    /// Set by pool_config_init.
+    pub struct_size: usize,
+    /// Of the pool: transfers at once, over all its streams; 0 (default): 64 a core, within the
+    /// process's limit of descriptors.
+    pub max_workers: u32,
+    /// Of the pool: threads that run transfers, 256 at most; 0 (default): one a core. Never more
+    /// than max_workers.
+    pub threads: u32,
+    /// Of the pool: seconds between the end (and the start) of a group's last job and the start
+    /// of its next; 0 or above. Default 0.2.
+    pub throttle: f64,
+    /// Of the pool: jobs of one group in flight at once; at least 1. Default 1.
+    pub domain_parallelism: u32,
+    /// Of the stream: 1: results come in the order of submission, within a window of buffer_size
+    /// jobs. Default 0: as they are done.
+    pub ordered: i32,
+    /// Of the stream: 1: a job without URL gives a result without URL, error and answer.
+    /// Default 0: it is POOL_INVALID_ARGUMENT.
+    pub passthrough: i32,
+    /// Of the stream: jobs held and not started, and again jobs started whose results were not
+    /// taken; at least 1. Default 1024. An ordered stream has this many jobs outstanding in all.
+    pub buffer_size: usize,
+    /// Of the stream: bytes of results not taken, beyond which no more jobs are started; at
+    /// least 1. Default 256 MiB.
+    pub max_buffered_bytes: u64,
+    /// Of the stream: how its jobs are done; NULL (default): the defaults of pool_options_init.
+    pub options: *const pool_options_t,
+}
+
+// SAFETY: repr(C), struct_size first, numbers and pointers only.
+unsafe impl Sized_ for pool_config_t {
+    const NAME: &'static str = "pool_config_t";
+    const SIZES: &'static [usize] = &[size_of::<Self>()];
+
+    fn defaults() -> Self {
+        let pool = PoolConfig::default();
+        let stream = StreamConfig::default();
+        Self {
+            struct_size: size_of::<Self>(),
+            max_workers: pool.max_workers,
+            threads: pool.threads,
+            throttle: pool.rule.throttle.as_secs_f64(),
+            domain_parallelism: pool.rule.parallelism,
+            ordered: stream.ordered.into(),
+            passthrough: stream.passthrough.into(),
+            buffer_size: stream.buffer_size,
+            max_buffered_bytes: stream.max_buffered_bytes,
+            options: std::ptr::null(),
+        }
+    }
+}
+
+/// Writes the defaults into `config`; `struct_size` is `sizeof(pool_config_t)`.
+/// POOL_INVALID_ARGUMENT for NULL or a size that is not known.
+///
+/// # Safety
+/// `config` is NULL or points to `struct_size` writable bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_config_init(
+    config: *mut pool_config_t,
+    struct_size: usize,
+) -> pool_status_t {
+    // SAFETY: the caller's promise.
+    unsafe { init_sized(config, struct_size) }
+}
+
+/// The Rust configurations of a C one; NULL gives the defaults.
+///
+/// # Safety
+/// `config` and what it points to are as `pool_config_t` documents them.
+pub(super) unsafe fn read_config(
+    config: *const pool_config_t,
+) -> Result<(PoolConfig, StreamConfig), Error> {
+    if config.is_null() {
+        return Ok(Default::default());
+    }
+    // SAFETY: the caller's promise.
+    let config = unsafe { read_sized(config) }?;
+    let options = if config.options.is_null() {
+        Options::default()
+    } else {
+        // SAFETY: the caller's promise.
+        unsafe { read_options(config.options) }?
+    };
+    let pool = PoolConfig {
+        max_workers: config.max_workers,
+        threads: config.threads,
+        rule: rule(
+            config.throttle,
+            config.domain_parallelism,
+            "domain_parallelism",
+        )?,
+    };
+    let stream = StreamConfig {
+        buffer_size: config.buffer_size,
+        max_buffered_bytes: config.max_buffered_bytes,
+        ordered: flag(config.ordered, "ordered")?,
+        passthrough: flag(config.passthrough, "passthrough")?,
+        options: Arc::new(options),
+    };
+    Ok((pool, stream))
+}
+
+/// A group's rule, from the fields of that name.
+pub(super) fn rule(throttle: f64, parallelism: u32, field: &str) -> Result<Rule, Error> {
+    if parallelism == 0 {
+        return invalid(format!("{field} is 0: it is at least 1"));
+    }
+    Ok(Rule {
+        throttle: seconds(throttle, "throttle")?,
+        parallelism,
+    })
+}
+
+/// The Rust options of C ones.
+///
+/// # Safety
+/// `options` and what it points to are as `pool_options_t` documents them.
+pub(super) unsafe fn read_options(options: *const pool_options_t) -> Result<Options, Error> {
+    // SAFETY: the caller's promise.
+    let given = unsafe { read_sized(options) }?;
+    // SAFETY: the caller's promise, for each pointer with its count.
+    unsafe {
+        let mut headers = Vec::with_capacity(given.header_count.min(1024));
+        for header in slice(given.headers, given.header_count, "headers")? {
+            headers.push((
+                text(header.name, header.name_size, "headers.name")?
+                    .unwrap_or_default()
+                    .to_owned(),
+                text(header.value, header.value_size, "headers.value")?
+                    .unwrap_or_default()
+                    .to_owned(),
+            ));
+        }
+        let body = if given.body.is_null() && given.body_size == 0 {
+            None
+        } else {
+            Some(slice(given.body.cast::<u8>(), given.body_size, "body")?.into())
+        };
+        let ca_file = if given.ca_file.is_null() {
+            None
+        } else {
+            Some(OsStr::from_bytes(CStr::from_ptr(given.ca_file).to_bytes()).into())
+        };
+        let retry = Retry {
+            max_attempts: given.retry_max_attempts,
+            min_wait: seconds(given.retry_min_wait, "retry_min_wait")?,
+            max_wait: seconds(given.retry_max_wait, "retry_max_wait")?,
+            on_timeout: flag(given.retry_on_timeout, "retry_on_timeout")?,
+            on_statuses: slice(
+                given.retry_on_statuses,
+                given.retry_on_status_count,
+                "retry_on_statuses",
+            )?
+            .to_vec(),
+        };
+        Ok(Options {
+            method: text(given.method, 0, "method")?.map(str::to_owned),
+            headers,
+            cookie: text(given.cookie, 0, "cookie")?.map(str::to_owned),
+            body,
+            compressed: flag(given.compressed, "compressed")?,
+            connect_timeout: seconds(given.connect_timeout, "connect_timeout")?,
+            timeout: seconds(given.timeout, "timeout")?,
+            follow_redirects: flag(given.follow_redirects, "follow_redirects")?,
+            max_redirects: match given.max_redirects {
+                -1 => None,
+                count => Some(count.try_into().or_else(|_| {
+                    invalid(format!("max_redirects is {count}: it is -1 or above"))
+                })?),
+            },
+            max_body_size: given.max_body_size,
+            insecure: flag(given.insecure, "insecure")?,
+            ca_file,
+            proxy: text(given.proxy, 0, "proxy")?.map(str::to_owned),
+            connect_to: texts(given.connect_to, given.connect_to_count, "connect_to")?,
+            dns: texts(given.dns, given.dns_count, "dns")?,
+            interface: text(given.network_interface, 0, "network_interface")?.map(str::to_owned),
+            http_version: match given.http_version {
+                POOL_HTTP_ANY => HttpVersion::Any,
+                POOL_HTTP_1_1 => HttpVersion::Http11,
+                POOL_HTTP_2_PRIOR_KNOWLEDGE => HttpVersion::Http2PriorKnowledge,
+                other => {
+                    return invalid(format!(
+                        "http_version is {other}: it is a POOL_HTTP_* value"
+                    ));
+                }
+            },
+            retry: flag(given.retry, "retry")?.then_some(retry),
+        })
+    }
+}
+
+/// Text that C hands over: NULL is none, a size of 0 means up to the NUL.
+///
+/// # Safety
+/// `start` is NULL or points to `size` bytes, or with a size of 0 to text that ends in a NUL.
+pub(super) unsafe fn text<'a>(
+    start: *const c_char,
+    size: usize,
+    field: &str,
+) -> Result<Option<&'a str>, Error> {
+    if start.is_null() {
+        return match size {
+            0 => Ok(None),
+            _ => invalid(format!("{field} is NULL, but its size is {size}")),
+        };
+    }
+    let bytes = if size == 0 {
+        // SAFETY: the caller's promise.
+        unsafe { CStr::from_ptr(start) }.to_bytes()
+    } else {
+        // SAFETY: the caller's promise.
+        unsafe { slice(start.cast::<u8>(), size, field) }?
+    };
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) => invalid(format!("{field} is not UTF-8: {error}")),
+    }
+}
+
+unsafe fn texts(
+    start: *const *const c_char,
+    count: usize,
+    field: &str,
+) -> Result<Vec<String>, Error> {
+    // SAFETY: the caller's promise: `count` pointers to text.
+    unsafe {
+        slice(start, count, field)?
+            .iter()
+            .map(|&entry| match text(entry, 0, field)? {
+                Some(entry) => Ok(entry.to_owned()),
+                None => invalid(format!("an entry of {field} is NULL")),
+            })
+            .collect()
+    }
+}
+
+/// An array that C hands over.
+///
+/// # Safety
+/// `start` is NULL or points to `count` values that stay as they are during the call.
+pub(super) unsafe fn slice<'a, T>(
+    start: *const T,
+    count: usize,
+    field: &str,
+) -> Result<&'a [T], Error> {
+    if count == 0 {
+        return Ok(&[]);
+    }
+    if start.is_null() {
+        return invalid(format!("{field} is NULL, but its count is {count}"));
+    }
+    if !start.is_aligned() || count > isize::MAX as usize / size_of::<T>().max(1) {
+        return invalid(format!(
+            "{field} is not aligned, or {count} of it can't be in memory"
+        ));
+    }
+    // SAFETY: not NULL, aligned, not too long; the rest is the caller's promise.
+    Ok(unsafe { std::slice::from_raw_parts(start, count) })
+}
+
+pub(super) fn flag(value: i32, field: &str) -> Result<bool, Error> {
+    match value {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => invalid(format!("{field} is {value}: it is 0 or 1")),
+    }
+}
+
+fn seconds(value: f64, field: &str) -> Result<Duration, Error> {
+    match Duration::try_from_secs_f64(value) {
+        Ok(duration) => Ok(duration),
+        Err(_) => invalid(format!(
+            "{field} is {value}: it is a number of seconds, 0 or above"
+        )),
+    }
+}

@@ -1,0 +1,104 @@
+//! `pool_job_t`: what `pool_submit` takes.
+
+use std::ffi::{c_char, c_void};
+use std::sync::Arc;
+
+use super::config::{pool_options_t, read_options, text};
+use super::{Sized_, init_sized, invalid, pool_status_t, read_sized};
+use crate::error::Error;
+use crate::{Job, Kind};
+
+/// Download: the body is in the result.
+pub const POOL_REQUEST: i32 = 0;
+/// Find where the URL ends; no body.
+pub const POOL_RESOLVE: i32 = 1;
+
+/// One URL to request or resolve. Set by pool_job_init, then changed as wanted; copied when
+/// submitted.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct pool_job_t {
+    /// Set by pool_job_init.
+    pub struct_size: usize,
+    /// The URL. White space around it is taken off and http:// put before it when it has no
+    /// scheme. A bad one gives a result with invalid-url. NULL or empty: see passthrough in
+    /// pool_config_t.
+    pub url: *const c_char,
+    /// The bytes of the URL; 0 (default): up to the NUL.
+    pub url_size: usize,
+    /// The politeness key; NULL (default): the registrable domain of the URL, or its host when
+    /// that has none. The empty text "" is unconstrained: no throttle, no limit.
+    pub group: *const c_char,
+    /// The bytes of the group; 0 (default): up to the NUL.
+    pub group_size: usize,
+    /// Comes back in the result.
+    pub tag: u64,
+    /// Comes back in the result; never looked at.
+    pub userdata: *mut c_void,
+    /// How the job is done; NULL (default): as the stream's options say.
+    pub options: *const pool_options_t,
+    /// POOL_REQUEST (default) or POOL_RESOLVE.
+    pub kind: i32,
+}
+
+// SAFETY: repr(C), struct_size first, numbers and pointers only.
+unsafe impl Sized_ for pool_job_t {
+    const NAME: &'static str = "pool_job_t";
+    const SIZES: &'static [usize] = &[size_of::<Self>()];
+
+    fn defaults() -> Self {
+        Self {
+            struct_size: size_of::<Self>(),
+            url: std::ptr::null(),
+            url_size: 0,
+            group: std::ptr::null(),
+            group_size: 0,
+            tag: 0,
+            userdata: std::ptr::null_mut(),
+            options: std::ptr::null(),
+            kind: POOL_REQUEST,
+        }
+    }
+}
+
+/// Writes the defaults into `job`; `struct_size` is `sizeof(pool_job_t)`.
+/// POOL_INVALID_ARGUMENT for NULL or a size that is not known.
+///
+/// # Safety
+/// `job` is NULL or points to `struct_size` writable bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_job_init(job: *mut pool_job_t, struct_size: usize) -> pool_status_t {
+    // SAFETY: the caller's promise.
+    unsafe { init_sized(job, struct_size) }
+}
+
+/// The Rust job of a C one.
+///
+/// # Safety
+/// `job` and what it points to are as `pool_job_t` documents them.
+pub(super) unsafe fn read_job(job: *const pool_job_t) -> Result<Job, Error> {
+    // SAFETY: the caller's promise, for the struct and each of its pointers.
+    unsafe {
+        let given = read_sized(job)?;
+        let url = text(given.url, given.url_size, "url")?;
+        Ok(Job {
+            kind: match given.kind {
+                POOL_REQUEST => Kind::Request,
+                POOL_RESOLVE => Kind::Resolve,
+                other => {
+                    return invalid(format!(
+                        "kind is {other}: it is POOL_REQUEST or POOL_RESOLVE"
+                    ));
+                }
+            },
+            url: url.unwrap_or_default().into(),
+            group: text(given.group, given.group_size, "group")?.map(Into::into),
+            tag: given.tag,
+            userdata: given.userdata as usize,
+            options: match given.options.is_null() {
+                true => None,
+                false => Some(Arc::new(read_options(given.options)?)),
+            },
+        })
+    }
+}

@@ -1,0 +1,198 @@
+//! The C API: one more user of the Rust API, and nothing more.
+//!
+//! Here values are converted and checked and panics are caught; what a call means is decided in
+//! `pool`. The types and functions bear the names that C sees, because `include/rouet.h` is
+//! generated from them.
+
+use std::cell::RefCell;
+use std::ffi::{CStr, CString, c_char};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::error::Error;
+
+pub mod config;
+pub mod job;
+pub mod pool;
+pub mod result;
+
+/// What a call came to.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum pool_status_t {
+    /// Done as asked.
+    POOL_OK = 0,
+    /// Not now: the buffer is full, or no result is there yet, and the time to wait is up.
+    POOL_AGAIN = 1,
+    /// The stream was finished or cancelled and all its results were taken: none will come.
+    POOL_DONE = 2,
+    /// The stream was finished or cancelled: it takes no more jobs.
+    POOL_CLOSED = 3,
+    /// An argument or a field is not what it should be; pool_last_error names it.
+    POOL_INVALID_ARGUMENT = 4,
+    /// The machine gave no thread, descriptor or memory for it; pool_last_error says which.
+    POOL_OUT_OF_RESOURCES = 5,
+    /// A fault in the library; pool_last_error has its words. Please report it.
+    POOL_INTERNAL_ERROR = 6,
+}
+
+use pool_status_t::*;
+
+/// The version of the C interface: it grows by one when a program must be compiled anew.
+pub const POOL_ABI_VERSION: u32 = 1;
+
+/// The library's version, as "0.1.0". Static; never fails.
+#[unsafe(no_mangle)]
+pub extern "C" fn pool_version() -> *const c_char {
+    concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
+}
+
+/// The POOL_ABI_VERSION the library was built with. Never fails.
+#[unsafe(no_mangle)]
+pub extern "C" fn pool_abi_version() -> u32 {
+    POOL_ABI_VERSION
+}
+
+/// The name of a status, as "POOL_AGAIN"; "unknown status" for a number that is none.
+/// Static; never fails.
+#[unsafe(no_mangle)]
+pub extern "C" fn pool_status_name(status: i32) -> *const c_char {
+    const NAMES: [&CStr; 7] = [
+        c"POOL_OK",
+        c"POOL_AGAIN",
+        c"POOL_DONE",
+        c"POOL_CLOSED",
+        c"POOL_INVALID_ARGUMENT",
+        c"POOL_OUT_OF_RESOURCES",
+        c"POOL_INTERNAL_ERROR",
+    ];
+    usize::try_from(status)
+        .ok()
+        .and_then(|index| NAMES.get(index))
+        .unwrap_or(&c"unknown status")
+        .as_ptr()
+}
+
+thread_local! {
+    static LAST_ERROR: RefCell<CString> = RefCell::default();
+}
+
+/// What was wrong with the last call of this thread that returned POOL_CLOSED,
+/// POOL_INVALID_ARGUMENT, POOL_OUT_OF_RESOURCES or POOL_INTERNAL_ERROR: a sentence that names the
+/// field at fault; "" before the first. Yours to read until this thread's next failing call.
+/// Never fails.
+#[unsafe(no_mangle)]
+pub extern "C" fn pool_last_error() -> *const c_char {
+    LAST_ERROR
+        .try_with(|last| last.borrow().as_ptr())
+        .unwrap_or(c"".as_ptr())
+}
+
+fn set_last_error(message: &str) {
+    let text = CString::new(message.replace('\0', "\u{fffd}")).unwrap_or_default();
+    // The thread may be past its thread-locals; then nobody can ask either.
+    let _ = LAST_ERROR.try_with(|last| last.replace(text));
+}
+
+/// The status of an outcome; leaves a failure's sentence for `pool_last_error`. No panic gets by.
+fn guard(call: impl FnOnce() -> Result<pool_status_t, Error>) -> pool_status_t {
+    let (status, message) = match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(Ok(status)) => return status,
+        Ok(Err(error)) => {
+            let status = match error {
+                Error::Closed => POOL_CLOSED,
+                Error::InvalidArgument(_) => POOL_INVALID_ARGUMENT,
+                Error::OutOfResources(_) => POOL_OUT_OF_RESOURCES,
+            };
+            (status, error.to_string())
+        }
+        Err(panic) => {
+            let words = panic
+                .downcast_ref::<&str>()
+                .map(|words| words.to_string())
+                .or_else(|| panic.downcast_ref::<String>().cloned())
+                .unwrap_or_else(|| "no words".into());
+            (
+                POOL_INTERNAL_ERROR,
+                format!("the library panicked: {words}"),
+            )
+        }
+    };
+    set_last_error(&message);
+    status
+}
+
+fn invalid<T>(why: impl Into<String>) -> Result<T, Error> {
+    Err(Error::InvalidArgument(why.into()))
+}
+
+/// A struct that C hands over, whose first field is the size its caller knows.
+///
+/// # Safety
+/// Implemented by `#[repr(C)]` structs whose first field is `struct_size: usize` and which hold
+/// only numbers and pointers, so that a caller's shorter struct padded with our defaults is valid.
+unsafe trait Sized_: Copy {
+    /// The struct's name in C.
+    const NAME: &'static str;
+    /// The sizes this struct had in earlier versions, and has now.
+    const SIZES: &'static [usize];
+    /// The documented defaults, `struct_size` included.
+    fn defaults() -> Self;
+}
+
+/// Reads the caller's struct over the defaults, after a look at its size.
+///
+/// # Safety
+/// `given` is NULL or points to a struct that is as long as its `struct_size` says.
+unsafe fn read_sized<T: Sized_>(given: *const T) -> Result<T, Error> {
+    if given.is_null() {
+        return invalid(format!("{} is NULL", T::NAME));
+    }
+    if !given.is_aligned() {
+        return invalid(format!("{} is not aligned", T::NAME));
+    }
+    // SAFETY: every version of the struct starts with its size.
+    let size = unsafe { given.cast::<usize>().read() };
+    check_size::<T>(size)?;
+    let mut value = T::defaults();
+    // SAFETY: `given` is as long as `size`, which is at most the size of `value`; both are plain.
+    unsafe {
+        std::ptr::copy_nonoverlapping(given.cast::<u8>(), (&raw mut value).cast::<u8>(), size)
+    };
+    Ok(value)
+}
+
+/// Writes the defaults into the caller's struct, as much of them as it has room for.
+///
+/// # Safety
+/// `given` is NULL or points to `size` writable bytes, aligned for `T`.
+unsafe fn init_sized<T: Sized_>(given: *mut T, size: usize) -> pool_status_t {
+    guard(|| {
+        if given.is_null() {
+            return invalid(format!("{} is NULL", T::NAME));
+        }
+        check_size::<T>(size)?;
+        let value = T::defaults();
+        // SAFETY: the caller gave `size` bytes, which is at most the size of `value`.
+        unsafe {
+            std::ptr::copy_nonoverlapping(
+                (&raw const value).cast::<u8>(),
+                given.cast::<u8>(),
+                size,
+            );
+            given.cast::<usize>().write(size);
+        }
+        Ok(POOL_OK)
+    })
+}
+
+fn check_size<T: Sized_>(size: usize) -> Result<(), Error> {
+    if T::SIZES.contains(&size) {
+        return Ok(());
+    }
+    invalid(format!(
+        "{}.struct_size is {size}, which no version of this library knows (this one: {}): \
+         call the struct's _init function with sizeof, and use a header no newer than the library",
+        T::NAME,
+        size_of::<T>()
+    ))
+}

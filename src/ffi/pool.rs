@@ -1,0 +1,523 @@
+//! `pool_t`: a handle on a stream and the pool it runs on.
+
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::config::{pool_config_t, read_config, rule, text};
+use super::job::{pool_job_t, read_job};
+use super::pool_status_t::{self, *};
+use super::result::{into_c, pool_result_t};
+use super::{Sized_, guard, invalid, read_sized};
+use crate::error::Error;
+use crate::pool::Until;
+use crate::{Level, Next, Pool, Stream, Submit};
+
+/// A handle on one stream of jobs and the engine it runs on.
+pub struct pool_t {
+    pool: Pool,
+    stream: Stream,
+}
+
+/// Starts an engine and opens its first stream. `config` may be NULL: the defaults.
+/// Writes the handle to `pool`; pool_free ends it.
+///
+/// POOL_INVALID_ARGUMENT names the field; POOL_OUT_OF_RESOURCES: no thread or descriptor.
+///
+/// # Safety
+/// `config` and what it points to are as pool_config_t says; `pool` is writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_new(
+    config: *const pool_config_t,
+    pool: *mut *mut pool_t,
+) -> pool_status_t {
+    guard(|| {
+        if pool.is_null() {
+            return invalid("pool is NULL");
+        }
+        // SAFETY: the caller's promise.
+        let (pool_config, stream_config) = unsafe { read_config(config) }?;
+        let engine = Pool::new(pool_config)?;
+        let stream = engine.stream(stream_config)?;
+        let handle = Box::new(pool_t {
+            pool: engine,
+            stream,
+        });
+        // SAFETY: not NULL; the caller's promise.
+        unsafe { pool.write(Box::into_raw(handle)) };
+        Ok(POOL_OK)
+    })
+}
+
+/// Opens one more stream on the engine of `pool`: its own jobs, order, buffer and results, the
+/// same threads, connections and politeness. `config` may be NULL: the defaults; its fields that
+/// are of the pool must be as pool_config_init left them, or as pool_new was given them.
+/// Writes the handle to `shared`; pool_free ends it. The engine lives until its last handle ends.
+///
+/// POOL_INVALID_ARGUMENT names the field.
+///
+/// # Safety
+/// `pool` is a live handle; `config` and what it points to are as pool_config_t says; `shared`
+/// is writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_share(
+    pool: *mut pool_t,
+    config: *const pool_config_t,
+    shared: *mut *mut pool_t,
+) -> pool_status_t {
+    guard(|| {
+        // SAFETY: the caller's promise.
+        let pool = unsafe { handle(pool) }?;
+        if shared.is_null() {
+            return invalid("shared is NULL");
+        }
+        // SAFETY: the caller's promise.
+        let (pool_config, stream_config) = unsafe { read_config(config) }?;
+        if let Some(field) = pool_config.conflict(pool.pool.config()) {
+            return invalid(format!(
+                "{field} is of the pool and can't differ in pool_share: leave it as \
+                 pool_config_init set it"
+            ));
+        }
+        let stream = pool.pool.stream(stream_config)?;
+        let handle = Box::new(pool_t {
+            pool: pool.pool.clone(),
+            stream,
+        });
+        // SAFETY: not NULL; the caller's promise.
+        unsafe { shared.write(Box::into_raw(handle)) };
+        Ok(POOL_OK)
+    })
+}
+
+/// Ends a handle: cancels what its stream has outstanding, frees the results that were not taken
+/// and, when it was the engine's last handle, stops and joins the threads. Returns promptly,
+/// whatever the network does. NULL is nothing. Must be the last call on the handle, and no other
+/// call on it may be running. Never fails.
+///
+/// # Safety
+/// `pool` is NULL or a live handle that no other thread is using.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_free(pool: *mut pool_t) {
+    if pool.is_null() {
+        return;
+    }
+    guard(|| {
+        // SAFETY: the caller's promise: it came from Box::into_raw and was not freed.
+        drop(unsafe { Box::from_raw(pool) });
+        Ok(POOL_OK)
+    });
+}
+
+/// Hands a job to the stream, which copies what it needs. With `timeout_ms` 0 it never waits;
+/// otherwise it waits so long (negative: for ever) for room in the buffer. A program with one
+/// thread must not wait for ever: room comes when it takes results.
+///
+/// POOL_OK: accepted; exactly one result will come. POOL_AGAIN: no room in time; nothing was
+/// kept. POOL_CLOSED: the stream was finished or cancelled. POOL_INVALID_ARGUMENT names the field.
+///
+/// # Safety
+/// `pool` is a live handle; `job` and what it points to are as pool_job_t says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_submit(
+    pool: *mut pool_t,
+    job: *const pool_job_t,
+    timeout_ms: i32,
+) -> pool_status_t {
+    guard(|| {
+        // SAFETY: the caller's promise.
+        let (pool, job) = unsafe { (handle(pool)?, read_job(job)?) };
+        Ok(match pool.stream.submit(job, timeout(timeout_ms))? {
+            Submit::Accepted => POOL_OK,
+            Submit::Full(_) => POOL_AGAIN,
+        })
+    })
+}
+
+/// Hands over `count` jobs in order and writes to `accepted` how many there was room for: with
+/// `timeout_ms` 0 those that fit at once, otherwise it waits so long (negative: for ever) until
+/// all fit.
+///
+/// POOL_OK: all were accepted. POOL_AGAIN: some were not; `accepted` says how many were.
+/// POOL_CLOSED, POOL_INVALID_ARGUMENT: the job at index `accepted` was refused, those before it
+/// were accepted.
+/// `accepted` is written whatever the status, unless it or another argument is NULL.
+///
+/// # Safety
+/// `pool` is a live handle; `jobs` points to `count` jobs of the first one's struct_size, each
+/// as pool_job_t says; `accepted` is writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_submit_many(
+    pool: *mut pool_t,
+    jobs: *const pool_job_t,
+    count: usize,
+    timeout_ms: i32,
+    accepted: *mut usize,
+) -> pool_status_t {
+    guard(|| {
+        // SAFETY: the caller's promise.
+        let pool = unsafe { handle(pool) }?;
+        if accepted.is_null() {
+            return invalid("accepted is NULL");
+        }
+        // SAFETY: not NULL; the caller's promise.
+        unsafe { accepted.write(0) };
+        if count == 0 {
+            return Ok(POOL_OK);
+        }
+        // SAFETY: the caller's promise: at least one job.
+        let stride = unsafe { read_sized(jobs) }?.struct_size;
+        let until = Until::after(timeout(timeout_ms));
+        for index in 0..count {
+            // SAFETY: the caller's promise: `count` jobs, one behind the other; each is read on
+            // its own, so an older caller's shorter struct is stepped over by its own size.
+            let job = unsafe { read_job(jobs.byte_add(index * stride)) }?;
+            if let Submit::Full(_) = pool.stream.submit_until(job, until)? {
+                return Ok(POOL_AGAIN);
+            }
+            // SAFETY: not NULL; the caller's promise.
+            unsafe { accepted.write(index + 1) };
+        }
+        Ok(POOL_OK)
+    })
+}
+
+/// Takes the next result: the next in order for an ordered stream, the next that is done
+/// otherwise. With `timeout_ms` 0 it never waits; otherwise it waits so long (negative: for ever)
+/// for one. Writes it to `result`; it is the caller's until pool_result_free, also after
+/// pool_free.
+///
+/// POOL_OK: here it is. POOL_AGAIN: none in time. POOL_DONE: the stream was finished or cancelled
+/// and all results were taken.
+///
+/// # Safety
+/// `pool` is a live handle; `result` is writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_next_result(
+    pool: *mut pool_t,
+    timeout_ms: i32,
+    result: *mut *mut pool_result_t,
+) -> pool_status_t {
+    guard(|| {
+        // SAFETY: the caller's promise.
+        let pool = unsafe { handle(pool) }?;
+        if result.is_null() {
+            return invalid("result is NULL");
+        }
+        Ok(match pool.stream.next(timeout(timeout_ms)) {
+            Next::Result(taken) => {
+                // SAFETY: not NULL; the caller's promise.
+                unsafe { result.write(into_c(*taken)) };
+                POOL_OK
+            }
+            Next::Nothing => POOL_AGAIN,
+            Next::Done => POOL_DONE,
+        })
+    })
+}
+
+/// Takes up to `max` results at once: waits as pool_next_result does for the first one, then
+/// takes those that are there. Writes them to `results` and their number to `count`.
+///
+/// POOL_OK: at least one. POOL_AGAIN and POOL_DONE as for pool_next_result.
+///
+/// # Safety
+/// `pool` is a live handle; `results` has room for `max` pointers; `count` is writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_next_results(
+    pool: *mut pool_t,
+    results: *mut *mut pool_result_t,
+    max: usize,
+    timeout_ms: i32,
+    count: *mut usize,
+) -> pool_status_t {
+    guard(|| {
+        // SAFETY: the caller's promise.
+        let pool = unsafe { handle(pool) }?;
+        if results.is_null() || count.is_null() {
+            return invalid("results or count is NULL");
+        }
+        if max == 0 {
+            return invalid("max is 0: there must be room for a result");
+        }
+        let mut taken = Vec::new();
+        if !pool.stream.next_many(max, timeout(timeout_ms), &mut taken) {
+            return Ok(POOL_DONE);
+        }
+        if taken.is_empty() {
+            return Ok(POOL_AGAIN);
+        }
+        let number = taken.len();
+        for (index, result) in taken.into_iter().enumerate() {
+            // SAFETY: `index` is below `max`; the caller's promise.
+            unsafe { results.add(index).write(into_c(result)) };
+        }
+        // SAFETY: not NULL; the caller's promise.
+        unsafe { count.write(number) };
+        Ok(POOL_OK)
+    })
+}
+
+/// Says that no more jobs will come: pool_submit gives POOL_CLOSED from now on, and
+/// pool_next_result gives POOL_DONE once all results were taken. May be called again.
+///
+/// # Safety
+/// `pool` is a live handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_finish(pool: *mut pool_t) -> pool_status_t {
+    guard(|| {
+        // SAFETY: the caller's promise.
+        unsafe { handle(pool) }?.stream.finish();
+        Ok(POOL_OK)
+    })
+}
+
+/// Finishes the stream and ends what it has outstanding: each job's result comes, promptly, with
+/// the error "cancelled" unless the job was done already. Does not wait. Other streams of the
+/// engine go on. May be called again.
+///
+/// # Safety
+/// `pool` is a live handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_cancel(pool: *mut pool_t) -> pool_status_t {
+    guard(|| {
+        // SAFETY: the caller's promise.
+        unsafe { handle(pool) }?.stream.cancel();
+        Ok(POOL_OK)
+    })
+}
+
+/// Writes to `pending` how many accepted jobs' results were not taken yet. A crawl that answers
+/// results with new jobs is drained when it is 0.
+///
+/// # Safety
+/// `pool` is a live handle; `pending` is writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_pending(pool: *mut pool_t, pending: *mut usize) -> pool_status_t {
+    guard(|| {
+        // SAFETY: the caller's promise.
+        let pool = unsafe { handle(pool) }?;
+        if pending.is_null() {
+            return invalid("pending is NULL");
+        }
+        // SAFETY: not NULL; the caller's promise.
+        unsafe { pending.write(pool.stream.pending()) };
+        Ok(POOL_OK)
+    })
+}
+
+/// Writes to `fd` a descriptor that polls readable while pool_next_result would not give
+/// POOL_AGAIN: a result is there, or the stream is done. For poll, epoll, libuv and the like.
+/// It is the handle's, made by the first call: only poll it; pool_free closes it.
+///
+/// POOL_OUT_OF_RESOURCES: no descriptor is left.
+///
+/// # Safety
+/// `pool` is a live handle; `fd` is writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_event_fd(pool: *mut pool_t, fd: *mut c_int) -> pool_status_t {
+    guard(|| {
+        // SAFETY: the caller's promise.
+        let pool = unsafe { handle(pool) }?;
+        if fd.is_null() {
+            return invalid("fd is NULL");
+        }
+        let number = pool.stream.event_fd()?;
+        // SAFETY: not NULL; the caller's promise.
+        unsafe { fd.write(number) };
+        Ok(POOL_OK)
+    })
+}
+
+/// Sets the rule of one group, a registrable domain or the name a job gave: `throttle` in
+/// seconds, 0 or above, `parallelism` at least 1. It holds over all streams of the engine, from
+/// the group's next start on, until it is set anew.
+///
+/// # Safety
+/// `pool` is a live handle; `domain` ends in a NUL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_set_domain_rule(
+    pool: *mut pool_t,
+    domain: *const c_char,
+    throttle: f64,
+    parallelism: u32,
+) -> pool_status_t {
+    guard(|| {
+        // SAFETY: the caller's promise.
+        let (pool, domain) = unsafe { (handle(pool)?, text(domain, 0, "domain")?) };
+        match domain {
+            None | Some("") => invalid("domain is NULL or empty: jobs without group have no rule"),
+            Some(domain) => {
+                pool.pool
+                    .set_domain_rule(domain, rule(throttle, parallelism, "parallelism")?)?;
+                Ok(POOL_OK)
+            }
+        }
+    })
+}
+
+/// What a stream and its engine are doing and have done. Set struct_size before pool_stats.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct pool_stats_t {
+    /// sizeof(pool_stats_t), set by the caller.
+    pub struct_size: usize,
+    /// Of the stream: jobs accepted so far.
+    pub accepted: u64,
+    /// Of the stream: results taken so far.
+    pub delivered: u64,
+    /// Of the stream: results so far, taken or not, that were errors.
+    pub failed: u64,
+    /// Of the stream: jobs accepted and not started, those that wait for a retry included.
+    pub held: u64,
+    /// Of the stream: jobs started whose results were not taken.
+    pub started: u64,
+    /// Of the stream: bytes of bodies and headers of results not taken.
+    pub buffered_bytes: u64,
+    /// Of the engine: transfers running.
+    pub in_flight: u64,
+    /// Of the engine: groups that have jobs, or whose throttle has not run out.
+    pub groups: u64,
+    /// Of the engine: connections opened so far.
+    pub connections: u64,
+    /// Of the engine: name look-ups made so far; those answered from the cache are not counted.
+    pub name_lookups: u64,
+}
+
+// SAFETY: repr(C), struct_size first, numbers only.
+unsafe impl Sized_ for pool_stats_t {
+    const NAME: &'static str = "pool_stats_t";
+    const SIZES: &'static [usize] = &[size_of::<Self>()];
+
+    fn defaults() -> Self {
+        Self {
+            struct_size: size_of::<Self>(),
+            accepted: 0,
+            delivered: 0,
+            failed: 0,
+            held: 0,
+            started: 0,
+            buffered_bytes: 0,
+            in_flight: 0,
+            groups: 0,
+            connections: 0,
+            name_lookups: 0,
+        }
+    }
+}
+
+/// Writes to `stats` what the stream and its engine are doing; the figures may be a moment old.
+///
+/// # Safety
+/// `pool` is a live handle; `stats` has struct_size bytes, and that field is set.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_stats(pool: *mut pool_t, stats: *mut pool_stats_t) -> pool_status_t {
+    guard(|| {
+        // SAFETY: the caller's promise.
+        let (pool, given) = unsafe { (handle(pool)?, read_sized(stats)?) };
+        let stream = pool.stream.stats();
+        let engine = pool.pool.stats();
+        let value = pool_stats_t {
+            struct_size: given.struct_size,
+            accepted: stream.accepted,
+            delivered: stream.delivered,
+            failed: stream.failed,
+            held: stream.held,
+            started: stream.started,
+            buffered_bytes: stream.buffered_bytes,
+            in_flight: engine.in_flight,
+            groups: engine.groups,
+            connections: engine.connections,
+            name_lookups: engine.name_lookups,
+        };
+        // SAFETY: the caller's struct is as long as its struct_size, which is one we know.
+        unsafe {
+            std::ptr::copy_nonoverlapping(
+                (&raw const value).cast::<u8>(),
+                stats.cast::<u8>(),
+                given.struct_size,
+            );
+        }
+        Ok(POOL_OK)
+    })
+}
+
+/// Nothing is logged.
+pub const POOL_LOG_OFF: i32 = 0;
+/// What the library could not do and no result tells.
+pub const POOL_LOG_ERROR: i32 = 1;
+/// And attempts that failed and will be made again.
+pub const POOL_LOG_WARN: i32 = 2;
+/// And the engine's start and stop, streams opened, finished and cancelled.
+pub const POOL_LOG_INFO: i32 = 3;
+/// And each hop.
+pub const POOL_LOG_DEBUG: i32 = 4;
+
+/// Takes one line of log: `level` is a POOL_LOG_* value, `message` ends in a NUL and is valid
+/// during the call. Called on any thread, on several at once; it must not call the library.
+pub type pool_log_fn =
+    Option<unsafe extern "C" fn(level: i32, message: *const c_char, userdata: *mut c_void)>;
+
+/// Sends what the engine has to say, up to `level`, to `log`; NULL or POOL_LOG_OFF: nowhere (the
+/// default). Holds for all streams of the engine. A line may still reach the former function
+/// while this call runs, but not after it.
+///
+/// # Safety
+/// `pool` is a live handle; `log` may be called on any thread, with `userdata`, until it is
+/// replaced or the engine's last handle is freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_set_log(
+    pool: *mut pool_t,
+    level: i32,
+    log: pool_log_fn,
+    userdata: *mut c_void,
+) -> pool_status_t {
+    guard(|| {
+        // SAFETY: the caller's promise.
+        let pool = unsafe { handle(pool) }?;
+        let level = match level {
+            POOL_LOG_OFF => None,
+            POOL_LOG_ERROR => Some(Level::Error),
+            POOL_LOG_WARN => Some(Level::Warn),
+            POOL_LOG_INFO => Some(Level::Info),
+            POOL_LOG_DEBUG => Some(Level::Debug),
+            other => return invalid(format!("level is {other}: it is a POOL_LOG_* value")),
+        };
+        let Some((level, log)) = level.zip(log) else {
+            pool.pool.set_log(None);
+            return Ok(POOL_OK);
+        };
+        let userdata = userdata as usize;
+        let write = move |level: Level, message: &str| {
+            let number = match level {
+                Level::Error => POOL_LOG_ERROR,
+                Level::Warn => POOL_LOG_WARN,
+                Level::Info => POOL_LOG_INFO,
+                Level::Debug => POOL_LOG_DEBUG,
+            };
+            let text = CString::new(message.replace('\0', "\u{fffd}")).unwrap_or_default();
+            let text: &CStr = &text;
+            // SAFETY: the caller's promise in pool_set_log.
+            unsafe { log(number, text.as_ptr(), userdata as *mut c_void) };
+        };
+        pool.pool.set_log(Some((level, Arc::new(write))));
+        Ok(POOL_OK)
+    })
+}
+
+/// The handle behind a pointer.
+///
+/// # Safety
+/// `pool` is NULL or a live handle.
+unsafe fn handle<'a>(pool: *mut pool_t) -> Result<&'a pool_t, Error> {
+    // SAFETY: the caller's promise.
+    match unsafe { pool.as_ref() } {
+        Some(handle) => Ok(handle),
+        None => invalid("pool is NULL"),
+    }
+}
+
+/// A time to wait: negative is for ever.
+fn timeout(milliseconds: i32) -> Option<Duration> {
+    u64::try_from(milliseconds).ok().map(Duration::from_millis)
+}

@@ -1,0 +1,54 @@
+//! Downloads or resolves huge lazy streams of URLs as fast as the machine allows, without hitting
+//! any one server too often, in bounded memory.
+//!
+//! ```no_run
+//! use rouet::{Job, Next, Pool, PoolConfig, StreamConfig};
+//!
+//! let pool = Pool::new(PoolConfig::default())?;
+//! let stream = pool.stream(StreamConfig::default())?;
+//! std::thread::scope(|scope| {
+//!     scope.spawn(|| {
+//!         for page in 1..=1000 {
+//!             // Waits for room: a slow consumer holds this back, memory does not grow.
+//!             stream.submit(Job::request(format!("http://example.com/{page}")), None).unwrap();
+//!         }
+//!         stream.finish();
+//!     });
+//!     while let Next::Result(result) = stream.next(None) {
+//!         println!("{:?} {} {}", result.url, result.status, result.body.len());
+//!     }
+//! });
+//! # Ok::<(), rouet::Error>(())
+//! ```
+//!
+//! A [`Pool`] is the engine: threads, connections, politeness. A [`Stream`] is one run of jobs on
+//! it, with its own order, buffer and results. A [`Job`] is one URL; each that was accepted gives
+//! exactly one [`JobResult`]. A *group* is the politeness key of a job, by default the registrable
+//! domain of its URL: at most [`Rule::parallelism`] of its jobs are in flight, and the next starts
+//! no sooner than [`Rule::throttle`] after the last start and the last end.
+//!
+//! The C interface in `include/rouet.h` is one more user of this one.
+
+#![deny(missing_docs)]
+
+mod address;
+mod engine;
+mod error;
+mod fetch;
+#[expect(nonstandard_style, reason = "the names are those that C sees")]
+pub mod ffi;
+mod headers;
+mod job;
+mod options;
+mod pool;
+mod schedule;
+
+pub use error::{Error, ErrorCode, Failure};
+pub use headers::Headers;
+pub use job::{HopKind, Job, JobResult, Kind, StackEntry, Timings};
+pub use options::{HttpVersion, Options, Retry};
+pub use pool::{
+    Level, LogFn, Next, Pool, PoolConfig, PoolStats, Results, Stream, StreamConfig, StreamStats,
+    Submit,
+};
+pub use schedule::Rule;

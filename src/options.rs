@@ -1,0 +1,230 @@
+//! How jobs are done, and how a pool and a stream are set up.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::schedule::Backoff;
+
+/// Which HTTP versions to offer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HttpVersion {
+    /// HTTP/2 over TLS where the server takes it, HTTP/1.1 otherwise.
+    #[default]
+    Any,
+    /// HTTP/1.1 only.
+    Http11,
+    /// HTTP/2 without asking first, also in the clear (RFC 9113, section 3.3).
+    Http2PriorKnowledge,
+}
+
+/// When a failed attempt is made again. See [`Options::retry`].
+///
+/// The wait after attempt *n* is `min_wait`·4^(*n*−1), at most `max_wait`, varied by up to a
+/// quarter either way. A job that waits occupies no worker, and when its time has come it queues
+/// in its group as any other. Made again are attempts that ended in a refused, reset or broken
+/// connection, an unreachable host or network, a protocol error, or a name look-up that failed
+/// for now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Retry {
+    /// Attempts in all, the first included; at least 1. Default 3.
+    pub max_attempts: u32,
+    /// The wait after the first attempt. Default 10 s.
+    pub min_wait: Duration,
+    /// The longest wait. Default one day.
+    pub max_wait: Duration,
+    /// Whether time-outs are tried again too. Default no.
+    pub on_timeout: bool,
+    /// Statuses of a final answer that are tried again too. Default none.
+    pub on_statuses: Vec<u16>,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self {
+            max_attempts: 3,
+            min_wait: Duration::from_secs(10),
+            max_wait: Duration::from_secs(24 * 60 * 60),
+            on_timeout: false,
+            on_statuses: Vec::new(),
+        }
+    }
+}
+
+impl Retry {
+    pub(crate) fn backoff(&self) -> Backoff {
+        Backoff {
+            max_attempts: self.max_attempts,
+            min_wait: self.min_wait,
+            max_wait: self.max_wait,
+        }
+    }
+}
+
+/// How a job is done. `Options::default()` has the documented defaults.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The request method; `None`: GET for a request, HEAD for a resolve.
+    pub method: Option<String>,
+    /// Headers to send, in this order. One with an empty value is sent empty. `Authorization`,
+    /// `Cookie`, `Host` and `Proxy-Authorization` are not sent on to another origin.
+    pub headers: Vec<(String, String)>,
+    /// The value of a `Cookie` header; not sent on to another origin. Default none.
+    pub cookie: Option<String>,
+    /// What to send as the request's body. Default none.
+    pub body: Option<Arc<[u8]>>,
+    /// Whether to ask for gzip, deflate, br or zstd, and undo them. Default no.
+    pub compressed: bool,
+    /// The time to look up the name, connect and shake hands, each hop. Default 5 s.
+    pub connect_timeout: Duration,
+    /// The time for a whole attempt, all hops and the body. Default 30 s.
+    pub timeout: Duration,
+    /// Whether redirections are followed. Default yes.
+    pub follow_redirects: bool,
+    /// How many redirections are followed; `None`: 10 for a request, 20 for a resolve.
+    pub max_redirects: Option<u32>,
+    /// The largest body taken, in bytes after decompression. Default 256 MiB.
+    pub max_body_size: u64,
+    /// Whether certificates go unchecked. Default no.
+    pub insecure: bool,
+    /// A PEM file of the certificate authorities to trust; default the system's.
+    pub ca_file: Option<PathBuf>,
+    /// A proxy: `http://`, `https://`, `socks5://` or `socks5h://`, with credentials if it needs
+    /// them. Default none; the environment's `http_proxy` is not looked at.
+    pub proxy: Option<String>,
+    /// `HOST:PORT:CONNECT-TO-HOST:CONNECT-TO-PORT`, as in curl: connect there instead. An empty
+    /// HOST or PORT matches any. Default none.
+    pub connect_to: Vec<String>,
+    /// `HOST:PORT:ADDRESS[,ADDRESS]`, as in curl's `--resolve`: use these addresses. Default none.
+    pub dns: Vec<String>,
+    /// The local interface, address or host name to connect from. Default any.
+    pub interface: Option<String>,
+    /// Which HTTP versions to offer.
+    pub http_version: HttpVersion,
+    /// When a failed attempt is made again. Default never.
+    pub retry: Option<Retry>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            method: None,
+            headers: Vec::new(),
+            cookie: None,
+            body: None,
+            compressed: false,
+            connect_timeout: Duration::from_secs(5),
+            timeout: Duration::from_secs(30),
+            follow_redirects: true,
+            max_redirects: None,
+            max_body_size: 256 << 20,
+            insecure: false,
+            ca_file: None,
+            proxy: None,
+            connect_to: Vec::new(),
+            dns: Vec::new(),
+            interface: None,
+            http_version: HttpVersion::Any,
+            retry: None,
+        }
+    }
+}
+
+impl Options {
+    /// Whether every field is in its range; the sentence names the one that is not.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let wrong = |why: String| Err(Error::InvalidArgument(why));
+        for (field, time) in [
+            ("connect_timeout", self.connect_timeout),
+            ("timeout", self.timeout),
+        ] {
+            if time.is_zero() {
+                return wrong(format!("{field} is 0: it is above 0"));
+            }
+        }
+        if self.max_body_size == 0 {
+            return wrong("max_body_size is 0: it is at least 1".into());
+        }
+        let method = self.method.as_deref();
+        if let Some(method) = method.filter(|method| !is_token(method)) {
+            return wrong(format!(
+                "method is {method:?}: it is a token (RFC 9110, section 9.1)"
+            ));
+        }
+        if method == Some("HEAD") && self.body.is_some() {
+            return wrong("body can't be sent with method HEAD".into());
+        }
+        for (name, value) in &self.headers {
+            if !is_token(name) {
+                return wrong(format!(
+                    "headers has the name {name:?}: it is a token (RFC 9110, section 5.1)"
+                ));
+            }
+            if !is_field_value(value) {
+                return wrong(format!(
+                    "headers has a value for {name} with a line break or a NUL"
+                ));
+            }
+        }
+        if self
+            .cookie
+            .as_deref()
+            .is_some_and(|cookie| !is_field_value(cookie))
+        {
+            return wrong("cookie has a line break or a NUL".into());
+        }
+        for (field, entries, parts) in [("connect_to", &self.connect_to, 4), ("dns", &self.dns, 3)]
+        {
+            for entry in entries {
+                if entry.contains('\0') || entry.split(':').count() < parts {
+                    return wrong(format!(
+                        "{field} has {entry:?}: an entry has {parts} parts with colons between"
+                    ));
+                }
+            }
+        }
+        for (field, text) in [("proxy", &self.proxy), ("interface", &self.interface)] {
+            if text
+                .as_ref()
+                .is_some_and(|text| text.is_empty() || text.contains('\0'))
+            {
+                return wrong(format!("{field} is empty or has a NUL"));
+            }
+        }
+        if let Some(proxy) = &self.proxy {
+            let known = ["http", "https", "socks5", "socks5h"];
+            if !proxy
+                .split_once("://")
+                .is_some_and(|(scheme, _)| known.contains(&scheme))
+            {
+                return wrong(format!(
+                    "proxy does not start with one of {} and ://",
+                    known.join(", ")
+                ));
+            }
+        }
+        if let Some(retry) = &self.retry {
+            if retry.max_attempts == 0 {
+                return wrong("retry_max_attempts is 0: it is at least 1".into());
+            }
+            if retry.max_wait < retry.min_wait {
+                return wrong("retry_max_wait is below retry_min_wait".into());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// RFC 9110, section 5.6.2.
+fn is_token(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+}
+
+fn is_field_value(text: &str) -> bool {
+    !text.contains(['\r', '\n', '\0'])
+}

@@ -1,0 +1,330 @@
+//! Where the rooms meet: shards, streams, wake-ups, shutdown.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::num::NonZero;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use crate::engine::Names;
+use crate::error::Error;
+use crate::schedule::{Rule, StreamId};
+use inbox::{Inbox, Message};
+use log::Log;
+use shard::Shard;
+use workers::Workers;
+
+mod inbox;
+mod log;
+mod shard;
+mod stream;
+mod workers;
+
+pub use log::{Level, LogFn};
+pub(crate) use stream::Until;
+pub use stream::{Next, Results, Stream, StreamConfig, StreamStats, Submit};
+
+/// Workers a core when the configuration leaves it open.
+const WORKERS_A_CORE: u32 = 64;
+/// The most threads a pool may be asked for.
+const MAX_THREADS: u32 = 256;
+/// Descriptors left to the rest of the process: files, a log, the pollers.
+const SPARE_DESCRIPTORS: u64 = 64;
+
+/// How a pool is set up.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PoolConfig {
+    /// Transfers at once, over all streams; 0 (default): 64 a core, within the process's limit of
+    /// descriptors.
+    pub max_workers: u32,
+    /// Threads that run transfers, 256 at most; 0 (default): one a core. Never more than
+    /// `max_workers`.
+    pub threads: u32,
+    /// The rule of groups that have none of their own. Default: 0.2 s, one at a time.
+    pub rule: Rule,
+}
+
+impl Default for PoolConfig {
+    fn default() -> Self {
+        Self {
+            max_workers: 0,
+            threads: 0,
+            rule: Rule {
+                throttle: Duration::from_millis(200),
+                parallelism: 1,
+            },
+        }
+    }
+}
+
+impl PoolConfig {
+    /// The first field that is neither the default nor what `other` has.
+    pub(crate) fn conflict(&self, other: &Self) -> Option<&'static str> {
+        let default = Self::default();
+        let differs = |ours: bool, theirs: bool| !ours && !theirs;
+        [
+            (
+                "max_workers",
+                differs(
+                    self.max_workers == default.max_workers,
+                    self.max_workers == other.max_workers,
+                ),
+            ),
+            (
+                "threads",
+                differs(
+                    self.threads == default.threads,
+                    self.threads == other.threads,
+                ),
+            ),
+            (
+                "throttle",
+                differs(
+                    self.rule.throttle == default.rule.throttle,
+                    self.rule.throttle == other.rule.throttle,
+                ),
+            ),
+            (
+                "domain_parallelism",
+                differs(
+                    self.rule.parallelism == default.rule.parallelism,
+                    self.rule.parallelism == other.rule.parallelism,
+                ),
+            ),
+        ]
+        .into_iter()
+        .find_map(|(field, differs)| differs.then_some(field))
+    }
+}
+
+/// What a pool is doing and has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PoolStats {
+    /// Transfers running.
+    pub in_flight: u64,
+    /// Groups that have jobs, or whose throttle has not run out.
+    pub groups: u64,
+    /// Connections opened so far.
+    pub connections: u64,
+    /// Name look-ups made so far; those answered from the cache are not counted.
+    pub name_lookups: u64,
+}
+
+/// The engine: threads, connections, names and the state of politeness.
+///
+/// Cheap to clone: clones are the same engine. It stops when the last of them and of its
+/// [`Stream`]s is gone.
+#[derive(Clone)]
+pub struct Pool {
+    engine: Arc<Engine>,
+}
+
+/// What the shards and the handles of a pool share.
+pub(crate) struct Common {
+    pub workers: Workers,
+    pub names: Arc<Names>,
+    pub log: Log,
+    pub inboxes: Vec<Arc<Inbox>>,
+    pub connections: Arc<AtomicU64>,
+    /// The live groups of each shard.
+    pub groups: Vec<AtomicU64>,
+    /// Which shard a group lives in.
+    hasher: RandomState,
+}
+
+impl Common {
+    /// The shard that a group lives in.
+    fn shard_of(&self, group: &str) -> usize {
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write(group.as_bytes());
+        (hasher.finish() % self.inboxes.len() as u64) as usize
+    }
+
+    fn broadcast(&self, message: impl Fn() -> Message) {
+        for inbox in &self.inboxes {
+            inbox.send(message());
+        }
+    }
+}
+
+struct Engine {
+    config: PoolConfig,
+    common: Arc<Common>,
+    threads: Vec<JoinHandle<()>>,
+    next_stream: AtomicU32,
+}
+
+impl Pool {
+    /// Starts the threads of a pool.
+    ///
+    /// [`Error::InvalidArgument`] names a field that is out of its range;
+    /// [`Error::OutOfResources`]: the system gave no thread or no descriptor.
+    pub fn new(config: PoolConfig) -> Result<Self, Error> {
+        if config.rule.parallelism == 0 {
+            return Err(Error::InvalidArgument(
+                "domain_parallelism is 0: it is at least 1".into(),
+            ));
+        }
+        if config.threads > MAX_THREADS {
+            return Err(Error::InvalidArgument(format!(
+                "threads is {}: it is {MAX_THREADS} at most",
+                config.threads
+            )));
+        }
+        let cores = thread::available_parallelism().map_or(1, NonZero::get) as u32;
+        let limit = descriptor_limit().saturating_sub(SPARE_DESCRIPTORS).max(1);
+        let max_workers = match config.max_workers {
+            // Half of the descriptors: idle connections want theirs.
+            0 => (u64::from(cores * WORKERS_A_CORE)).min(limit / 2).max(1),
+            asked if u64::from(asked) > limit => {
+                return Err(Error::InvalidArgument(format!(
+                    "max_workers is {asked}, but the process may open {} descriptors, of which \
+                     {SPARE_DESCRIPTORS} are left to the rest of it: raise the limit (ulimit -n) \
+                     or ask for at most {limit}",
+                    descriptor_limit(),
+                )));
+            }
+            asked => asked.into(),
+        } as u32;
+        let threads = match config.threads {
+            0 => cores,
+            asked => asked,
+        }
+        .min(max_workers);
+
+        let out_of = |what: &str, error: &dyn std::fmt::Display| {
+            Error::OutOfResources(format!("no {what} for a shard: {error}"))
+        };
+        let inboxes = (0..threads)
+            .map(|_| Inbox::new().map(Arc::new))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| out_of("descriptor", &error))?;
+        let common = Arc::new(Common {
+            workers: Workers::new(max_workers as usize, threads as usize),
+            names: Names::new(),
+            log: Log::default(),
+            inboxes,
+            connections: Arc::default(),
+            groups: (0..threads).map(|_| AtomicU64::new(0)).collect(),
+            hasher: RandomState::new(),
+        });
+        // Idle connections kept: what the workers may need again, within the descriptors.
+        let max_connects = (u64::from(max_workers) * 4).min(limit) / u64::from(threads);
+        // Made before the first thread: if a later one can't start, the drop stops the others.
+        let mut engine = Engine {
+            config,
+            common,
+            threads: Vec::new(),
+            next_stream: AtomicU32::new(0),
+        };
+        for index in 0..threads as usize {
+            let common = Arc::clone(&engine.common);
+            let rule = engine.config.rule;
+            let (report, ready) = std::sync::mpsc::sync_channel(1);
+            let thread = thread::Builder::new()
+                .name(format!("rouet-{index}"))
+                .spawn(move || {
+                    match Shard::new(index, common, rule, max_connects.max(1) as usize) {
+                        Ok(shard) => {
+                            let _ = report.send(Ok(()));
+                            shard.run();
+                        }
+                        Err(failure) => {
+                            let _ = report.send(Err(failure));
+                        }
+                    }
+                })
+                .map_err(|error| out_of("thread", &error))?;
+            engine.threads.push(thread);
+            match ready.recv() {
+                Ok(Ok(())) => {}
+                Ok(Err(failure)) => return Err(out_of("engine", &failure)),
+                Err(_) => return Err(out_of("engine", &"its thread ended")),
+            }
+        }
+        Ok(Self {
+            engine: Arc::new(engine),
+        })
+    }
+
+    /// Opens a stream of jobs on this pool.
+    ///
+    /// [`Error::InvalidArgument`] names a field that is out of its range.
+    pub fn stream(&self, config: StreamConfig) -> Result<Stream, Error> {
+        let id = StreamId(self.engine.next_stream.fetch_add(1, Ordering::Relaxed));
+        Stream::open(self.clone(), id, config)
+    }
+
+    /// Sets the rule of one group, a registrable domain or the name jobs gave. It holds over all
+    /// streams, from the group's next start on, until it is set anew.
+    ///
+    /// A `parallelism` of 0 is [`Error::InvalidArgument`].
+    pub fn set_domain_rule(&self, group: &str, rule: Rule) -> Result<(), Error> {
+        if rule.parallelism == 0 {
+            return Err(Error::InvalidArgument(
+                "parallelism is 0: it is at least 1".into(),
+            ));
+        }
+        let common = self.common();
+        common.inboxes[common.shard_of(group)].send(Message::Rule(group.into(), rule));
+        Ok(())
+    }
+
+    /// Sends what the pool has to say, up to a level, to a function; `None` (the default): nowhere.
+    ///
+    /// It is called on any thread, on several at once, and must not call the pool.
+    pub fn set_log(&self, log: Option<(Level, LogFn)>) {
+        self.common().log.set(log);
+    }
+
+    /// What the pool is doing; the figures may be a moment old.
+    pub fn stats(&self) -> PoolStats {
+        let common = self.common();
+        PoolStats {
+            in_flight: common.workers.in_use() as u64,
+            groups: common
+                .groups
+                .iter()
+                .map(|groups| groups.load(Ordering::Relaxed))
+                .sum(),
+            connections: common.connections.load(Ordering::Relaxed),
+            name_lookups: common.names.lookups(),
+        }
+    }
+
+    pub(crate) fn config(&self) -> &PoolConfig {
+        &self.engine.config
+    }
+
+    fn common(&self) -> &Arc<Common> {
+        &self.engine.common
+    }
+}
+
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pool")
+            .field("config", self.config())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.common.broadcast(|| Message::Stop);
+        for thread in self.threads.drain(..) {
+            // A shard that panicked has given its jobs their results as it unwound.
+            let _ = thread.join();
+        }
+        self.common
+            .log
+            .write(Level::Info, || "engine stopped".into());
+    }
+}
+
+/// How many descriptors the process may open.
+fn descriptor_limit() -> u64 {
+    use rustix::process::{Resource, getrlimit};
+    getrlimit(Resource::Nofile).current.unwrap_or(1 << 20)
+}

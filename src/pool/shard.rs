@@ -1,0 +1,372 @@
+//! A shard: one thread with its own engine, its own groups, and the jobs in them.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant, SystemTime};
+
+use futures_util::Stream as _;
+use futures_util::future::{AbortHandle, Abortable, Aborted};
+use futures_util::stream::FuturesUnordered;
+
+use super::Common;
+use super::inbox::{Inbox, Message};
+use super::log::Level;
+use super::stream::{Core, Task, Work};
+use crate::engine::Multi;
+use crate::error::{ErrorCode, Failure};
+use crate::fetch::{self, Attempt, Engine};
+use crate::job::{JobResult, Kind};
+use crate::schedule::{Gate, Rule, Scheduler, Started, StreamId, Time, Turn};
+
+/// Turns without a look at the outside, while each brings the next.
+const BUSY_TURNS: usize = 32;
+
+/// An attempt on its way.
+type Running = Pin<Box<dyn Future<Output = Ended>>>;
+
+/// An attempt that has ended.
+struct Ended {
+    task: Box<Task>,
+    turn: Turn,
+    slot: usize,
+    outcome: Result<Attempt, Aborted>,
+}
+
+pub(super) struct Shard {
+    index: usize,
+    common: Arc<Common>,
+    inbox: Arc<Inbox>,
+    /// Where the scheduler's time begins.
+    epoch: Instant,
+    scheduler: Scheduler<Box<Task>>,
+    // Before the engine, which the futures use.
+    running: FuturesUnordered<Running>,
+    /// What breaks each running attempt off.
+    handles: slab::Slab<(StreamId, AbortHandle)>,
+    engine: Rc<Engine>,
+    streams: HashMap<StreamId, Arc<Core>>,
+    /// Results on their way to their streams.
+    outgoing: Vec<(Arc<Core>, u64, JobResult)>,
+    post: Vec<Message>,
+    stopping: bool,
+}
+
+impl Shard {
+    pub fn new(
+        index: usize,
+        common: Arc<Common>,
+        rule: Rule,
+        max_connects: usize,
+    ) -> Result<Self, Failure> {
+        let inbox = Arc::clone(&common.inboxes[index]);
+        let engine = Multi::new(
+            Arc::clone(inbox.poller()),
+            Arc::clone(&common.names),
+            Arc::clone(&common.connections),
+            max_connects,
+        )?;
+        Ok(Self {
+            index,
+            common,
+            inbox,
+            epoch: Instant::now(),
+            scheduler: Scheduler::new(rule),
+            running: FuturesUnordered::new(),
+            handles: slab::Slab::new(),
+            engine: Rc::new(engine),
+            streams: HashMap::new(),
+            outgoing: Vec::new(),
+            post: Vec::new(),
+            stopping: false,
+        })
+    }
+
+    pub fn run(mut self) {
+        let waker = Waker::from(Arc::clone(&self.inbox));
+        let mut context = Context::from_waker(&waker);
+        while !self.stopping {
+            self.read_post();
+            for _ in 0..BUSY_TURNS {
+                let started = self.start_jobs();
+                let ended = self.poll_jobs(&mut context);
+                let woken = self.engine.drive();
+                if !(started || ended || woken) {
+                    break;
+                }
+            }
+            self.deliver();
+            self.common.groups[self.index].store(self.scheduler.groups() as u64, Ordering::Relaxed);
+            if let Err(error) = self.sleep() {
+                self.common
+                    .log
+                    .write(Level::Error, || format!("shard {}: {error}", self.index));
+                break;
+            }
+        }
+    }
+
+    fn now(&self) -> Time {
+        self.epoch.elapsed()
+    }
+
+    fn read_post(&mut self) {
+        let mut post = std::mem::take(&mut self.post);
+        self.inbox.empty(&mut post);
+        if !post.is_empty() {
+            let now = self.now();
+            for message in post.drain(..) {
+                self.read(message, now);
+            }
+        }
+        self.post = post;
+    }
+
+    fn read(&mut self, message: Message, now: Time) {
+        match message {
+            Message::Job(task) => {
+                let stream = task.stream();
+                if stream.is_cancelled() {
+                    stream.skip();
+                    return self.give_up(task);
+                }
+                let id = stream.id;
+                self.streams.entry(id).or_insert_with(|| Arc::clone(stream));
+                self.queue(task, now);
+            }
+            Message::Rule(group, rule) => self.scheduler.set_rule(&group, rule, now),
+            Message::Cancel(id) => {
+                for task in self.scheduler.remove_stream(id) {
+                    task.stream().skip();
+                    self.give_up(task);
+                }
+                for (_, (stream, handle)) in &self.handles {
+                    if *stream == id {
+                        handle.abort();
+                    }
+                }
+            }
+            Message::Close(id) => {
+                self.streams.remove(&id);
+            }
+            Message::Stop => self.stopping = true,
+        }
+    }
+
+    fn queue(&mut self, task: Box<Task>, now: Time) {
+        let (stream, order) = (task.stream().id, task.order);
+        // The name is the task's own; the scheduler copies it where it must keep it.
+        let group: Box<str> = task.group().into();
+        self.scheduler.push(stream, &group, order, task, now);
+    }
+
+    /// Starts what may start now. True: something did.
+    fn start_jobs(&mut self) -> bool {
+        let mut any = false;
+        while let Some(started) = self.start_job() {
+            any = true;
+            self.launch(started);
+        }
+        any
+    }
+
+    fn start_job(&mut self) -> Option<Started<Box<Task>>> {
+        let now = self.now();
+        let (workers, streams) = (&self.common.workers, &self.streams);
+        let mut worker = false;
+        let mut starved = false;
+        // Places reserved in streams that were asked; all but the one that starts are given back.
+        let mut reserved: Vec<StreamId> = Vec::new();
+        let started = self.scheduler.start(now, |id| {
+            let Some(stream) = streams.get(&id).filter(|_| !starved) else {
+                return Gate::Closed;
+            };
+            let gate = stream.reserve();
+            if matches!(gate, Gate::Closed) {
+                return gate;
+            }
+            if !worker {
+                worker = workers.take(self.index);
+                starved = !worker;
+            }
+            if starved {
+                stream.unreserve();
+                return Gate::Closed;
+            }
+            reserved.push(id);
+            gate
+        });
+        let chosen = started.as_ref().map(|started| started.stream);
+        for id in reserved {
+            if Some(id) != chosen {
+                streams[&id].unreserve();
+            }
+        }
+        if chosen.is_none() {
+            if worker {
+                self.free_worker();
+            }
+            if !starved {
+                self.common.workers.sated(self.index);
+            }
+        }
+        started
+    }
+
+    fn free_worker(&self) {
+        for shard in self.common.workers.release(self.index) {
+            self.common.inboxes[shard].ring();
+        }
+    }
+
+    fn launch(&mut self, started: Started<Box<Task>>) {
+        let Started {
+            job: mut task,
+            turn,
+            ..
+        } = started;
+        task.stream().start();
+        let slot = self.handles.vacant_key();
+        let (handle, registration) = AbortHandle::new_pair();
+        self.handles.insert((task.stream().id, handle));
+        if let Work::Fetch(_) = task.work {
+            task.attempts += 1;
+            task.began = Some(SystemTime::now());
+        }
+        let engine = Rc::clone(&self.engine);
+        self.running.push(Box::pin(async move {
+            let outcome = Abortable::new(attempt(&task, &engine), registration).await;
+            Ended {
+                task,
+                turn,
+                slot,
+                outcome,
+            }
+        }));
+    }
+
+    /// Runs the attempts that can go on. True: one has ended.
+    fn poll_jobs(&mut self, context: &mut Context<'_>) -> bool {
+        let mut any = false;
+        while let Poll::Ready(Some(ended)) = Pin::new(&mut self.running).poll_next(context) {
+            any = true;
+            self.end(ended);
+        }
+        any
+    }
+
+    fn end(&mut self, ended: Ended) {
+        let Ended {
+            task,
+            turn,
+            slot,
+            outcome,
+        } = ended;
+        self.handles.remove(slot);
+        let now = self.now();
+        self.scheduler.end(turn, now);
+        self.free_worker();
+        let attempt = match outcome {
+            Ok(attempt) => attempt,
+            Err(Aborted) => return self.give_up(task),
+        };
+        self.log_hops(&attempt);
+        let jitter = fastrand::f64() * 2.0 - 1.0;
+        let wait = fetch::wait_before_retry(&task.options, &attempt, task.attempts, jitter);
+        match wait {
+            Some(wait) if !task.stream().is_cancelled() => self.retry(task, &attempt, wait, now),
+            _ => self.outgoing.push(task.finish(attempt)),
+        }
+    }
+
+    fn retry(&mut self, task: Box<Task>, attempt: &Attempt, wait: Duration, now: Time) {
+        self.common.log.write(Level::Warn, || {
+            let why = match &attempt.failure {
+                Some(failure) => failure.to_string(),
+                None => format!("status {}", attempt.status),
+            };
+            format!(
+                "attempt {} failed, next in {:.1} s: {why}",
+                task.attempts,
+                wait.as_secs_f64()
+            )
+        });
+        task.stream().hold_again();
+        let (stream, order) = (task.stream().id, task.order);
+        let group: Box<str> = task.group().into();
+        self.scheduler
+            .push_at(stream, &group, order, task, now + wait, now);
+    }
+
+    fn log_hops(&self, attempt: &Attempt) {
+        for hop in &attempt.stack {
+            self.common
+                .log
+                .write(Level::Debug, || match (&attempt.failure, hop.status) {
+                    (Some(failure), 0) => failure.to_string(),
+                    (_, status) => format!("{}: {status} ({})", hop.url, hop.kind.as_str()),
+                });
+        }
+    }
+
+    /// Ends a job whose stream was cancelled.
+    fn give_up(&mut self, task: Box<Task>) {
+        let failure = Failure::new(
+            ErrorCode::Cancelled,
+            format!("{}: the stream was cancelled", task.shown()),
+        );
+        let attempt = Attempt {
+            failure: Some(failure),
+            ..Attempt::default()
+        };
+        self.outgoing.push(task.finish(attempt));
+    }
+
+    /// Hands the results of this turn to their streams, each stream's at once.
+    fn deliver(&mut self) {
+        let mut outgoing = std::mem::take(&mut self.outgoing).into_iter().peekable();
+        while let Some((stream, order, result)) = outgoing.next() {
+            let rest = std::iter::from_fn(|| {
+                let next = outgoing.next_if(|(other, ..)| Arc::ptr_eq(other, &stream))?;
+                Some((next.1, next.2))
+            });
+            stream.deliver(std::iter::once((order, result)).chain(rest));
+        }
+    }
+
+    fn sleep(&mut self) -> std::io::Result<()> {
+        let until = self.scheduler.next_time().map(|time| self.epoch + time);
+        let engine = &self.engine;
+        match self.inbox.sleep(|| engine.wait(until)) {
+            Some(outcome) => outcome,
+            // There is something to do, but the network is not to be forgotten over it.
+            None => engine.wait(Some(self.epoch)),
+        }
+    }
+}
+
+impl Drop for Shard {
+    fn drop(&mut self) {
+        // What can't run any more is ended here; a task that is dropped has a result.
+        self.inbox.close();
+        self.running.clear();
+        self.deliver();
+    }
+}
+
+/// One attempt at a job.
+async fn attempt(task: &Task, engine: &Engine) -> Attempt {
+    match (&task.work, task.kind) {
+        (Work::Fetch(url), Kind::Request) => fetch::request(url, &task.options, engine).await,
+        (Work::Fetch(url), Kind::Resolve) => fetch::resolve(url, &task.options, engine).await,
+        (Work::Refuse(failure), _) => Attempt {
+            failure: Some(failure.clone()),
+            ..Attempt::default()
+        },
+        (Work::PassThrough, _) => Attempt::default(),
+    }
+}

@@ -1,0 +1,764 @@
+//! Streams: what a caller hands in and takes out, and the bounds on what lies between.
+
+use std::collections::VecDeque;
+use std::io::{self, PipeReader, PipeWriter, Read, Write};
+use std::os::fd::{AsRawFd, RawFd};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant, SystemTime};
+
+use url::Url;
+
+use super::inbox::Message;
+use super::log::Level;
+use super::{Common, Pool};
+use crate::address;
+use crate::error::{Error, ErrorCode, Failure};
+use crate::fetch::Attempt;
+use crate::job::{Job, JobResult, Kind};
+use crate::options::Options;
+use crate::schedule::{Gate, StreamId};
+
+/// How a stream is set up.
+#[derive(Clone, Debug)]
+pub struct StreamConfig {
+    /// Jobs held and not started, those that wait for a retry included, and again jobs started
+    /// whose results were not taken; at least 1. An ordered stream has this many jobs outstanding
+    /// in all. Default 1024.
+    pub buffer_size: usize,
+    /// Bytes of results not taken, beyond which no more jobs are started; at least 1. Default
+    /// 256 MiB.
+    pub max_buffered_bytes: u64,
+    /// Whether results come in the order of submission. Default no: as they are done.
+    pub ordered: bool,
+    /// Whether a job without URL gives a result without URL, error and answer. Default no: it is
+    /// [`Error::InvalidArgument`].
+    pub passthrough: bool,
+    /// How jobs are done that have no options of their own.
+    pub options: Arc<Options>,
+}
+
+impl Default for StreamConfig {
+    fn default() -> Self {
+        Self {
+            buffer_size: 1024,
+            max_buffered_bytes: 256 << 20,
+            ordered: false,
+            passthrough: false,
+            options: Arc::default(),
+        }
+    }
+}
+
+/// What became of a job that was handed in.
+#[derive(Debug)]
+pub enum Submit {
+    /// Exactly one result will come.
+    Accepted,
+    /// There was no room in time; here it is back.
+    Full(Job),
+}
+
+/// What a look for a result came to.
+#[derive(Debug)]
+pub enum Next {
+    /// Here is one.
+    Result(Box<JobResult>),
+    /// None came in time.
+    Nothing,
+    /// The stream was finished or cancelled and all results were taken.
+    Done,
+}
+
+/// What a stream is doing and has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StreamStats {
+    /// Jobs accepted so far.
+    pub accepted: u64,
+    /// Results taken so far.
+    pub delivered: u64,
+    /// Results so far, taken or not, that were errors.
+    pub failed: u64,
+    /// Jobs accepted and not started, those that wait for a retry included.
+    pub held: u64,
+    /// Jobs started whose results were not taken.
+    pub started: u64,
+    /// Bytes of bodies and headers of results not taken.
+    pub buffered_bytes: u64,
+}
+
+/// One lazily fed run of jobs on a [`Pool`].
+///
+/// Any thread may use it through a shared reference. Dropping it cancels what is outstanding.
+pub struct Stream {
+    core: Arc<Core>,
+    /// Keeps the engine running.
+    pool: Pool,
+}
+
+/// What there is to do for a job.
+pub(crate) enum Work {
+    Fetch(Url),
+    /// Its URL is none.
+    Refuse(Failure),
+    /// It has no URL.
+    PassThrough,
+}
+
+/// A job on its way. It gives exactly one result, whatever becomes of it: if it is dropped without
+/// one, `internal-error`.
+pub(crate) struct Task {
+    pub kind: Kind,
+    pub work: Work,
+    pub options: Arc<Options>,
+    /// The caller's own politeness key.
+    group: Option<Box<str>>,
+    /// The URL as submitted, where it is not that of `work`.
+    given: Option<Box<str>>,
+    tag: u64,
+    userdata: usize,
+    pub order: u64,
+    pub attempts: u32,
+    /// When the last attempt began.
+    pub began: Option<SystemTime>,
+    /// `None`: the result was given.
+    stream: Option<Arc<Core>>,
+}
+
+impl Task {
+    pub fn stream(&self) -> &Arc<Core> {
+        self.stream.as_ref().expect("has no result yet")
+    }
+
+    pub fn group(&self) -> &str {
+        match (&self.work, &self.group) {
+            (Work::Fetch(_), Some(group)) => group,
+            (Work::Fetch(url), None) => address::group(url),
+            // No server is asked, so none needs sparing.
+            _ => "",
+        }
+    }
+
+    /// The job's URL, for people.
+    pub fn shown(&self) -> &str {
+        match (&self.given, &self.work) {
+            (Some(given), _) => given,
+            (None, Work::Fetch(url)) => url.as_str(),
+            (None, _) => "a job without URL",
+        }
+    }
+
+    /// The job's result, and the stream it goes to.
+    pub fn finish(mut self, attempt: Attempt) -> (Arc<Core>, u64, JobResult) {
+        let stream = self.stream.take().expect("has no result yet");
+        let result = self.result(attempt);
+        (stream, self.order, result)
+    }
+
+    fn result(&mut self, attempt: Attempt) -> JobResult {
+        let now = SystemTime::now();
+        JobResult {
+            kind: self.kind,
+            tag: self.tag,
+            userdata: self.userdata,
+            url: match (self.given.take(), &self.work) {
+                (Some(given), _) => Some(given),
+                (None, Work::Fetch(url)) => Some(url.as_str().into()),
+                (None, _) => None,
+            },
+            error: attempt.failure,
+            status: attempt.status,
+            headers: attempt.headers,
+            stack: attempt.stack,
+            body: attempt.body,
+            start_time: self.began.unwrap_or(now),
+            end_time: now,
+            timings: attempt.timings,
+            attempts: self.attempts,
+        }
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        let Some(stream) = self.stream.take() else {
+            return;
+        };
+        let failure = Failure::new(
+            ErrorCode::InternalError,
+            "the thread that ran the job ended",
+        );
+        let result = self.result(Attempt {
+            failure: Some(failure),
+            ..Attempt::default()
+        });
+        stream.deliver([(self.order, result)]);
+    }
+}
+
+/// What the handle of a stream and the shards share.
+pub(crate) struct Core {
+    pub id: StreamId,
+    config: StreamConfig,
+    /// Jobs accepted and not started.
+    held: AtomicUsize,
+    /// Jobs started whose results were not taken.
+    started: AtomicUsize,
+    /// Bytes of results not taken.
+    bytes: AtomicU64,
+    /// The order of the result to be taken next, if the stream is ordered.
+    head: AtomicU64,
+    /// A shard found no room to start a job, and is to be woken when there is some.
+    stalled: AtomicBool,
+    /// Callers that wait for room.
+    submitters: AtomicUsize,
+    cancelled: AtomicBool,
+    state: Mutex<State>,
+    room: Condvar,
+    arrived: Condvar,
+    common: Arc<Common>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Results to be taken. In an ordered stream there are gaps: jobs that are not done.
+    results: VecDeque<Option<JobResult>>,
+    /// Jobs accepted whose results were not taken.
+    outstanding: usize,
+    closed: bool,
+    next_order: u64,
+    delivered: u64,
+    failed: u64,
+    waker: Option<Waker>,
+    event: Option<Event>,
+}
+
+impl State {
+    fn ready(&self) -> bool {
+        matches!(self.results.front(), Some(Some(_)))
+    }
+
+    fn done(&self) -> bool {
+        self.closed && self.outstanding == 0
+    }
+
+    /// Brings the event descriptor into line.
+    fn signal(&mut self) {
+        let readable = self.ready() || self.done();
+        if let Some(event) = &mut self.event {
+            event.set(readable);
+        }
+    }
+}
+
+/// A pipe that holds a byte while there is something to take.
+struct Event {
+    reader: PipeReader,
+    writer: PipeWriter,
+    readable: bool,
+}
+
+impl Event {
+    fn set(&mut self, readable: bool) {
+        if self.readable == readable {
+            return;
+        }
+        // Never blocks: the pipe holds one byte at most, and is read only when it does.
+        let outcome = match readable {
+            true => self.writer.write_all(&[1]),
+            false => self.reader.read_exact(&mut [0]),
+        };
+        if outcome.is_ok() {
+            self.readable = readable;
+        }
+    }
+}
+
+impl Core {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.load(SeqCst)
+    }
+
+    /// Whether a job may start now; if so its place among the started is taken, to be given back
+    /// with `unreserve` if none did.
+    pub fn reserve(&self) -> Gate {
+        let gate = self.try_reserve();
+        if !matches!(gate, Gate::Closed) {
+            return gate;
+        }
+        // Room made before this was said would go unnoticed.
+        self.stalled.store(true, SeqCst);
+        self.try_reserve()
+    }
+
+    fn try_reserve(&self) -> Gate {
+        if self.started.fetch_add(1, SeqCst) >= self.config.buffer_size {
+            self.started.fetch_sub(1, SeqCst);
+            return Gate::Closed;
+        }
+        if self.bytes.load(SeqCst) < self.config.max_buffered_bytes {
+            return Gate::Open;
+        }
+        if self.config.ordered {
+            // The one job that the others' results wait for must not wait for them.
+            self.stalled.store(true, SeqCst);
+            return Gate::Only(self.head.load(SeqCst));
+        }
+        self.started.fetch_sub(1, SeqCst);
+        Gate::Closed
+    }
+
+    pub fn unreserve(&self) {
+        self.started.fetch_sub(1, SeqCst);
+        self.wake_stalled();
+    }
+
+    /// A job whose place was reserved has started.
+    pub fn start(&self) {
+        self.held.fetch_sub(1, SeqCst);
+        self.tell_submitters();
+    }
+
+    /// A job that had started waits for its retry.
+    pub fn hold_again(&self) {
+        self.held.fetch_add(1, SeqCst);
+        self.unreserve();
+    }
+
+    /// A job is taken out before it started: to be delivered like one that did.
+    pub fn skip(&self) {
+        self.started.fetch_add(1, SeqCst);
+        self.start();
+    }
+
+    fn tell_submitters(&self) {
+        if self.submitters.load(SeqCst) > 0 {
+            // Under the lock, so that one about to wait is waiting.
+            let _state = self.state();
+            self.room.notify_all();
+        }
+    }
+
+    fn wake_stalled(&self) {
+        if self.stalled.swap(false, SeqCst) {
+            for inbox in &self.common.inboxes {
+                inbox.ring();
+            }
+        }
+    }
+
+    /// Puts results where they are taken from.
+    pub fn deliver(&self, results: impl IntoIterator<Item = (u64, JobResult)>) {
+        let mut state = self.state();
+        let was_ready = state.ready();
+        for (order, result) in results {
+            state.failed += u64::from(result.error.is_some());
+            self.bytes.fetch_add(result.size(), SeqCst);
+            if !self.config.ordered {
+                state.results.push_back(Some(result));
+                continue;
+            }
+            let index = (order - self.head.load(SeqCst)) as usize;
+            while state.results.len() <= index {
+                state.results.push_back(None);
+            }
+            state.results[index] = Some(result);
+        }
+        if was_ready || !state.ready() {
+            // Nobody waits for what is there already.
+            return;
+        }
+        state.signal();
+        let waker = state.waker.take();
+        drop(state);
+        self.arrived.notify_all();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Takes the results that are there, `max` at most.
+    fn take(&self, state: &mut State, max: usize, into: &mut Vec<JobResult>) {
+        let before = into.len();
+        while into.len() - before < max
+            && let Some(Some(_)) = state.results.front()
+            && let Some(result) = state.results.pop_front().flatten()
+        {
+            into.push(result);
+        }
+        let taken = &into[before..];
+        if taken.is_empty() {
+            return;
+        }
+        state.outstanding -= taken.len();
+        state.delivered += taken.len() as u64;
+        self.head.fetch_add(taken.len() as u64, SeqCst);
+        self.bytes
+            .fetch_sub(taken.iter().map(JobResult::size).sum(), SeqCst);
+        let started = self.started.fetch_sub(taken.len(), SeqCst) - taken.len();
+        state.signal();
+        if self.config.ordered || self.submitters.load(SeqCst) > 0 {
+            self.room.notify_all();
+        }
+        if state.done() {
+            // Others who wait learn that nothing more will come.
+            self.arrived.notify_all();
+        }
+        // A little more than room for one, where the buffer is large: a consumer that is slow
+        // need not wake the shards for each result.
+        let slack = (self.config.buffer_size / 4).clamp(1, 64);
+        if self.config.ordered || started + slack <= self.config.buffer_size {
+            self.wake_stalled();
+        }
+    }
+
+    fn has_room(&self, state: &State) -> bool {
+        let size = self.config.buffer_size;
+        match self.config.ordered {
+            true => state.outstanding < size,
+            false => self.held.load(SeqCst) < size,
+        }
+    }
+
+    fn close(&self) {
+        let mut state = self.state();
+        state.closed = true;
+        state.signal();
+        let waker = state.waker.take();
+        drop(state);
+        self.room.notify_all();
+        self.arrived.notify_all();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+impl Stream {
+    pub(super) fn open(pool: Pool, id: StreamId, config: StreamConfig) -> Result<Self, Error> {
+        if config.buffer_size == 0 {
+            return Err(Error::InvalidArgument(
+                "buffer_size is 0: it is at least 1".into(),
+            ));
+        }
+        if config.max_buffered_bytes == 0 {
+            return Err(Error::InvalidArgument(
+                "max_buffered_bytes is 0: it is at least 1".into(),
+            ));
+        }
+        config.options.check()?;
+        let core = Arc::new(Core {
+            id,
+            config,
+            held: AtomicUsize::new(0),
+            started: AtomicUsize::new(0),
+            bytes: AtomicU64::new(0),
+            head: AtomicU64::new(0),
+            stalled: AtomicBool::new(false),
+            submitters: AtomicUsize::new(0),
+            cancelled: AtomicBool::new(false),
+            state: Mutex::default(),
+            room: Condvar::new(),
+            arrived: Condvar::new(),
+            common: Arc::clone(pool.common()),
+        });
+        pool.common()
+            .log
+            .write(Level::Info, || format!("stream {} opened", id.0));
+        Ok(Self { core, pool })
+    }
+
+    /// The pool it runs on.
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// Hands in a job. Waits for room for so long (`Duration::ZERO`: not at all; `None`: for ever).
+    ///
+    /// [`Error::Closed`]: the stream was finished or cancelled. [`Error::InvalidArgument`]: the
+    /// job has no URL, or an option is out of its range.
+    pub fn submit(&self, job: Job, timeout: Option<Duration>) -> Result<Submit, Error> {
+        self.submit_until(job, Until::after(timeout))
+    }
+
+    pub(crate) fn submit_until(&self, job: Job, until: Until) -> Result<Submit, Error> {
+        let core = &self.core;
+        if let Some(options) = &job.options {
+            options.check()?;
+        }
+        if job.url.trim().is_empty() && !core.config.passthrough {
+            return Err(Error::InvalidArgument(
+                "url is empty: a job without URL is taken only by a stream with passthrough".into(),
+            ));
+        }
+        let mut state = core.state();
+        loop {
+            if state.closed {
+                return Err(Error::Closed);
+            }
+            if core.has_room(&state) {
+                break;
+            }
+            core.submitters.fetch_add(1, SeqCst);
+            // Room may have come before this was said.
+            let waited = match core.has_room(&state) {
+                true => Some(state),
+                false => until.wait(&core.room, state),
+            };
+            core.submitters.fetch_sub(1, SeqCst);
+            match waited {
+                Some(guard) => state = guard,
+                None => return Ok(Submit::Full(job)),
+            }
+        }
+        // Counted, so nobody else takes the place while the URL is read without the lock.
+        let order = state.next_order;
+        state.next_order += 1;
+        state.outstanding += 1;
+        core.held.fetch_add(1, SeqCst);
+        drop(state);
+        self.accept(job, order);
+        Ok(Submit::Accepted)
+    }
+
+    fn accept(&self, job: Job, order: u64) {
+        let core = &self.core;
+        let Job {
+            kind,
+            url,
+            group,
+            tag,
+            userdata,
+            options,
+        } = job;
+        let (work, given) = match url.trim().is_empty() {
+            true => (Work::PassThrough, None),
+            false => match address::clean(&url) {
+                Ok(target) => {
+                    let given = (*url != *target.as_str()).then_some(url);
+                    (Work::Fetch(target), given)
+                }
+                Err(failure) => (Work::Refuse(failure), Some(url)),
+            },
+        };
+        let task = Box::new(Task {
+            kind,
+            work,
+            options: options.unwrap_or_else(|| Arc::clone(&core.config.options)),
+            group,
+            given,
+            tag,
+            userdata,
+            order,
+            attempts: 0,
+            began: None,
+            stream: Some(Arc::clone(core)),
+        });
+        let shard = core.common.shard_of(task.group());
+        let inbox = &core.common.inboxes[shard];
+        inbox.leave(Message::Job(task));
+        // Asked after the job is there, or the shard could fall asleep between the two.
+        if !core.common.workers.busy(shard) {
+            inbox.ring();
+        }
+    }
+
+    /// Takes the next result. Waits for one for so long (`Duration::ZERO`: not at all; `None`: for
+    /// ever).
+    pub fn next(&self, timeout: Option<Duration>) -> Next {
+        let mut taken = Vec::with_capacity(1);
+        match (self.next_many(1, timeout, &mut taken), taken.pop()) {
+            (_, Some(result)) => Next::Result(Box::new(result)),
+            (true, None) => Next::Nothing,
+            (false, None) => Next::Done,
+        }
+    }
+
+    /// Takes up to `max` results at once: waits as [`Stream::next`] does for the first, then takes
+    /// those that are there. Gives `false` when no more will come.
+    pub fn next_many(
+        &self,
+        max: usize,
+        timeout: Option<Duration>,
+        into: &mut Vec<JobResult>,
+    ) -> bool {
+        let until = Until::after(timeout);
+        let mut state = self.core.state();
+        loop {
+            if state.ready() {
+                self.core.take(&mut state, max, into);
+                return true;
+            }
+            if state.done() {
+                return false;
+            }
+            match until.wait(&self.core.arrived, state) {
+                Some(guard) => state = guard,
+                None => return true,
+            }
+        }
+    }
+
+    /// The results as an asynchronous stream, on any executor. It ends when the stream was
+    /// finished or cancelled and all were taken. One task at a time may wait on it.
+    pub fn results(&self) -> Results<'_> {
+        Results { stream: self }
+    }
+
+    /// Says that no more jobs will come.
+    pub fn finish(&self) {
+        self.core.close();
+        let id = self.core.id.0;
+        self.core
+            .common
+            .log
+            .write(Level::Info, || format!("stream {id} finished"));
+    }
+
+    /// Finishes the stream and ends what is outstanding: each job's result comes, promptly, with
+    /// `cancelled` unless it was done already. Does not wait.
+    pub fn cancel(&self) {
+        // In this order: a job accepted before the close is either in an inbox by the time its
+        // shard hears of the cancel, or its shard sees that the stream is cancelled.
+        self.core.close();
+        if !self.core.cancelled.swap(true, SeqCst) {
+            let id = self.core.id;
+            self.core.common.broadcast(|| Message::Cancel(id));
+            self.core
+                .common
+                .log
+                .write(Level::Info, || format!("stream {} cancelled", id.0));
+        }
+    }
+
+    /// How many accepted jobs' results were not taken yet.
+    pub fn pending(&self) -> usize {
+        self.core.state().outstanding
+    }
+
+    /// What the stream is doing; the figures may be a moment old.
+    pub fn stats(&self) -> StreamStats {
+        let core = &self.core;
+        let state = core.state();
+        StreamStats {
+            accepted: state.next_order,
+            delivered: state.delivered,
+            failed: state.failed,
+            held: core.held.load(SeqCst) as u64,
+            started: core.started.load(SeqCst) as u64,
+            buffered_bytes: core.bytes.load(SeqCst),
+        }
+    }
+
+    /// A descriptor that polls readable while a result can be taken or the stream is done. Made by
+    /// the first call, closed with the stream; only poll it.
+    ///
+    /// [`Error::OutOfResources`]: no descriptor is left.
+    pub fn event_fd(&self) -> Result<RawFd, Error> {
+        let mut state = self.core.state();
+        if state.event.is_none() {
+            let (reader, writer) = io::pipe().map_err(|error| {
+                Error::OutOfResources(format!("no descriptor to tell of results: {error}"))
+            })?;
+            state.event = Some(Event {
+                reader,
+                writer,
+                readable: false,
+            });
+            state.signal();
+        }
+        let event = state.event.as_ref().map(|event| event.reader.as_raw_fd());
+        Ok(event.expect("made above"))
+    }
+}
+
+impl std::fmt::Debug for Stream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stream")
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.cancel();
+        let id = self.core.id;
+        self.core.common.broadcast(|| Message::Close(id));
+    }
+}
+
+/// The results of a [`Stream`], as an asynchronous stream.
+#[derive(Debug)]
+pub struct Results<'a> {
+    stream: &'a Stream,
+}
+
+impl futures_core::Stream for Results<'_> {
+    type Item = JobResult;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<JobResult>> {
+        let core = &self.stream.core;
+        let mut state = core.state();
+        let mut taken = Vec::with_capacity(1);
+        core.take(&mut state, 1, &mut taken);
+        match taken.pop() {
+            Some(result) => Poll::Ready(Some(result)),
+            None if state.done() => Poll::Ready(None),
+            None => {
+                state.waker = Some(context.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+/// How long to wait.
+#[derive(Clone, Copy)]
+pub(crate) enum Until {
+    Now,
+    At(Instant),
+    Never,
+}
+
+impl Until {
+    /// For so long (`None`: for ever) from now on.
+    pub fn after(timeout: Option<Duration>) -> Self {
+        match timeout {
+            // Spares the clock a look.
+            Some(Duration::ZERO) => Self::Now,
+            Some(timeout) => Instant::now()
+                .checked_add(timeout)
+                .map_or(Self::Never, Self::At),
+            None => Self::Never,
+        }
+    }
+
+    /// Waits to be notified; `None` when the time is up.
+    fn wait<'a>(
+        self,
+        what: &Condvar,
+        guard: MutexGuard<'a, State>,
+    ) -> Option<MutexGuard<'a, State>> {
+        match self {
+            Self::Now => None,
+            Self::Never => Some(what.wait(guard).unwrap_or_else(PoisonError::into_inner)),
+            Self::At(time) => {
+                let left = time.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    return None;
+                }
+                let (guard, _) = what
+                    .wait_timeout(guard, left)
+                    .unwrap_or_else(PoisonError::into_inner);
+                Some(guard)
+            }
+        }
+    }
+}

@@ -1,0 +1,387 @@
+//! The scheduler: which queued job may start now, and when to ask again.
+//!
+//! It is pure: no clock, no threads, no I/O; the caller tells the time. A group has at most
+//! `parallelism` jobs in flight, and its next one starts no sooner than `throttle` after its last
+//! start and its last end. Among streams it is round-robin, within a stream the group that has been
+//! ready longest comes first, within a group the job of lowest order.
+//!
+//! Everything follows from one step, `settle`, run on a group whenever something about it has
+//! changed: a group that may start has all its lanes in its streams' ready lists, one that may not
+//! has none, and one that has to wait has an entry in the heap of timers.
+
+mod queue;
+mod retry;
+mod slab;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use retry::Backoff;
+
+use queue::Queue;
+use slab::{Id, Slab};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A moment: the time since some epoch of the caller's.
+pub type Time = Duration;
+
+/// How politely a group is treated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// A job starts no sooner than this after the group's last start and its last end.
+    pub throttle: Duration,
+    /// How many of the group's jobs may be in flight; 0 counts as 1.
+    pub parallelism: u32,
+}
+
+/// The rule of the group of the empty name.
+const UNLIMITED: Rule = Rule {
+    throttle: Duration::ZERO,
+    parallelism: u32::MAX,
+};
+
+impl Rule {
+    /// A group that may start nothing would keep its jobs for ever.
+    fn clamped(self) -> Self {
+        let parallelism = self.parallelism.max(1);
+        Self {
+            parallelism,
+            ..self
+        }
+    }
+}
+
+/// A stream, by a number of the caller's choice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StreamId(pub u32);
+
+/// Whether a stream may start jobs now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gate {
+    /// Any job.
+    Open,
+    /// None.
+    Closed,
+    /// Only the job of this order, once it is the first of its group and stream.
+    Only(u64),
+}
+
+/// A job that starts now.
+#[derive(Debug)]
+pub struct Started<J> {
+    /// The job.
+    pub job: J,
+    /// Its stream.
+    pub stream: StreamId,
+    /// To be given back to [`Scheduler::end`].
+    pub turn: Turn,
+}
+
+/// A job's place among those in flight in its group. It cannot be copied, so it ends once; and its
+/// group lives as long as it does, so it needs no check against reused slots.
+#[derive(Debug)]
+#[must_use = "a turn that is never ended occupies its group for ever"]
+pub struct Turn {
+    group: Id,
+}
+
+/// The state of a group, kept while it has jobs or still has to wait.
+#[derive(Debug)]
+struct Group {
+    name: Arc<str>,
+    /// Where its rule is among the scheduler's: most groups share the default.
+    rule: u32,
+    in_flight: u32,
+    /// The first of its lanes in the queue; none means nothing is queued.
+    lanes: Option<Id>,
+    /// The later of its last start and last end.
+    last: Option<Time>,
+    /// Whether it has an entry among the timers, no later than it is due.
+    timed: bool,
+}
+
+impl Group {
+    /// From when on its throttle allows a start.
+    fn next_start(&self, rule: Rule) -> Time {
+        self.last
+            .map_or(Time::ZERO, |last| last.saturating_add(rule.throttle))
+    }
+
+    fn has_room(&self, rule: Rule) -> bool {
+        self.in_flight < rule.parallelism
+    }
+
+    fn is_idle(&self) -> bool {
+        self.lanes.is_none() && self.in_flight == 0
+    }
+
+    /// The time at which, left alone, it may start a job or be dropped.
+    fn due(&self, rule: Rule, now: Time) -> Option<Time> {
+        let matters = self.is_idle() || (self.lanes.is_some() && self.has_room(rule));
+        Some(self.next_start(rule)).filter(|&time| matters && time > now)
+    }
+}
+
+/// A job that waits for its retry. It names its group, whose state may be dropped meanwhile.
+#[derive(Debug)]
+struct Retry<J> {
+    stream: StreamId,
+    group: Box<str>,
+    order: u64,
+    job: J,
+}
+
+/// Decides which of the queued jobs starts next.
+///
+/// After a job is pushed, one has ended, a gate has opened or [`Self::next_time`] has come, ask
+/// [`Self::start`] until it gives none. Should `now` go backwards, the latest one seen holds.
+#[derive(Debug)]
+pub struct Scheduler<J> {
+    /// The default first, then those of `rule_names`.
+    rules: Vec<Rule>,
+    rule_names: HashMap<Box<str>, u32>,
+    names: HashMap<Arc<str>, Id>,
+    groups: Slab<Group>,
+    queue: Queue<J>,
+    /// When to look at a group again: mere hints, see [`Self::ring`].
+    timers: BinaryHeap<Reverse<(Time, Id)>>,
+    /// By time, then by arrival.
+    retries: BTreeMap<(Time, u64), Retry<J>>,
+    retry_count: u64,
+    in_flight: usize,
+    now: Time,
+}
+
+impl<J> Scheduler<J> {
+    /// An empty scheduler; `default` holds for the groups that have no rule of their own.
+    pub fn new(default: Rule) -> Self {
+        Self {
+            rules: vec![default.clamped(), UNLIMITED],
+            rule_names: HashMap::from([("".into(), 1)]),
+            names: HashMap::new(),
+            groups: Slab::new(),
+            queue: Queue::new(),
+            timers: BinaryHeap::new(),
+            retries: BTreeMap::new(),
+            retry_count: 0,
+            in_flight: 0,
+            now: Time::ZERO,
+        }
+    }
+
+    /// Sets the rule of a group, from now on: a wait under way becomes as long as the new rule has
+    /// it. The group of the empty name has no limits and takes no rule.
+    pub fn set_rule(&mut self, group: &str, rule: Rule, now: Time) {
+        self.advance(now);
+        if group.is_empty() {
+            return;
+        }
+        let index = *self.rule_names.entry(group.into()).or_insert_with(|| {
+            self.rules.push(rule);
+            u32::try_from(self.rules.len() - 1).expect("fewer than four billion rules")
+        });
+        self.rules[index as usize] = rule.clamped();
+        if let Some(&id) = self.names.get(group) {
+            let group = &mut self.groups[id];
+            group.rule = index;
+            // Its timer may be too late now; another one makes the old one harmless.
+            group.timed = false;
+            self.settle(id);
+        }
+        self.trim();
+    }
+
+    /// Queues a job. Orders that mostly increase within a stream are cheap.
+    pub fn push(&mut self, stream: StreamId, group: &str, order: u64, job: J, now: Time) {
+        self.advance(now);
+        self.enqueue(stream, group, order, job);
+        self.trim();
+    }
+
+    /// Queues a job at a later time: a retry. Then it takes its place by order.
+    pub fn push_at(
+        &mut self,
+        stream: StreamId,
+        group: &str,
+        order: u64,
+        job: J,
+        at: Time,
+        now: Time,
+    ) {
+        self.advance(now);
+        if at <= self.now {
+            self.enqueue(stream, group, order, job);
+        } else {
+            self.retry_count += 1;
+            let retry = Retry {
+                stream,
+                group: group.into(),
+                order,
+                job,
+            };
+            self.retries.insert((at, self.retry_count), retry);
+        }
+        self.trim();
+    }
+
+    /// Starts the next job that may start now. `gate` is asked about a stream at most once, and
+    /// only if the stream has a job that may start.
+    pub fn start(&mut self, now: Time, gate: impl FnMut(StreamId) -> Gate) -> Option<Started<J>> {
+        self.advance(now);
+        let started = self.queue.choose(gate).map(|(lane, group)| {
+            let state = &mut self.groups[group];
+            state.in_flight += 1;
+            state.last = Some(self.now);
+            self.in_flight += 1;
+            let (stream, job) = self.queue.serve(lane, &mut state.lanes);
+            self.settle(group);
+            let turn = Turn { group };
+            Started { job, stream, turn }
+        });
+        self.trim();
+        started
+    }
+
+    /// Tells that the job of this turn has ended.
+    pub fn end(&mut self, turn: Turn, now: Time) {
+        self.advance(now);
+        let group = &mut self.groups[turn.group];
+        group.in_flight -= 1;
+        group.last = Some(self.now);
+        self.in_flight -= 1;
+        self.settle(turn.group);
+        self.trim();
+    }
+
+    /// The earliest time at which, with no other call before, a job may newly start, or a group's
+    /// state can be dropped. None if nothing waits for the time to pass.
+    pub fn next_time(&self) -> Option<Time> {
+        let timer = self.timers.peek().map(|Reverse((time, _))| *time);
+        let retry = self.retries.keys().next().map(|(time, _)| *time);
+        [timer, retry].into_iter().flatten().min()
+    }
+
+    /// Takes out all jobs of a stream that have not started, by order. Its jobs in flight go on.
+    pub fn remove_stream(&mut self, stream: StreamId) -> Vec<J> {
+        let mut jobs = Vec::new();
+        while let Some((lane, group)) = self.queue.any_lane(stream) {
+            let chain = &mut self.groups[group].lanes;
+            self.queue.clear(lane, chain, &mut jobs);
+            self.settle(group);
+        }
+        let retries = self.retries.extract_if(.., |_, job| job.stream == stream);
+        jobs.extend(retries.map(|(_, retry)| (retry.order, retry.job)));
+        jobs.sort_by_key(|(order, _)| *order);
+        self.trim();
+        jobs.into_iter().map(|(_, job)| job).collect()
+    }
+
+    /// How many jobs are queued or wait for a retry.
+    #[cfg(test)]
+    pub fn queued(&self) -> usize {
+        self.queue.len() + self.retries.len()
+    }
+
+    /// How many groups have a state.
+    pub fn groups(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// How many jobs have started and not ended.
+    #[cfg(test)]
+    pub fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    fn rule(&self, group: &Group) -> Rule {
+        self.rules[group.rule as usize]
+    }
+
+    fn enqueue(&mut self, stream: StreamId, name: &str, order: u64, job: J) {
+        let id = match self.names.get(name) {
+            Some(&id) => id,
+            None => self.add_group(name),
+        };
+        let chain = &mut self.groups[id].lanes;
+        self.queue.insert((id, chain), stream, order, job);
+        self.settle(id);
+    }
+
+    fn add_group(&mut self, name: &str) -> Id {
+        let rule = self.rule_names.get(name).copied().unwrap_or(0);
+        let name = Arc::<str>::from(name);
+        let id = self.groups.insert(Group {
+            name: name.clone(),
+            rule,
+            in_flight: 0,
+            lanes: None,
+            last: None,
+            timed: false,
+        });
+        self.names.insert(name, id);
+        id
+    }
+
+    /// Brings everything that depends on a group into line with it.
+    fn settle(&mut self, id: Id) {
+        let group = &mut self.groups[id];
+        let rule = self.rules[group.rule as usize];
+        let rested = group.next_start(rule) <= self.now;
+        if group.is_idle() && rested {
+            let group = self.groups.remove(id);
+            self.names.remove(&group.name);
+            return;
+        }
+        let ready = rested && group.has_room(rule);
+        self.queue.set_ready(group.lanes, ready);
+        // An entry that comes too early will do: the group is looked at again then.
+        if let Some(due) = group.due(rule, self.now)
+            && !group.timed
+        {
+            group.timed = true;
+            self.timers.push(Reverse((due, id)));
+        }
+    }
+
+    /// Does all that the time has brought, in the order of the times, so that a group that became
+    /// ready earlier is queued before one that became so later.
+    fn advance(&mut self, now: Time) {
+        let now = now.max(self.now);
+        while let Some(time) = self.next_time().filter(|&time| time <= now) {
+            self.now = time;
+            // A group goes before a retry of the same time: it may be due to be dropped.
+            if self.timers.peek().is_some_and(|entry| entry.0.0 <= time) {
+                self.ring();
+            } else if let Some((_, retry)) = self.retries.pop_first() {
+                self.enqueue(retry.stream, &retry.group, retry.order, retry.job);
+            }
+        }
+        self.now = now;
+    }
+
+    /// Takes the first timer and looks at its group again. Should the timer be an old one, of a
+    /// former rule or of the slot's former group, that look changes nothing.
+    fn ring(&mut self) {
+        if let Some(Reverse((_, id))) = self.timers.pop()
+            && self.groups.get(id).is_some_and(|group| group.timed)
+        {
+            self.groups[id].timed = false;
+            self.settle(id);
+        }
+    }
+
+    /// Takes away the first timers as long as nothing is due at them: [`Self::next_time`] does not
+    /// wake its caller for nothing.
+    fn trim(&mut self) {
+        while let Some(&Reverse((time, id))) = self.timers.peek() {
+            let group = self.groups.get(id);
+            let due = group.and_then(|group| group.due(self.rule(group), self.now));
+            if due == Some(time) {
+                break;
+            }
+            self.ring();
+        }
+    }
+}

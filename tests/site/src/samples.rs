@@ -1,0 +1,192 @@
+//! Known contents, plain and compressed, sound and broken.
+
+use std::io::{Read as _, Write as _};
+use std::sync::LazyLock;
+
+use bytes::Bytes;
+use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
+use flate2::{Compress, Compression, Crc, FlushCompress};
+
+/// The text of `/text`, and of `/gzip` and its like once decoded: 20 KB.
+pub fn known_text() -> &'static str {
+    static TEXT: LazyLock<String> = LazyLock::new(|| {
+        let mut text: String = (0..)
+            .map(|i| {
+                format!(
+                    "{i} : la fileuse tourne son rouet, naïve œuvre n° {}.\n",
+                    i * i
+                )
+            })
+            .scan(0, |length, line| {
+                *length += line.len();
+                (*length < 20_000).then_some(line)
+            })
+            .collect();
+        text.extend(std::iter::repeat_n('.', 20_000 - text.len()));
+        text
+    });
+    &TEXT
+}
+
+/// The `length` bytes of `/bytes/N`, `/chunked/N` and `/drip`: 0 to 250, over and over.
+pub fn pattern(length: usize) -> Vec<u8> {
+    (0..=250).cycle().take(length).collect()
+}
+
+/// A piece of [`pattern`] that can be repeated: its length is a multiple of 251.
+pub(crate) fn pattern_piece() -> Bytes {
+    static PIECE: LazyLock<Bytes> = LazyLock::new(|| pattern(251 * 256).into());
+    PIECE.clone()
+}
+
+/// [`known_text`] as told by a route's name, and the `Content-Encoding` it has.
+pub(crate) fn encoded(name: &str) -> Option<(Bytes, &'static str)> {
+    static GZIP: LazyLock<Bytes> = LazyLock::new(|| gzip(known_text().as_bytes()).into());
+    static DEFLATE: LazyLock<Bytes> = LazyLock::new(|| {
+        let mut out = ZlibEncoder::new(Vec::new(), Compression::default());
+        out.write_all(known_text().as_bytes())
+            .and_then(|()| out.finish())
+            .expect("writing to memory")
+            .into()
+    });
+    static DEFLATE_RAW: LazyLock<Bytes> = LazyLock::new(|| {
+        let mut out = DeflateEncoder::new(Vec::new(), Compression::default());
+        out.write_all(known_text().as_bytes())
+            .and_then(|()| out.finish())
+            .expect("writing to memory")
+            .into()
+    });
+    static BR: LazyLock<Bytes> = LazyLock::new(|| {
+        let mut out = Vec::new();
+        brotli::CompressorReader::new(known_text().as_bytes(), 4096, 5, 18)
+            .read_to_end(&mut out)
+            .expect("reading from memory");
+        out.into()
+    });
+    // Brotli has no checksum and takes most noise: this is the half of the text, whole, and then a
+    // block whose reserved bit is set.
+    static BR_CORRUPT: LazyLock<Bytes> = LazyLock::new(|| {
+        let mut out = brotli::CompressorWriter::new(Vec::new(), 4096, 5, 18);
+        out.write_all(&known_text().as_bytes()[..10_000])
+            .and_then(|()| out.flush())
+            .expect("writing to memory");
+        [out.get_ref().as_slice(), &[0x0E; 100]].concat().into()
+    });
+    static ZSTD: LazyLock<Bytes> = LazyLock::new(|| {
+        let mut out = zstd::Encoder::new(Vec::new(), 3).expect("a valid level");
+        out.include_checksum(true)
+            .and_then(|()| out.write_all(known_text().as_bytes()))
+            .and_then(|()| out.finish())
+            .expect("writing to memory")
+            .into()
+    });
+    Some(match name {
+        "gzip" => (GZIP.clone(), "gzip"),
+        "gzip-corrupt" => (corrupt(&GZIP), "gzip"),
+        "gzip-truncated" => (GZIP.slice(..GZIP.len() / 2), "gzip"),
+        "deflate" => (DEFLATE.clone(), "deflate"),
+        "deflate-raw" => (DEFLATE_RAW.clone(), "deflate"),
+        "br" => (BR.clone(), "br"),
+        "br-corrupt" => (BR_CORRUPT.clone(), "br"),
+        "zstd" => (ZSTD.clone(), "zstd"),
+        "zstd-corrupt" => (corrupt(&ZSTD), "zstd"),
+        _ => return None,
+    })
+}
+
+/// Bytes whose middle is spoilt: what a checksum tells, at the end if not before.
+fn corrupt(bytes: &[u8]) -> Bytes {
+    let mut bytes = bytes.to_vec();
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 40].fill(0xFF);
+    bytes.into()
+}
+
+/// Bytes in gzip, quickly compressed.
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut out = GzEncoder::new(Vec::with_capacity(bytes.len() / 2), Compression::fast());
+    out.write_all(bytes)
+        .and_then(|()| out.finish())
+        .expect("writing to memory")
+}
+
+/// `mb` MB of zeros in gzip, in pieces: each MB is the same block, compressed once.
+pub(crate) fn gzip_bomb(mb: u64) -> (impl Iterator<Item = Bytes> + Send, u64) {
+    static BLOCK: LazyLock<(Bytes, Crc)> = LazyLock::new(|| {
+        let zeros = vec![0; 1 << 20];
+        let mut crc = Crc::new();
+        crc.update(&zeros);
+        let mut block = Vec::with_capacity(1 << 16);
+        // A full flush ends on a byte, and leaves nothing to be looked back at.
+        Compress::new(Compression::best(), false)
+            .compress_vec(&zeros, &mut block, FlushCompress::Full)
+            .expect("compressing in memory");
+        (block.into(), crc)
+    });
+    const HEAD: &[u8] = b"\x1F\x8B\x08\0\0\0\0\0\0\xFF";
+    let (block, block_crc) = &*BLOCK;
+    let mut crc = Crc::new();
+    (0..mb).for_each(|_| crc.combine(block_crc));
+    let mut tail = vec![0x03, 0x00]; // a last block, empty
+    tail.extend_from_slice(&crc.sum().to_le_bytes());
+    tail.extend_from_slice(&((mb << 20) as u32).to_le_bytes());
+    let length = HEAD.len() as u64 + mb * block.len() as u64 + tail.len() as u64;
+    let pieces = std::iter::once(Bytes::from_static(HEAD))
+        .chain((0..mb).map(|_| block.clone()))
+        .chain([Bytes::from(tail)]);
+    (pieces, length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::read::{DeflateDecoder, GzDecoder, ZlibDecoder};
+    use std::io;
+
+    fn decode(name: &str) -> io::Result<String> {
+        let (bytes, _) = encoded(name).unwrap();
+        let mut out = String::new();
+        match name.split('-').next().unwrap() {
+            "gzip" => GzDecoder::new(&*bytes).read_to_string(&mut out)?,
+            "deflate" if name == "deflate" => ZlibDecoder::new(&*bytes).read_to_string(&mut out)?,
+            "deflate" => DeflateDecoder::new(&*bytes).read_to_string(&mut out)?,
+            "br" => brotli::Decompressor::new(&*bytes, 4096).read_to_string(&mut out)?,
+            _ => zstd::Decoder::new(&*bytes)?.read_to_string(&mut out)?,
+        };
+        Ok(out)
+    }
+
+    #[test]
+    fn samples_decode_or_fail_as_told() {
+        assert_eq!(known_text().len(), 20_000);
+        for name in ["gzip", "deflate", "deflate-raw", "br", "zstd"] {
+            assert_eq!(decode(name).unwrap(), known_text(), "{name}");
+        }
+        assert!(decode("gzip-truncated").is_err());
+        for name in ["gzip-corrupt", "br-corrupt", "zstd-corrupt"] {
+            assert!(decode(name).is_err(), "{name}");
+        }
+        // These fail when data is invalid, and wait for the rest when it is too short.
+        let spoilt = |name| encoded(name).unwrap().0;
+        let br = brotli::DecompressorWriter::new(io::sink(), 4096).write_all(&spoilt("br-corrupt"));
+        assert!(br.is_err());
+        let mut zstd = zstd::stream::write::Decoder::new(io::sink()).unwrap();
+        assert!(zstd.write_all(&spoilt("zstd-corrupt")).is_err());
+        let mut gzip = flate2::write::GzDecoder::new(io::sink());
+        let written = gzip.write_all(&spoilt("gzip-corrupt"));
+        assert!(written.and_then(|()| gzip.try_finish()).is_err());
+    }
+
+    #[test]
+    fn the_bomb_is_valid_gzip() {
+        for mb in [0, 1, 5] {
+            let (pieces, length) = gzip_bomb(mb);
+            let bytes: Vec<u8> = pieces.flatten().collect();
+            assert_eq!(bytes.len() as u64, length);
+            let mut out = Vec::new();
+            GzDecoder::new(&*bytes).read_to_end(&mut out).unwrap();
+            assert_eq!(out.len() as u64, mb << 20);
+            assert!(out.iter().all(|&byte| byte == 0));
+        }
+    }
+}
