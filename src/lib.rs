@@ -52,3 +52,7 @@ pub use pool::{
     Submit,
 };
 pub use schedule::Rule;
+
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

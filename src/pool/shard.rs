@@ -89,8 +89,11 @@ impl Shard {
     pub fn run(mut self) {
         let waker = Waker::from(Arc::clone(&self.inbox));
         let mut context = Context::from_waker(&waker);
-        while !self.stopping {
+        loop {
             self.read_post();
+            if self.stopping {
+                break;
+            }
             for _ in 0..BUSY_TURNS {
                 let started = self.start_jobs();
                 let ended = self.poll_jobs(&mut context);
@@ -132,7 +135,7 @@ impl Shard {
                 let stream = task.stream();
                 if stream.is_cancelled() {
                     stream.skip();
-                    return self.give_up(task);
+                    return self.give_up(*task);
                 }
                 let id = stream.id;
                 self.streams.entry(id).or_insert_with(|| Arc::clone(stream));
@@ -142,7 +145,7 @@ impl Shard {
             Message::Cancel(id) => {
                 for task in self.scheduler.remove_stream(id) {
                     task.stream().skip();
-                    self.give_up(task);
+                    self.give_up(*task);
                 }
                 for (_, (stream, handle)) in &self.handles {
                     if *stream == id {
@@ -272,7 +275,7 @@ impl Shard {
         self.free_worker();
         let attempt = match outcome {
             Ok(attempt) => attempt,
-            Err(Aborted) => return self.give_up(task),
+            Err(Aborted) => return self.give_up(*task),
         };
         self.log_hops(&attempt);
         let jitter = fastrand::f64() * 2.0 - 1.0;
@@ -314,7 +317,7 @@ impl Shard {
     }
 
     /// Ends a job whose stream was cancelled.
-    fn give_up(&mut self, task: Box<Task>) {
+    fn give_up(&mut self, task: Task) {
         let failure = Failure::new(
             ErrorCode::Cancelled,
             format!("{}: the stream was cancelled", task.shown()),
