@@ -29,18 +29,26 @@ impl Headers {
 
     /// Each header's name and value; a value need not be UTF-8.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.lines.iter().map(|line| {
-            // `push` lets only token characters into a name.
-            let name = std::str::from_utf8(&self.text[range(&line.name)]).unwrap_or_default();
-            (name, &self.text[range(&line.value)])
-        })
+        // `push` lets only ASCII into a name.
+        self.lines()
+            .map(|(name, value)| (std::str::from_utf8(name).unwrap_or_default(), value))
     }
 
     /// The value of the first header of that name, whatever its case.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
-        self.iter()
-            .find(|(other, _)| other.eq_ignore_ascii_case(name))
+        self.lines()
+            .find(|(other, _)| other.eq_ignore_ascii_case(name.as_bytes()))
             .map(|(_, value)| value)
+    }
+
+    /// Each header's name and value, as bytes.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.lines.iter().map(|line| {
+            (
+                &self.text[range(&line.name)],
+                &self.text[range(&line.value)],
+            )
+        })
     }
 
     /// The bytes held.
@@ -52,6 +60,11 @@ impl Headers {
     /// one at the end, is passed over; a folded one (RFC 9112, section 5.2) goes on the one before.
     pub(crate) fn push(&mut self, line: &[u8]) {
         let line = line.trim_ascii_end();
+        if self.lines.capacity() == 0 {
+            // What most answers need: no growing step by step.
+            self.lines.reserve(16);
+            self.text.reserve(512);
+        }
         let start = self.text.len();
         let folded = line
             .first()

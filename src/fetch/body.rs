@@ -24,6 +24,10 @@ pub(crate) struct Reader {
     /// Whether codings are undone.
     decode: bool,
     limit: u64,
+    /// What the head said of the body.
+    length: Option<u64>,
+    codings: Option<Box<[u8]>>,
+    /// There from its first byte on: the head of an answer to HEAD promises what does not come.
     body: Option<Body>,
     failure: Option<Failure>,
     /// Bytes of an unwanted body so far.
@@ -44,6 +48,8 @@ impl Reader {
             follow,
             decode,
             limit,
+            length: None,
+            codings: None,
             body: None,
             failure: None,
             skipped: 0,
@@ -59,10 +65,15 @@ impl Reader {
         }
     }
 
-    fn fail(&mut self, failure: Failure) -> Flow {
-        self.failure = Some(failure);
-        self.body = None;
-        Flow::Stop
+    fn take(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        let body = match &mut self.body {
+            Some(body) => body,
+            None => self
+                .body
+                .insert(Body::new(self.codings.as_deref(), self.length, self.limit)?),
+        };
+        body.push(bytes)
+            .map_err(|error| body.failure(&error, self.limit))
     }
 }
 
@@ -71,33 +82,31 @@ impl Receive for Reader {
         if self.follow && super::redirects(status, headers) {
             self.want = Want::Nothing;
         }
-        if self.want == Want::Nothing {
-            return Flow::Continue;
-        }
-        let coding = headers.get("content-encoding").filter(|_| self.decode);
-        let length = headers
-            .get("content-length")
-            .and_then(|text| std::str::from_utf8(text).ok()?.parse::<u64>().ok());
-        match Body::new(coding.unwrap_or_default(), length, self.limit) {
-            Ok(body) => self.body = Some(body),
-            Err(failure) => return self.fail(failure),
+        if self.want == Want::Body {
+            self.codings = match self.decode {
+                true => headers.get("content-encoding").map(Into::into),
+                false => None,
+            };
+            self.length = headers
+                .get("content-length")
+                .and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
         }
         Flow::Continue
     }
 
     fn data(&mut self, bytes: &[u8]) -> Flow {
-        let Some(body) = &mut self.body else {
+        if self.want == Want::Nothing {
             self.skipped += bytes.len() as u64;
             return match self.skipped <= SKIP {
                 true => Flow::Continue,
                 false => Flow::Stop,
             };
-        };
-        match body.push(bytes) {
+        }
+        match self.take(bytes) {
             Ok(()) => Flow::Continue,
-            Err(error) => {
-                let failure = body.failure(&error, self.limit);
-                self.fail(failure)
+            Err(failure) => {
+                self.failure = Some(failure);
+                Flow::Stop
             }
         }
     }
@@ -112,8 +121,8 @@ struct Body {
 
 impl Body {
     /// A body under the codings of a `Content-Encoding` header (RFC 9110, section 8.4).
-    fn new(codings: &[u8], length: Option<u64>, limit: u64) -> Result<Self, Failure> {
-        let text = String::from_utf8_lossy(codings).to_ascii_lowercase();
+    fn new(codings: Option<&[u8]>, length: Option<u64>, limit: u64) -> Result<Self, Failure> {
+        let text = String::from_utf8_lossy(codings.unwrap_or_default()).to_ascii_lowercase();
         let mut codings: Vec<&str> = text
             .split(',')
             .map(str::trim)
@@ -129,33 +138,26 @@ impl Body {
                 format!("the body lies under {} codings: {text}", codings.len()),
             ));
         }
-        let length = length.unwrap_or(0);
-        let mut kept = Kept {
-            bytes: Vec::new(),
-            limit,
-        };
-        if codings.is_empty() {
+        let mut bytes = Vec::new();
+        if let Some(length) = length.filter(|_| codings.is_empty()) {
             if length > limit {
                 return Err(too_large(limit, &format!(": it says it has {length}")));
             }
-            kept.bytes.reserve_exact(length.min(RESERVE) as usize);
+            bytes.reserve_exact(length.min(RESERVE) as usize);
         }
-        let mut layers: Box<dyn Layer> = Box::new(kept);
+        let mut layers: Box<dyn Layer> = Box::new(Kept { bytes, limit });
         // Named in the order they were applied: the innermost, applied first, is undone last.
         for coding in &codings {
             layers = layer(coding, layers).map_err(|error| {
-                Failure::new(
-                    ErrorCode::InternalError,
-                    format!("no memory for {coding}: {error}"),
-                )
+                let message = format!("no memory for {coding}: {error}");
+                Failure::new(ErrorCode::InternalError, message)
             })?;
         }
         Ok(Self {
             layers,
             coding: codings
                 .last()
-                .map(|coding| coding.to_string())
-                .unwrap_or_default(),
+                .map_or_else(String::new, |coding| coding.to_string()),
         })
     }
 
@@ -206,16 +208,13 @@ fn layer(coding: &str, under: Box<dyn Layer>) -> io::Result<Box<dyn Layer>> {
     Ok(match coding {
         "br" => Box::new(Brotli {
             decoder: DecompressorWriter::new(under, 16 << 10),
-            empty: true,
         }),
         "zstd" => Box::new(Zstd {
             decoder: zstd::stream::write::Decoder::new(under)?,
-            empty: true,
         }),
         "deflate" => Box::new(Deflate::Undecided(Some(under))),
         _ => Box::new(Gzip {
             decoder: MultiGzDecoder::new(under),
-            empty: true,
         }),
     })
 }
@@ -251,18 +250,15 @@ impl Layer for Kept {
     }
 }
 
-/// A coding's layer: a decoder that writes to the layer under it. An empty body (to HEAD, or with
-/// 204) is valid under any coding.
+/// A coding's layer: a decoder that writes to the layer under it.
 macro_rules! coding {
     ($name:ident, $decoder:ty, $finish:expr) => {
         struct $name {
             decoder: $decoder,
-            empty: bool,
         }
 
         impl Write for $name {
             fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-                self.empty = false;
                 self.decoder.write(bytes)
             }
 
@@ -273,10 +269,8 @@ macro_rules! coding {
 
         impl Layer for $name {
             fn finish(&mut self) -> io::Result<Vec<u8>> {
-                if !self.empty {
-                    let finish: fn(&mut $decoder) -> io::Result<()> = $finish;
-                    finish(&mut self.decoder)?;
-                }
+                let finish: fn(&mut $decoder) -> io::Result<()> = $finish;
+                finish(&mut self.decoder)?;
                 self.decoder.get_mut().finish()
             }
         }

@@ -137,7 +137,7 @@ pub(super) fn into_c(result: JobResult) -> *mut pool_result_t {
             .map_or(0, |(code, message)| code.len() + message.len() + 2)
         + result
             .headers
-            .iter()
+            .lines()
             .map(|(name, value)| name.len() + value.len() + 2)
             .sum::<usize>()
         + result
@@ -169,9 +169,9 @@ pub(super) fn into_c(result: JobResult) -> *mut pool_result_t {
             text: c_stack.add(hops).cast(),
         };
 
-        for (index, (name, value)) in result.headers.iter().enumerate() {
+        for (index, (name, value)) in result.headers.lines().enumerate() {
             c_headers.add(index).write(pool_header_t {
-                name: block.text(name.as_bytes()),
+                name: block.text(name),
                 value: block.text(value),
                 name_size: name.len(),
                 value_size: value.len(),

@@ -27,7 +27,7 @@ pub(crate) struct Inbox {
     post: Mutex<Option<Vec<Message>>>,
     /// The shard waits on its poller, or is about to.
     asleep: AtomicBool,
-    /// Rung since the shard last looked.
+    /// Rung since the shard last fell to work.
     rung: AtomicBool,
     poller: Arc<Poller>,
 }
@@ -72,6 +72,11 @@ impl Inbox {
         }
     }
 
+    /// The shard falls to work: what rang until now will be seen to.
+    pub fn silence(&self) {
+        self.rung.store(false, SeqCst);
+    }
+
     /// Takes the post into `into`, which is empty and whose room is used for the next.
     pub fn empty(&self, into: &mut Vec<Message>) {
         if let Some(post) = &mut *self.post() {
@@ -82,7 +87,7 @@ impl Inbox {
     /// Runs `wait` as the shard's sleep, unless there is something to do.
     pub fn sleep<T>(&self, wait: impl FnOnce() -> T) -> Option<T> {
         self.asleep.store(true, SeqCst);
-        let idle = !self.rung.swap(false, SeqCst) && self.post().as_ref().is_none_or(Vec::is_empty);
+        let idle = !self.rung.load(SeqCst) && self.post().as_ref().is_none_or(Vec::is_empty);
         let outcome = idle.then(wait);
         self.asleep.store(false, SeqCst);
         outcome

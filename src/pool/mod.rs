@@ -2,13 +2,13 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::num::NonZero;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::engine::Names;
-use crate::error::Error;
+use crate::error::{Error, Failure};
 use crate::schedule::{Rule, StreamId};
 use inbox::{Inbox, Message};
 use log::Log;
@@ -155,6 +155,33 @@ struct Engine {
     next_stream: AtomicU32,
 }
 
+/// How the start of the shards went. (A channel would do, but leaves its waiting thread's handle
+/// allocated for ever, which leak checkers see.)
+#[derive(Default)]
+struct Report {
+    /// How many have started or failed, and the first failure.
+    state: Mutex<(usize, Option<Failure>)>,
+    changed: Condvar,
+}
+
+impl Report {
+    fn give(&self, failure: Option<Failure>) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.0 += 1;
+        state.1 = state.1.take().or(failure);
+        self.changed.notify_one();
+    }
+
+    fn wait(&self, shards: usize) -> Option<Failure> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self
+            .changed
+            .wait_while(state, |(reported, _)| *reported < shards)
+            .unwrap_or_else(PoisonError::into_inner);
+        state.1.take()
+    }
+}
+
 impl Pool {
     /// Starts the threads of a pool.
     ///
@@ -218,30 +245,25 @@ impl Pool {
             threads: Vec::new(),
             next_stream: AtomicU32::new(0),
         };
+        let report = Arc::new(Report::default());
         for index in 0..threads as usize {
             let common = Arc::clone(&engine.common);
             let rule = engine.config.rule;
-            let (report, ready) = std::sync::mpsc::sync_channel(1);
+            let report = Arc::clone(&report);
             let thread = thread::Builder::new()
                 .name(format!("rouet-{index}"))
                 .spawn(move || {
-                    match Shard::new(index, common, rule, max_connects.max(1) as usize) {
-                        Ok(shard) => {
-                            let _ = report.send(Ok(()));
-                            shard.run();
-                        }
-                        Err(failure) => {
-                            let _ = report.send(Err(failure));
-                        }
+                    let shard = Shard::new(index, common, rule, max_connects.max(1) as usize);
+                    report.give(shard.as_ref().err().cloned());
+                    if let Ok(shard) = shard {
+                        shard.run();
                     }
                 })
                 .map_err(|error| out_of("thread", &error))?;
             engine.threads.push(thread);
-            match ready.recv() {
-                Ok(Ok(())) => {}
-                Ok(Err(failure)) => return Err(out_of("engine", &failure)),
-                Err(_) => return Err(out_of("engine", &"its thread ended")),
-            }
+        }
+        if let Some(failure) = report.wait(engine.threads.len()) {
+            return Err(out_of("engine", &failure));
         }
         Ok(Self {
             engine: Arc::new(engine),

@@ -95,6 +95,9 @@ impl Shard {
                 break;
             }
             for _ in 0..BUSY_TURNS {
+                // The shard's own futures ring it as well: silenced before they are polled, only
+                // what other threads ring afterwards keeps it from its sleep.
+                self.inbox.silence();
                 let started = self.start_jobs();
                 let ended = self.poll_jobs(&mut context);
                 let woken = self.engine.drive();

@@ -22,7 +22,7 @@ use crate::options::{HttpVersion, Options};
 const CURLOPT_SUPPRESS_CONNECT_HEADERS: CURLoption = curl_sys::CURLOPTTYPE_LONG + 265;
 
 /// Sent unless the options have a `User-Agent`: a polite client says who it is.
-const USER_AGENT: &str = concat!("User-Agent: rouet/", env!("CARGO_PKG_VERSION"));
+const USER_AGENT: &str = concat!("rouet/", env!("CARGO_PKG_VERSION"));
 
 /// What curl calls while a transfer runs.
 pub(super) struct Transfer<R> {
@@ -274,21 +274,22 @@ impl<R: Receive> Handle<R> {
         // The URL standard has taken the dots out already.
         easy.path_as_is(true)?;
 
-        match (method.as_str(), options.body.as_ref().filter(|_| *body)) {
-            ("GET", None) => easy.get(true)?,
-            ("HEAD", None) => easy.nobody(true)?,
-            (_, Some(bytes)) => {
+        // Methods that have a body by definition say so when it is empty (RFC 9110, section 8.6).
+        let always = matches!(method.as_str(), "POST" | "PUT" | "PATCH");
+        let bytes = options.body.as_deref().filter(|_| *body);
+        match bytes.or(always.then_some(&[])) {
+            Some(bytes) => {
                 easy.post_fields_copy(bytes)?;
                 easy.custom_request(method)?;
             }
-            ("POST" | "PUT" | "PATCH", None) => {
-                // These have a body by definition: say that it is empty (RFC 9110, section 8.6).
-                easy.post_fields_copy(&[])?;
-                easy.custom_request(method)?;
-            }
-            (_, None) => easy.custom_request(method)?,
+            None if method == "GET" => easy.get(true)?,
+            None if method == "HEAD" => easy.nobody(true)?,
+            None => easy.custom_request(method)?,
         }
-        easy.http_headers(headers(options, *home)?)?;
+        easy.http_headers(headers(options, *home, bytes.is_some() || always)?)?;
+        if !given(options, "user-agent") {
+            easy.useragent(USER_AGENT)?;
+        }
         if let Some(cookie) = options.cookie.as_ref().filter(|_| *home) {
             easy.cookie(cookie)?;
         }
@@ -339,24 +340,23 @@ fn system_authorities() -> Option<&'static Path> {
         .as_deref()
 }
 
+/// Whether the options have a header of that name.
+fn given(options: &Options, name: &str) -> bool {
+    options
+        .headers
+        .iter()
+        .any(|(other, _)| other.eq_ignore_ascii_case(name))
+}
+
 /// The header lines to send, in curl's syntax.
-fn headers(options: &Options, home: bool) -> Result<List, curl::Error> {
+fn headers(options: &Options, home: bool, body: bool) -> Result<List, curl::Error> {
     let mut list = List::new();
-    let given = |wanted: &str| {
-        options
-            .headers
-            .iter()
-            .any(|(name, _)| name.eq_ignore_ascii_case(wanted))
-    };
-    if !given("user-agent") {
-        list.append(USER_AGENT)?;
-    }
-    if options.compressed && !given("accept-encoding") {
+    if options.compressed && !given(options, "accept-encoding") {
         list.append("Accept-Encoding: gzip, deflate, br, zstd")?;
     }
     // curl would add these to a body of its own accord.
     for name in ["Content-Type", "Expect"] {
-        if !given(name) {
+        if body && !given(options, name) {
             list.append(&format!("{name}:"))?;
         }
     }
