@@ -39,6 +39,16 @@ pub(crate) fn check(url: &Url) -> Result<(), String> {
     }
     match url.host_str() {
         None | Some("") => Err("it has no host".into()),
+        // The URL standard lets it be; no name has one, and it would be nobody's group.
+        Some(host)
+            if host
+                .strip_suffix('.')
+                .unwrap_or(host)
+                .split('.')
+                .any(str::is_empty) =>
+        {
+            Err("its host has an empty label".into())
+        }
         Some(_) if url.port() == Some(0) => Err("port 0 can't be connected to".into()),
         Some(_) => Ok(()),
     }
@@ -167,6 +177,9 @@ mod tests {
             ("javascript:alert(1)", "invalid-url"),
             ("file:///etc/passwd", "invalid-url"),
             ("http://a b/", "invalid-url"),
+            (".", "invalid-url"),
+            ("http://example..com/", "invalid-url"),
+            ("http://example.com../", "invalid-url"),
             ("http://example.com:99999/", "invalid-url"),
             ("http://example.com:0/", "invalid-url"),
             ("http://exam\0ple.com/", "invalid-url"),
