@@ -132,7 +132,7 @@ typedef struct pool_options_t {
   // Headers to send, in this order. Authorization, Cookie, Host and Proxy-Authorization are
   // not sent on to another origin. A name or value with a line break or a NUL is refused.
   const struct pool_header_t *headers;
-  // The number of headers.
+  // The number of headers, 1000 at most. Default 0.
   size_t header_count;
   // The value of a Cookie header, not sent on to another origin; NULL (default): none.
   const char *cookie;
@@ -164,11 +164,11 @@ typedef struct pool_options_t {
   // "HOST:PORT:CONNECT-TO-HOST:CONNECT-TO-PORT", as in curl: connect there instead. An empty
   // HOST or PORT matches any.
   const char *const *connect_to;
-  // The number of connect_to entries. Default 0.
+  // The number of connect_to entries, 10,000 at most. Default 0.
   size_t connect_to_count;
   // "HOST:PORT:ADDRESS[,ADDRESS]", as in curl's --resolve: use these addresses.
   const char *const *dns;
-  // The number of dns entries. Default 0.
+  // The number of dns entries, 10,000 at most. Default 0.
   size_t dns_count;
   // The local interface, address or host name to connect from; NULL (default): any.
   const char *network_interface;

@@ -1,14 +1,19 @@
 //! Downloads or resolves huge lazy streams of URLs as fast as the machine allows, without hitting
 //! any one server too often, in bounded memory.
 //!
-//! ```no_run
+//! ```
 //! use rouet::{Job, Next, Pool, PoolConfig, StreamConfig};
 //!
+//! let config = StreamConfig::default();
+//! # let site = rouet_site::Site::start(Default::default()).unwrap();
+//! # let connect_to = vec![format!("::127.0.0.1:{}", site.port())];
+//! # let options = rouet::Options { connect_to, ..Default::default() };
+//! # let config = StreamConfig { options: std::sync::Arc::new(options), ..config };
 //! let pool = Pool::new(PoolConfig::default())?;
-//! let stream = pool.stream(StreamConfig::default())?;
+//! let stream = pool.stream(config)?;
 //! std::thread::scope(|scope| {
 //!     scope.spawn(|| {
-//!         for page in 1..=1000 {
+//!         for page in 1..=3 {
 //!             // Waits for room: a slow consumer holds this back, memory does not grow.
 //!             stream.submit(Job::request(format!("http://example.com/{page}")), None).unwrap();
 //!         }
@@ -16,8 +21,10 @@
 //!     });
 //!     while let Next::Result(result) = stream.next(None) {
 //!         println!("{:?} {} {}", result.url, result.status, result.body.len());
+//!         # assert_ne!(result.status, 0, "{:?}", result.error);
 //!     }
 //! });
+//! # assert_eq!(stream.stats().delivered, 3);
 //! # Ok::<(), rouet::Error>(())
 //! ```
 //!

@@ -7,6 +7,11 @@ use std::time::Duration;
 use crate::error::Error;
 use crate::schedule::Backoff;
 
+/// More headers than any server takes.
+const MAX_HEADERS: usize = 1000;
+/// Each hop goes through them.
+const MAX_ENTRIES: usize = 10_000;
+
 /// Which HTTP versions to offer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -68,7 +73,7 @@ impl Retry {
 pub struct Options {
     /// The request method; `None`: GET for a request, HEAD for a resolve.
     pub method: Option<String>,
-    /// Headers to send, in this order. One with an empty value is sent empty. `Authorization`,
+    /// Headers to send, in this order, 1000 at most. One with an empty value is sent empty. `Authorization`,
     /// `Cookie`, `Host` and `Proxy-Authorization` are not sent on to another origin.
     pub headers: Vec<(String, String)>,
     /// The value of a `Cookie` header; not sent on to another origin. Default none.
@@ -95,9 +100,10 @@ pub struct Options {
     /// them. Default none; the environment's `http_proxy` is not looked at.
     pub proxy: Option<String>,
     /// `HOST:PORT:CONNECT-TO-HOST:CONNECT-TO-PORT`, as in curl: connect there instead. An empty
-    /// HOST or PORT matches any. Default none.
+    /// HOST or PORT matches any. At most 10,000. Default none.
     pub connect_to: Vec<String>,
-    /// `HOST:PORT:ADDRESS[,ADDRESS]`, as in curl's `--resolve`: use these addresses. Default none.
+    /// `HOST:PORT:ADDRESS[,ADDRESS]`, as in curl's `--resolve`: use these addresses. At most 10,000.
+    /// Default none.
     pub dns: Vec<String>,
     /// The local interface, address or host name to connect from. Default any.
     pub interface: Option<String>,
@@ -155,6 +161,17 @@ impl Options {
         }
         if method == Some("HEAD") && self.body.is_some() {
             return wrong("body can't be sent with method HEAD".into());
+        }
+        for (field, count, most) in [
+            ("headers", self.headers.len(), MAX_HEADERS),
+            ("connect_to", self.connect_to.len(), MAX_ENTRIES),
+            ("dns", self.dns.len(), MAX_ENTRIES),
+        ] {
+            if count > most {
+                return wrong(format!(
+                    "{field} has {count} entries: it has at most {most}"
+                ));
+            }
         }
         for (name, value) in &self.headers {
             if !is_token(name) {

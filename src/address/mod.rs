@@ -6,17 +6,19 @@ use url::{Host, Url};
 
 use crate::error::{ErrorCode, Failure};
 
+/// The characters of a URL that a message shows.
+const SHOWN: usize = 200;
+
 /// The URL a job's text stands for: trimmed, with a scheme, `http` or `https`, parsed by the
 /// WHATWG URL standard.
 pub(crate) fn clean(text: &str) -> Result<Url, Failure> {
     let invalid = |why: &str| {
-        let mut shown: String = text.chars().take(200).collect();
-        if shown.len() < text.len() {
-            shown.push('…');
-        }
         Failure::new(
             ErrorCode::InvalidUrl,
-            format!("{shown:?} is not a URL that can be requested: {why}"),
+            format!(
+                "{:?} is not a URL that can be requested: {why}",
+                shown(text)
+            ),
         )
     };
     let trimmed = text.trim();
@@ -30,6 +32,14 @@ pub(crate) fn clean(text: &str) -> Result<Url, Failure> {
     let url = Url::parse(&with_scheme).map_err(|error| invalid(&error.to_string()))?;
     check(&url).map_err(|why| invalid(&why))?;
     Ok(url)
+}
+
+/// A URL for people: a very long one is cut short.
+pub(crate) fn shown(url: &str) -> Cow<'_, str> {
+    match url.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &url[..end]).into(),
+        None => url.into(),
+    }
 }
 
 /// Whether a URL is one of those that are requested, or why not.
@@ -95,15 +105,20 @@ pub(crate) fn location(base: &Url, header: &[u8]) -> Result<Url, Failure> {
         Failure::new(
             ErrorCode::BadlyEncodedLocation,
             format!(
-                "{base} redirects to {:?}, which is neither UTF-8 nor Latin-1 text",
-                String::from_utf8_lossy(header)
+                "{} redirects to {:?}, which is neither UTF-8 nor Latin-1 text",
+                shown(base.as_str()),
+                shown(&String::from_utf8_lossy(header)),
             ),
         )
     })?;
     let invalid = |why: String| {
         Failure::new(
             ErrorCode::InvalidRedirect,
-            format!("{base} redirects to {text:?}: {why}"),
+            format!(
+                "{} redirects to {:?}: {why}",
+                shown(base.as_str()),
+                shown(&text)
+            ),
         )
     };
     let mut url = base

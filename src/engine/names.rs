@@ -11,8 +11,7 @@ use std::time::{Duration, Instant};
 
 use dns_lookup::{AddrInfoHints, LookupErrorKind, SockType};
 use futures_channel::oneshot;
-use once_cell::sync::OnceCell;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::error::{ErrorCode, Failure};
 
@@ -23,6 +22,8 @@ const KEEP: Duration = Duration::from_secs(60);
 const KEEP_TEMPORARY: Duration = Duration::from_secs(1);
 /// Look-ups at once. The system's resolver blocks a thread for each.
 const THREADS: usize = 64;
+/// How long the end of a pool waits for look-ups under way.
+const PATIENCE: Duration = Duration::from_millis(50);
 /// The cache is swept when it has doubled since the last time, and holds at least so many.
 const SWEEP_AT: usize = 4096;
 
@@ -30,9 +31,9 @@ type Answer = Result<Arc<[IpAddr]>, Failure>;
 
 /// The names a pool has looked up.
 pub(crate) struct Names {
-    cache: Mutex<Cache>,
+    cache: Arc<Mutex<Cache>>,
     /// Started by the first look-up: many pools never need one.
-    runtime: OnceCell<Runtime>,
+    runtime: Mutex<Option<Runtime>>,
     lookups: AtomicU64,
 }
 
@@ -51,15 +52,15 @@ enum Entry {
 }
 
 impl Names {
-    pub fn new() -> Arc<Self> {
-        Arc::new(Self {
-            cache: Mutex::new(Cache {
+    pub fn new() -> Self {
+        Self {
+            cache: Arc::new(Mutex::new(Cache {
                 entries: HashMap::new(),
                 sweep_at: SWEEP_AT,
-            }),
-            runtime: OnceCell::new(),
+            })),
+            runtime: Mutex::new(None),
             lookups: AtomicU64::new(0),
-        })
+        }
     }
 
     /// How many look-ups were made.
@@ -68,34 +69,31 @@ impl Names {
     }
 
     /// The addresses of a host name; looked up once, however many ask.
-    pub async fn lookup(self: &Arc<Self>, host: &str, timeout: Duration) -> Answer {
-        let answer = {
-            let mut cache = self.cache();
-            match cache.entries.get_mut(host) {
-                Some(Entry::Known { answer, until }) if Instant::now() < *until => {
-                    return answer.clone();
-                }
-                Some(Entry::Pending(waiting)) => {
-                    let (sender, receiver) = oneshot::channel();
-                    waiting.push(sender);
-                    receiver
-                }
-                _ => {
-                    let (sender, receiver) = oneshot::channel();
-                    cache.sweep();
-                    cache
-                        .entries
-                        .insert(host.into(), Entry::Pending(vec![sender]));
-                    drop(cache);
-                    self.start(host)?;
-                    receiver
-                }
+    pub async fn lookup(&self, host: &str, timeout: Duration) -> Answer {
+        let (sender, receiver) = oneshot::channel();
+        let first = match lock(&self.cache).ask(host, sender) {
+            Asked::Known(answer) => return answer,
+            Asked::First => true,
+            Asked::Joined => false,
+        };
+        let runtime = match self.runtime() {
+            Ok(runtime) => runtime,
+            Err(failure) => {
+                lock(&self.cache).settle(host.into(), Err(failure.clone()), KEEP_TEMPORARY);
+                return Err(failure);
             }
         };
+        if first {
+            self.lookups.fetch_add(1, Ordering::Relaxed);
+            let cache = Arc::clone(&self.cache);
+            let host: Box<str> = host.into();
+            runtime.spawn_blocking(move || {
+                let (answer, keep) = look_up(&host);
+                lock(&cache).settle(host, answer, keep);
+            });
+        }
         // The clock is tokio's, so the look-up's end wakes the shard whichever way it ends.
-        let timed = self
-            .runtime()?
-            .spawn(async move { tokio::time::timeout(timeout, answer).await });
+        let timed = runtime.spawn(async move { tokio::time::timeout(timeout, receiver).await });
         match timed.await {
             Ok(Ok(Ok(answer))) => answer,
             Ok(Err(_)) => Err(Failure::new(
@@ -112,31 +110,71 @@ impl Names {
         }
     }
 
-    fn start(self: &Arc<Self>, host: &str) -> Result<(), Failure> {
-        self.lookups.fetch_add(1, Ordering::Relaxed);
-        let names = Arc::clone(self);
-        let host: Box<str> = host.into();
-        let runtime = match self.runtime() {
-            Ok(runtime) => runtime,
-            Err(failure) => {
-                self.settle(host, Err(failure.clone()), KEEP_TEMPORARY);
-                return Err(failure);
-            }
-        };
-        runtime.spawn_blocking(move || {
-            let (answer, keep) = ask(&host);
-            names.settle(host, answer, keep);
-        });
-        Ok(())
+    /// Ends the threads. One that the system's resolver keeps busy can't be broken off, and is
+    /// left to end by itself.
+    pub fn stop(&self) {
+        if let Some(runtime) = lock(&self.runtime).take() {
+            runtime.shutdown_timeout(PATIENCE);
+        }
     }
 
-    fn settle(&self, host: Box<str>, answer: Answer, keep: Duration) {
+    fn runtime(&self) -> Result<Handle, Failure> {
+        let mut runtime = lock(&self.runtime);
+        if let Some(runtime) = &*runtime {
+            return Ok(runtime.handle().clone());
+        }
+        let started = Builder::new_multi_thread()
+            .worker_threads(1)
+            .max_blocking_threads(THREADS)
+            .thread_name("rouet-names")
+            .enable_time()
+            .build()
+            .map_err(|error| {
+                let message = format!("no thread to look up names on: {error}");
+                Failure::new(ErrorCode::InternalError, message)
+            })?;
+        Ok(runtime.insert(started).handle().clone())
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+enum Asked {
+    Known(Answer),
+    /// The look-up is to be started.
+    First,
+    /// It is under way.
+    Joined,
+}
+
+impl Cache {
+    /// Gives an answer that holds, or has `sender` wait for the look-up.
+    fn ask(&mut self, host: &str, sender: oneshot::Sender<Answer>) -> Asked {
+        match self.entries.get_mut(host) {
+            Some(Entry::Known { answer, until }) if Instant::now() < *until => {
+                Asked::Known(answer.clone())
+            }
+            Some(Entry::Pending(waiting)) => {
+                waiting.push(sender);
+                Asked::Joined
+            }
+            _ => {
+                self.sweep();
+                self.entries
+                    .insert(host.into(), Entry::Pending(vec![sender]));
+                Asked::First
+            }
+        }
+    }
+
+    fn settle(&mut self, host: Box<str>, answer: Answer, keep: Duration) {
         let known = Entry::Known {
             answer: answer.clone(),
             until: Instant::now() + keep,
         };
-        let before = self.cache().entries.insert(host, known);
-        if let Some(Entry::Pending(waiting)) = before {
+        if let Some(Entry::Pending(waiting)) = self.entries.insert(host, known) {
             for sender in waiting {
                 // Who no longer waits was cancelled.
                 let _ = sender.send(answer.clone());
@@ -144,38 +182,6 @@ impl Names {
         }
     }
 
-    fn runtime(&self) -> Result<&Runtime, Failure> {
-        self.runtime.get_or_try_init(|| {
-            Builder::new_multi_thread()
-                .worker_threads(1)
-                .max_blocking_threads(THREADS)
-                .thread_name("rouet-names")
-                .enable_time()
-                .build()
-                .map_err(|error| {
-                    Failure::new(
-                        ErrorCode::InternalError,
-                        format!("no thread to look up names on: {error}"),
-                    )
-                })
-        })
-    }
-
-    fn cache(&self) -> MutexGuard<'_, Cache> {
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Names {
-    fn drop(&mut self) {
-        // A look-up that the system is still busy with can't be broken off, and is not waited for.
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
-    }
-}
-
-impl Cache {
     fn sweep(&mut self) {
         if self.entries.len() < self.sweep_at {
             return;
@@ -188,7 +194,7 @@ impl Cache {
 }
 
 /// Asks the system's resolver, and says how long the answer holds.
-fn ask(host: &str) -> (Answer, Duration) {
+fn look_up(host: &str) -> (Answer, Duration) {
     let hints = AddrInfoHints {
         socktype: SockType::Stream.into(),
         ..AddrInfoHints::default()

@@ -76,7 +76,7 @@ struct Chain<'a> {
     /// Whether every hop so far was on the origin of the first.
     home: bool,
     max_redirects: u32,
-    deadline: Instant,
+    began: Instant,
     stack: Vec<StackEntry>,
     /// Where in the stack the method last changed: before that, the same URL was another request.
     same_method: usize,
@@ -92,7 +92,7 @@ impl<'a> Chain<'a> {
             body: true,
             home: true,
             max_redirects,
-            deadline: Instant::now() + options.timeout,
+            began: Instant::now(),
             stack: Vec::with_capacity(1),
             same_method: 0,
             timings: Timings::default(),
@@ -109,7 +109,7 @@ impl<'a> Chain<'a> {
             time_left: match self.stack.is_empty() {
                 // The whole of it, to the letter: the engine need not set it anew.
                 true => self.options.timeout,
-                false => self.deadline.saturating_duration_since(Instant::now()),
+                false => self.options.timeout.saturating_sub(self.began.elapsed()),
             },
         }
     }
@@ -153,7 +153,7 @@ impl<'a> Chain<'a> {
                 }
             }
             None => receiver.finish().map_err(|failure| Failure {
-                message: format!("{}: {}", self.url, failure.message),
+                message: format!("{}: {}", address::shown(self.url.as_str()), failure.message),
                 ..failure
             }),
         };
@@ -187,7 +187,11 @@ impl<'a> Chain<'a> {
         let fail = |code, what: &str| {
             Err(Failure::new(
                 code,
-                format!("{} redirects to {target}, {what}", self.url),
+                format!(
+                    "{} redirects to {}, {what}",
+                    address::shown(self.url.as_str()),
+                    address::shown(target.as_str()),
+                ),
             ))
         };
         let met =

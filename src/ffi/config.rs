@@ -43,7 +43,7 @@ pub struct pool_options_t {
     /// Headers to send, in this order. Authorization, Cookie, Host and Proxy-Authorization are
     /// not sent on to another origin. A name or value with a line break or a NUL is refused.
     pub headers: *const pool_header_t,
-    /// The number of headers.
+    /// The number of headers, 1000 at most. Default 0.
     pub header_count: usize,
     /// The value of a Cookie header, not sent on to another origin; NULL (default): none.
     pub cookie: *const c_char,
@@ -75,11 +75,11 @@ pub struct pool_options_t {
     /// "HOST:PORT:CONNECT-TO-HOST:CONNECT-TO-PORT", as in curl: connect there instead. An empty
     /// HOST or PORT matches any.
     pub connect_to: *const *const c_char,
-    /// The number of connect_to entries. Default 0.
+    /// The number of connect_to entries, 10,000 at most. Default 0.
     pub connect_to_count: usize,
     /// "HOST:PORT:ADDRESS[,ADDRESS]", as in curl's --resolve: use these addresses.
     pub dns: *const *const c_char,
-    /// The number of dns entries. Default 0.
+    /// The number of dns entries, 10,000 at most. Default 0.
     pub dns_count: usize,
     /// The local interface, address or host name to connect from; NULL (default): any.
     pub network_interface: *const c_char,

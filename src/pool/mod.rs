@@ -229,7 +229,7 @@ impl Pool {
             .map_err(|error| out_of("descriptor", &error))?;
         let common = Arc::new(Common {
             workers: Workers::new(max_workers as usize, threads as usize),
-            names: Names::new(),
+            names: Arc::new(Names::new()),
             log: Log::default(),
             inboxes,
             connections: Arc::default(),
@@ -339,6 +339,7 @@ impl Drop for Engine {
             // A shard that panicked has given its jobs their results as it unwound.
             let _ = thread.join();
         }
+        self.common.names.stop();
         self.common
             .log
             .write(Level::Info, || "engine stopped".into());

@@ -305,7 +305,7 @@ impl Shard {
         let (stream, order) = (task.stream().id, task.order);
         let group: Box<str> = task.group().into();
         self.scheduler
-            .push_at(stream, &group, order, task, now + wait, now);
+            .push_at(stream, &group, order, task, now.saturating_add(wait), now);
     }
 
     fn log_hops(&self, attempt: &Attempt) {
@@ -345,7 +345,9 @@ impl Shard {
     }
 
     fn sleep(&mut self) -> std::io::Result<()> {
-        let until = self.scheduler.next_time().map(|time| self.epoch + time);
+        // A time too far off for the clock never comes.
+        let next = self.scheduler.next_time();
+        let until = next.and_then(|time| self.epoch.checked_add(time));
         let engine = &self.engine;
         match self.inbox.sleep(|| engine.wait(until)) {
             Some(outcome) => outcome,

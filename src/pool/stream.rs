@@ -1,5 +1,6 @@
 //! Streams: what a caller hands in and takes out, and the bounds on what lies between.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
@@ -142,12 +143,12 @@ impl Task {
     }
 
     /// The job's URL, for people.
-    pub fn shown(&self) -> &str {
-        match (&self.given, &self.work) {
+    pub fn shown(&self) -> Cow<'_, str> {
+        address::shown(match (&self.given, &self.work) {
             (Some(given), _) => given,
             (None, Work::Fetch(url)) => url.as_str(),
             (None, _) => "a job without URL",
-        }
+        })
     }
 
     /// The job's result, and the stream it goes to.

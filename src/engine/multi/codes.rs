@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use curl_sys as code;
 
+use crate::address::shown;
 use crate::error::{ErrorCode, Failure};
 
 // Not in curl-sys.
@@ -31,7 +32,8 @@ pub(super) struct Circumstances {
 pub(super) fn failure(url: &str, error: &curl::Error, how: &Circumstances) -> Failure {
     let kind = classify(error.code(), how);
     let mut message = format!(
-        "{url}: {}",
+        "{}: {}",
+        shown(url),
         error.extra_description().unwrap_or(error.description())
     );
     if let Some(peer) = &how.peer {

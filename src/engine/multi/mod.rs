@@ -21,6 +21,7 @@ use slab::Slab;
 use url::{Host, Url};
 
 use super::{Exchange, Hop, Names, Receive};
+use crate::address::shown;
 use crate::error::{ErrorCode, Failure};
 use crate::job::Timings;
 use crate::options::Options;
@@ -33,6 +34,11 @@ mod transfer;
 
 /// Events taken from the poller at once.
 const EVENTS: NonZero<usize> = NonZero::new(256).unwrap();
+
+/// curl counts in milliseconds and takes 0 for no limit.
+const SHORTEST: Duration = Duration::from_millis(1);
+/// The longest time curl can count on every platform.
+const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
 
 /// What curl's callbacks and the engine share. Only ever used on the shard's thread; the locks,
 /// never contended, are what the callbacks' signatures ask for.
@@ -172,7 +178,7 @@ impl<R: Receive> Multi<R> {
                 Ok(addresses) => pins = Some(pin(host, port, &addresses)),
                 Err(failure) => {
                     let failure = Failure {
-                        message: format!("{}: {}", hop.url, failure.message),
+                        message: format!("{}: {}", shown(hop.url.as_str()), failure.message),
                         ..failure
                     };
                     return Exchange::failed(receiver, failure, name_lookup);
@@ -204,17 +210,12 @@ impl<R: Receive> Multi<R> {
         let failure = |words: String| {
             Failure::new(
                 ErrorCode::InternalError,
-                format!("{}: curl: {words}", hop.url),
+                format!("{}: curl: {words}", shown(hop.url.as_str())),
             )
         };
-        // A time of 0 would mean none to curl.
-        let at_least = Duration::from_millis(1);
-        let timeout = hop.time_left.saturating_sub(spent).max(at_least);
-        let connect = hop
-            .options
-            .connect_timeout
-            .saturating_sub(spent)
-            .max(at_least);
+        let timeout = hop.time_left.saturating_sub(spent).clamp(SHORTEST, LONGEST);
+        let connect = hop.options.connect_timeout.saturating_sub(spent);
+        let connect = connect.clamp(SHORTEST, LONGEST);
 
         let idle = self.idle.borrow_mut().pop();
         let mut handle = match idle.map_or_else(|| Handle::new(&self.shared, hop), Ok) {
