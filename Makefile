@@ -1,0 +1,48 @@
+# make help says what there is to make.
+
+CARGO ?= cargo
+CC ?= cc
+RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
+# rustup's cargo may be in no other place.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+# The examples find the library beside themselves.
+EXAMPLE = $(CC) -std=c11 -O2 -Wall -Wextra -pedantic -Iinclude $< -o $@ \
+	-L$(RELEASE) -lrouet -Wl,-rpath,'$$ORIGIN'
+
+.PHONY: all library site bare demo test lint clean help
+
+all: library $(RELEASE)/fetch $(RELEASE)/throughput ## the library and the examples, in target/release
+
+library:
+	scripts/setup build
+	$(CARGO) build --locked --release
+
+site: library
+	$(CARGO) build --locked --release --package rouet-site
+
+$(RELEASE)/%: examples/c/%.c include/rouet.h | library
+	$(EXAMPLE)
+
+bare: library ## the yardstick of benches/bare.c
+	scripts/bare
+
+demo: all site ## fetch a small web on this machine, politely, and say how that went
+	scripts/demo
+
+test: ## everything that is tested, after the tools for it are there
+	scripts/setup test
+	$(MAKE) all lint
+	scripts/exports $(RELEASE)/librouet.so
+	scripts/test
+
+lint: ## formatting, clippy, and the header as the sources have it
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	git diff --exit-code include/rouet.h
+
+clean: ## what was built
+	$(CARGO) clean
+
+help: ## this
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10

@@ -1,0 +1,471 @@
+//! The C API, used from C: the programs of `tests/c` and `examples/c` are compiled as strictly as
+//! a compiler can and run against the test site, plain and, in a debug build, under valgrind too.
+//! (A release build's memory is not the system allocator's: valgrind would see little of it.)
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use rouet_site::{Faults, Options, Site, known_text, page, urls};
+
+/// The folder of the `librouet.so` that cargo built for this test: the test's own.
+fn library_folder() -> PathBuf {
+    let test = std::env::current_exe().expect("this test is a file");
+    let folder = test.parent().expect("target/PROFILE/deps");
+    assert!(
+        folder.join("librouet.so").exists(),
+        "there is no {}/librouet.so",
+        folder.display()
+    );
+    folder.to_owned()
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn scratch(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
+}
+
+/// Runs a tool of the machine, and says what to do when it is not there.
+fn output(command: &mut Command) -> Output {
+    let name = command.get_program().to_owned();
+    match command.output() {
+        Ok(output) => output,
+        Err(error) => panic!("{name:?}: {error}; `scripts/setup test` installs what is missing"),
+    }
+}
+
+/// The output of a command that has to come to the given exit status.
+fn run(command: &mut Command, status: i32) -> String {
+    let output = output(command);
+    let text = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(
+        output.status.code(),
+        Some(status),
+        "{command:?} ended with {}:\n{text}{errors}",
+        output.status
+    );
+    text.into_owned()
+}
+
+/// Compiles a C program of this repository against the header and the library.
+fn compile(source: &str) -> PathBuf {
+    // Tests that run at once have programs of their own.
+    let test = std::thread::current()
+        .name()
+        .expect("a test's thread")
+        .to_owned();
+    let name = Path::new(source).file_stem().expect("a file");
+    let program = scratch(&format!("{}-{test}", name.display()));
+    let folder = library_folder();
+    run(
+        Command::new("cc")
+            .args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-pedantic"])
+            .args(["-D_POSIX_C_SOURCE=200809L", "-O1", "-g", "-pthread"])
+            .arg("-I")
+            .arg(root().join("include"))
+            .arg(root().join(source))
+            .arg("-o")
+            .arg(&program)
+            .arg("-L")
+            .arg(&folder)
+            .arg("-lrouet")
+            .arg(format!("-Wl,-rpath,{}", folder.display())),
+        0,
+    );
+    program
+}
+
+/// The ways to run a program.
+fn ways(program: &Path) -> Vec<Command> {
+    let mut ways = vec![plain(program)];
+    if cfg!(debug_assertions) {
+        ways.push(valgrind(program));
+    }
+    ways
+}
+
+fn plain(program: &Path) -> Command {
+    Command::new(program)
+}
+
+/// The program under valgrind: a bad access or a leak makes the exit status 9.
+fn valgrind(program: &Path) -> Command {
+    let mut command = Command::new("valgrind");
+    command
+        .args(["--quiet", "--error-exitcode=9", "--leak-check=full"])
+        .arg("--errors-for-leak-kinds=definite,possible")
+        .arg("--show-leak-kinds=definite,possible")
+        .arg(program);
+    command
+}
+
+fn site() -> Site {
+    Site::start(Options::default()).expect("the site starts")
+}
+
+#[test]
+fn bad_input() {
+    let site = site();
+    for mut program in ways(&compile("tests/c/bad_input.c")) {
+        run(program.arg(site.url("")), 0);
+    }
+}
+
+#[test]
+fn lifecycle() {
+    let (site, faults) = (site(), Faults::start().expect("the fault server starts"));
+    for mut program in ways(&compile("tests/c/lifecycle.c")) {
+        run(program.arg(site.url("")).arg(faults.url("")), 0);
+    }
+}
+
+#[test]
+fn threads() {
+    let site = site();
+    for (mut program, jobs) in ways(&compile("tests/c/threads.c"))
+        .into_iter()
+        .zip(["20000", "2000"])
+    {
+        run(program.arg(site.url("")).arg(jobs), 0);
+    }
+}
+
+#[test]
+fn plugin() {
+    let site = site();
+    let library = library_folder().join("librouet.so");
+    for mut program in ways(&compile("tests/c/plugin.c")) {
+        run(program.arg(&library).arg(site.url("")), 0);
+    }
+}
+
+#[test]
+fn throughput() {
+    let site = site();
+    let program = compile("examples/c/throughput.c");
+    let url = site.url("/text");
+    for mut command in ways(&program) {
+        let line = run(command.args(["300", "8", &url]), 0);
+        assert!(line.starts_with("300 requests, 0 errors, "), "{line}");
+    }
+    let line = run(plain(&program).args(["20", "2", &site.url("/nowhere")]), 1);
+    assert!(line.starts_with("20 requests, 20 errors, "), "{line}");
+    run(&mut plain(&program), 2);
+}
+
+/// A report of `fetch`: by URL, the other fields by name. Has no quoted fields.
+fn rows(report: &str) -> BTreeMap<&str, BTreeMap<&str, &str>> {
+    let mut lines = report.lines();
+    let names: Vec<&str> = lines.next().expect("a header").split(',').collect();
+    lines
+        .map(|line| {
+            assert!(!line.contains('"'), "{line}");
+            let fields = names.iter().copied().zip(line.split(',')).collect();
+            (line.split(',').next().expect("a URL"), fields)
+        })
+        .collect()
+}
+
+/// A command's input and what it writes there.
+fn feed(command: &mut Command, input: impl AsRef<[u8]>) -> Child {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let mut pipe = child.stdin.take().expect("a pipe");
+    // A program that does not want it may have ended already.
+    if let Err(error) = pipe.write_all(input.as_ref()) {
+        assert_eq!(error.kind(), ErrorKind::BrokenPipe, "{command:?}");
+    }
+    child
+}
+
+fn finished(child: Child, status: i32) -> String {
+    let output = child.wait_with_output().expect("it ends");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(status), "{errors}");
+    String::from_utf8(output.stdout).expect("the report is UTF-8")
+}
+
+#[test]
+fn fetch_reports_on_each_url_once() {
+    let site = site();
+    let program = compile("examples/c/fetch.c");
+    let list: Vec<String> = urls(120, 30, None).collect();
+    let input = list.join("\n");
+    for mut command in ways(&program) {
+        let child = feed(
+            command
+                .args(["--throttle", "0.05", "--compressed", "--connect-to"])
+                .arg(format!("::127.0.0.1:{}", site.port())),
+            &input,
+        );
+        let report = finished(child, 0);
+        let rows = rows(&report);
+        let reported: BTreeSet<&str> = rows.keys().copied().collect();
+        assert_eq!(reported, list.iter().map(String::as_str).collect());
+        for (url, row) in rows {
+            let answered = row["error_code"].is_empty();
+            assert_eq!(answered, !row["status"].is_empty(), "{url}: {row:?}");
+            let hops = if url.contains("//old-") { "2" } else { "1" };
+            assert!(!answered || row["hops"] == hops, "{url}: {row:?}");
+            assert!(row["seconds"].parse::<f64>().is_ok(), "{url}: {row:?}");
+            if row["status"] == "200" {
+                let host = row["end_url"].split('/').nth(2).expect("a host");
+                let number = url.rsplit('/').next().expect("a page").parse();
+                let body = page(host, number.expect("a number")).body;
+                assert_eq!(row["bytes"], body.len().to_string(), "{url}: {row:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn fetch_saves_bodies_and_reports_where() {
+    let site = site();
+    let program = compile("examples/c/fetch.c");
+    let (folder, report, list) = (scratch("bodies"), scratch("report.csv"), scratch("list"));
+    let _ = fs::remove_dir_all(&folder);
+    let urls = [
+        site.url("/text"),
+        format!("\t{}  \r", site.url("/echo?a,b")),
+        format!("{}\u{e9}\"", site.url("/echo?")),
+        site.url("/empty"),
+        "not a URL".to_owned(),
+    ];
+    fs::write(&list, format!("# a list\n\n{}", urls.join("\n \n"))).expect("written");
+    run(
+        plain(&program)
+            .args(["--throttle", "0", "--ordered", "--user-agent", "tester"])
+            .args(["--header", "X-One: 1", "--header", "X-Two:2"])
+            .arg("--output")
+            .arg(&folder)
+            .arg("--report")
+            .arg(&report)
+            .arg(&list),
+        0,
+    );
+    let report = fs::read_to_string(&report).expect("a report");
+    let lines: Vec<&str> = report.lines().collect();
+    assert_eq!(lines.len(), 6, "{report}");
+    let header = "url,end_url,status,error_code,hops,bytes,seconds,file";
+    assert_eq!(lines[0], header);
+    let file = |line: &str| PathBuf::from(line.rsplit(',').next().expect("a file"));
+    let text = known_text();
+    assert!(lines[1].starts_with(&site.url("/text,")), "{}", lines[1]);
+    assert!(lines[1].contains(&format!(",200,,1,{},", text.len())));
+    assert_eq!(fs::read(file(lines[1])).expect("a body"), text.as_bytes());
+    assert!(lines[2].starts_with(&format!("\"{}\",", site.url("/echo?a,b"))));
+    let echo = fs::read_to_string(file(lines[2])).expect("a body");
+    for header in ["tester", "[\"x-one\",\"1\"]", "[\"x-two\",\"2\"]"] {
+        assert!(echo.contains(header), "{echo}");
+    }
+    let quoted = format!("\"{}\u{e9}\"\"\",", site.url("/echo?"));
+    assert!(lines[3].starts_with(&quoted), "{}", lines[3]);
+    assert!(lines[4].contains(",200,,1,0,") && lines[4].ends_with(','));
+    assert!(lines[5].starts_with("not a URL,,,invalid-url,0,0,"));
+    let saved = fs::read_dir(&folder).expect("a folder").count();
+    assert_eq!(saved, 3, "{report}");
+}
+
+#[test]
+fn fetch_resolves() {
+    let site = site();
+    let program = compile("examples/c/fetch.c");
+    let child = feed(
+        plain(&program).args(["--resolve", "--quiet"]),
+        site.url("/redirect/3"),
+    );
+    let report = finished(child, 0);
+    let expected = format!(
+        "{},{},200,,4,0,",
+        site.url("/redirect/3"),
+        site.url("/echo")
+    );
+    assert!(report.contains(&expected), "{report}");
+    assert!(site.log().iter().all(|entry| entry.method == "HEAD"));
+}
+
+#[test]
+fn fetch_takes_any_line() {
+    let site = site();
+    let program = compile("examples/c/fetch.c");
+    let mut input = b"\xef\xbb\xbf".to_vec(); // a mark that editors leave at the start
+    input.extend(site.url("/echo?first\n").bytes());
+    input.extend(b"   # no URL\n\r\n\0\n");
+    input.extend(format!("{}/{}\n", site.url("/echo"), "x".repeat(1 << 20)).bytes());
+    input.extend(site.url("/echo?caf").bytes());
+    input.extend(b"\xe9\n");
+    input.extend(format!("{} a b\n", site.url("/echo?")).bytes());
+    input.extend(site.url("/echo?last").bytes());
+    let child = feed(
+        plain(&program).args(["--throttle", "0", "--ordered"]),
+        input,
+    );
+    let report = finished(child, 0);
+    let lines: Vec<&str> = report.lines().skip(1).collect();
+    assert_eq!(lines.len(), 6, "{report:.2000}");
+    assert!(lines[0].starts_with(&site.url("/echo?first,")));
+    assert!(lines[0].contains(",200,"), "{}", lines[0]);
+    assert!(lines[1].starts_with("\0,,,invalid-url,"), "{}", lines[1]);
+    assert!(lines[2].len() > 1 << 20);
+    assert!(lines[3].starts_with(&site.url("/echo?caf%E9,")));
+    assert!(lines[4].starts_with(&site.url("/echo? a b,")));
+    assert!(lines[5].starts_with(&site.url("/echo?last,")));
+    assert!(lines[5].contains(",200,"), "{}", lines[5]);
+}
+
+/// Neither does slow input keep results back, nor do slow servers keep input back.
+#[test]
+fn fetch_waits_for_nothing_it_need_not() {
+    let site = site();
+    let program = compile("examples/c/fetch.c");
+    let mut child = feed(plain(&program).stdin(Stdio::piped()), "");
+    assert!(finished(child, 0).starts_with("url,"), "no input is fine");
+
+    child = plain(&program)
+        .args(["--throttle", "0", "--parallelism", "9"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut input = child.stdin.take().expect("a pipe");
+    let mut report = BufReader::new(child.stdout.take().expect("a pipe"));
+    let mut line = String::new();
+    report.read_line(&mut line).expect("the header");
+    writeln!(input, "{}", site.url("/slow?ms=3000")).expect("it is read");
+    for number in 0..3 {
+        let started = Instant::now();
+        writeln!(input, "{}", site.url(&format!("/echo?{number}"))).expect("it is read");
+        write!(input, "{}", site.url("/ec")).expect("it is read"); // half a line
+        line.clear();
+        report.read_line(&mut line).expect("a line");
+        assert!(
+            line.starts_with(&site.url(&format!("/echo?{number},"))),
+            "{line}"
+        );
+        assert!(started.elapsed() < Duration::from_secs(2), "{line}");
+        writeln!(input, "ho?end").expect("it is read");
+        line.clear();
+        report.read_line(&mut line).expect("a line");
+        assert!(line.starts_with(&site.url("/echo?end,")), "{line}");
+    }
+    drop(input);
+    line.clear();
+    report.read_line(&mut line).expect("a line");
+    assert!(line.contains("/slow?ms=3000"), "{line}");
+    assert!(child.wait().expect("it ends").success());
+}
+
+#[test]
+fn fetch_ends_on_an_interrupt() {
+    let site = site();
+    let program = compile("examples/c/fetch.c");
+    let mut child = plain(&program)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut input = child.stdin.take().expect("a pipe");
+    for number in 0..50 {
+        writeln!(input, "{}", site.url(&format!("/hang?{number}"))).expect("it is read");
+    }
+    let started = Instant::now();
+    while site.log().is_empty() {
+        assert!(started.elapsed() < Duration::from_secs(60), "no request");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    // The input stays open all the while.
+    let kill = format!("kill -INT {}", child.id());
+    run(Command::new("sh").args(["-c", &kill]), 0);
+    let report = finished(child, 130);
+    assert_eq!(report.lines().count(), 51, "{report}");
+    assert!(
+        report
+            .lines()
+            .skip(1)
+            .all(|line| line.contains(",cancelled,"))
+    );
+    drop(input);
+}
+
+#[test]
+fn fetch_says_what_is_wrong() {
+    let site = site();
+    let program = compile("examples/c/fetch.c");
+    let says = |arguments: &[&str], status: i32, words: &str| {
+        let child = feed(plain(&program).args(arguments), site.url("/text"));
+        let output = child.wait_with_output().expect("it ends");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(
+            output.status.code(),
+            Some(status),
+            "{arguments:?}: {errors}"
+        );
+        assert!(errors.contains(words), "{arguments:?}: {errors}");
+    };
+    says(&["--nonsense"], 2, "nonsense");
+    says(&["--throttle", "fast"], 2, "--throttle takes a number");
+    says(&["--throttle", "-1"], 2, "throttle");
+    says(&["--workers", "-1"], 2, "--workers takes a number");
+    says(&["--parallelism", "0"], 2, "domain_parallelism");
+    says(&["--timeout", "0"], 2, "timeout");
+    says(&["--header", "nothing"], 2, "NAME: VALUE");
+    says(&["--header", "A: b\nc"], 2, "header");
+    says(&["--connect-to", "nowhere"], 2, "connect_to");
+    says(&["one", "two"], 2, "one FILE");
+    says(&["/nonexistent/list"], 1, "/nonexistent/list: No such file");
+    says(&["/"], 1, "/: Is a directory");
+    says(&["--report", "/nonexistent/report"], 1, "No such file");
+    says(&["--output", "/nonexistent/bodies"], 1, "No such file");
+    says(&["--report", "/dev/full"], 1, "/dev/full: No space left");
+    says(&["--output", "/dev/null"], 1, "Not a directory");
+    for flag in ["--help", "--version"] {
+        assert!(!run(plain(&program).arg(flag), 0).is_empty());
+    }
+}
+
+#[test]
+fn the_header_compiles_alone() {
+    for (language, standard) in [
+        ("c", "c99"),
+        ("c", "c11"),
+        ("c", "c17"),
+        ("c++", "c++11"),
+        ("c++", "c++17"),
+        ("c++", "c++20"),
+    ] {
+        let source = scratch(&format!("header-{standard}"));
+        fs::write(&source, "#include <rouet.h>\n").expect("written");
+        let compiler = if language == "c" { "cc" } else { "g++" };
+        run(
+            Command::new(compiler)
+                .arg(format!("-std={standard}"))
+                .args(["-Wall", "-Wextra", "-Werror", "-pedantic", "-fsyntax-only"])
+                .arg("-I")
+                .arg(root().join("include"))
+                .args(["-x", language])
+                .arg(&source),
+            0,
+        );
+    }
+}
+
+/// So that it can be loaded beside another libcurl: nothing else of what is linked in shows.
+#[test]
+fn only_the_header_s_functions_are_exported() {
+    run(
+        Command::new(root().join("scripts/exports")).arg(library_folder().join("librouet.so")),
+        0,
+    );
+}
