@@ -1,0 +1,867 @@
+//! Downloading: what is sent, what comes back, and its limits.
+
+mod support;
+
+use std::io::Read as _;
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use rouet::{HttpVersion, Job, Options};
+use rouet_site::{known_text, pattern};
+use socket2::{Domain, SockAddr, Socket, Type};
+use support::raw::{Raw, answer};
+use support::*;
+
+/// The head of the request that `set` makes, byte for byte.
+fn head_of(set: impl FnOnce(&mut Options)) -> String {
+    text(&fetch_with(faults().url("/head"), set))
+}
+
+fn header_lines(head: &str) -> Vec<&str> {
+    head.trim_end().lines().skip(1).collect()
+}
+
+#[test]
+fn a_request_is_a_get_that_says_who_asks_and_little_else() {
+    let faults = faults();
+    let head = text(&fetch(Job::request(faults.url("/head"))));
+    let mut lines = header_lines(&head);
+    lines.sort_unstable();
+    let host = format!("Host: 127.0.0.1:{}", faults.port());
+    let agent = concat!("User-Agent: rouet/", env!("CARGO_PKG_VERSION"));
+    assert!(head.starts_with("GET /head HTTP/1.1\r\n"), "{head}");
+    assert_eq!(lines, ["Accept: */*", &host, agent]);
+}
+
+#[test]
+fn every_method_is_sent_as_it_is() {
+    let site = site();
+    for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW"] {
+        let body = text(&fetch_with(site.url("/echo"), |options| {
+            options.method = Some(method.into());
+        }));
+        assert!(body.contains(&format!(r#""method":"{method}""#)), "{body}");
+        assert!(body.contains(r#""body_length":0"#), "{body}");
+    }
+}
+
+#[test]
+fn a_body_is_sent_with_every_method_that_may_have_one() {
+    let site = site();
+    for method in ["POST", "PUT", "PATCH", "DELETE", "GET", "BREW"] {
+        let body = text(&fetch_with(site.url("/echo"), |options| {
+            options.method = Some(method.into());
+            options.body = Some(b"wool, yarn"[..].into());
+        }));
+        assert!(body.contains(&format!(r#""method":"{method}""#)), "{body}");
+        assert!(body.contains(r#""body":"wool, yarn""#), "{body}");
+    }
+}
+
+#[test]
+fn a_large_body_arrives_whole() {
+    let server = Raw::start(|request| answer("200 OK", &[], &request.body.len().to_string()));
+    let result = fetch_with(server.url("/"), |options| {
+        options.method = Some("POST".into());
+        options.body = Some(pattern(3_000_000).into());
+    });
+    assert_eq!(text(&result), "3000000");
+}
+
+#[test]
+fn a_post_has_no_header_that_nobody_asked_for() {
+    let head = head_of(|options| {
+        options.method = Some("POST".into());
+        options.body = Some(pattern(2_000_000).into());
+    });
+    assert!(head.starts_with("POST /head HTTP/1.1\r\n"), "{head}");
+    assert!(head.contains("\r\nContent-Length: 2000000\r\n"), "{head}");
+    let lower = head.to_ascii_lowercase();
+    assert!(!lower.contains("\r\ncontent-type:"), "{head}");
+    assert!(!lower.contains("\r\nexpect:"), "{head}");
+}
+
+#[test]
+fn a_post_without_body_says_that_it_is_empty() {
+    let head = head_of(|options| options.method = Some("POST".into()));
+    assert!(head.contains("\r\nContent-Length: 0\r\n"), "{head}");
+}
+
+#[test]
+fn headers_are_sent_in_order_with_their_case_and_repeats() {
+    let given = [
+        ("X-Second", "2"),
+        ("x-FIRST", "1"),
+        ("X-Repeated", "one"),
+        ("X-Empty", ""),
+        ("X-Repeated", "two"),
+    ];
+    let head = head_of(|options| {
+        options.headers = given
+            .map(|(name, value)| (name.into(), value.into()))
+            .into();
+    });
+    let lines: Vec<&str> = header_lines(&head)
+        .into_iter()
+        .filter(|line| line.to_ascii_lowercase().starts_with("x-"))
+        .map(str::trim_end)
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            "X-Second: 2",
+            "x-FIRST: 1",
+            "X-Repeated: one",
+            "X-Empty:",
+            "X-Repeated: two",
+        ]
+    );
+}
+
+#[test]
+fn a_header_takes_the_place_of_the_default_one() {
+    let head = head_of(|options| {
+        options.compressed = true;
+        options.headers = vec![
+            ("user-agent".into(), "spinner/1".into()),
+            ("Accept".into(), "text/html".into()),
+            ("accept-encoding".into(), "br".into()),
+            ("Host".into(), "elsewhere.test".into()),
+        ];
+    });
+    let lower = head.to_ascii_lowercase();
+    for (name, line) in [
+        ("user-agent:", "user-agent: spinner/1"),
+        ("accept:", "accept: text/html"),
+        ("accept-encoding:", "accept-encoding: br"),
+        ("host:", "host: elsewhere.test"),
+    ] {
+        let found: Vec<_> = lower
+            .lines()
+            .filter(|line| line.starts_with(name))
+            .collect();
+        assert_eq!(found, [line], "{head}");
+    }
+}
+
+#[test]
+fn a_header_value_may_be_utf8() {
+    let head =
+        head_of(|options| options.headers = vec![("X-Name".into(), "Ariane à l’œuvre".into())]);
+    assert!(head.contains("X-Name: Ariane à l’œuvre\r\n"), "{head}");
+}
+
+#[test]
+fn a_cookie_is_sent() {
+    let head = head_of(|options| options.cookie = Some("a=1; b=2".into()));
+    assert!(head.contains("\r\nCookie: a=1; b=2\r\n"), "{head}");
+}
+
+#[test]
+fn credentials_in_the_url_are_sent() {
+    let faults = faults();
+    let url = format!("http://user:p%40ss@127.0.0.1:{}/head", faults.port());
+    let head = text(&fetch(Job::request(url)));
+    assert!(
+        head.contains("\r\nAuthorization: Basic dXNlcjpwQHNz\r\n"),
+        "{head}"
+    );
+}
+
+#[test]
+fn headers_come_back_in_order_with_repeats() {
+    let site = site();
+    let url = site.url("/status/200?header=X-B:1&header=X-A:2&header=X-B:%203&header=X-E:");
+    let result = fetch(Job::request(url));
+    let ours: Vec<(&str, &[u8])> = result
+        .headers
+        .iter()
+        .filter(|(name, _)| name.starts_with("x-"))
+        .collect();
+    assert_eq!(
+        ours,
+        [
+            ("x-b", &b"1"[..]),
+            ("x-b", b"3"),
+            ("x-a", b"2"),
+            ("x-e", b""),
+        ]
+    );
+    assert_eq!(result.headers.get("X-B"), Some(&b"1"[..]));
+}
+
+#[test]
+fn headers_that_are_not_utf8_come_back_as_bytes() {
+    let server = Raw::start(|_| {
+        b"HTTP/1.1 200 OK\r\nX-Latin: caf\xE9\r\nX-CASE: kept\r\nContent-Length: 0\r\n\r\n".to_vec()
+    });
+    let result = fetch(Job::request(server.url("/")));
+    let headers: Vec<_> = result.headers.iter().collect();
+    assert_eq!(
+        headers,
+        [
+            ("X-Latin", &b"caf\xE9"[..]),
+            ("X-CASE", b"kept"),
+            ("Content-Length", b"0"),
+        ]
+    );
+}
+
+#[test]
+fn a_thousand_headers_come_back() {
+    let result = fetch(Job::request(site().url("/headers?count=1000")));
+    assert_ok(&result);
+    assert_eq!(result.headers.get("x-999"), Some(&b"vvvvvvvvvv"[..]));
+}
+
+#[test]
+fn interim_answers_and_trailers_are_no_part_of_the_headers() {
+    let server = Raw::start(|_| {
+        b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n\
+          HTTP/1.1 200 OK\r\nX-Final: yes\r\nTransfer-Encoding: chunked\r\n\r\n\
+          2\r\nok\r\n0\r\nX-Trailer: late\r\n\r\n"
+            .to_vec()
+    });
+    let result = fetch(Job::request(server.url("/")));
+    assert_eq!(text(&result), "ok");
+    assert_eq!(result.status, 200);
+    let names: Vec<_> = result.headers.iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["X-Final", "Transfer-Encoding"]);
+}
+
+#[test]
+fn every_coding_is_undone_when_compressed_is_set() {
+    let site = site();
+    for path in ["/text", "/gzip", "/deflate", "/deflate-raw", "/br", "/zstd"] {
+        let result = fetch_with(site.url(path), |options| options.compressed = true);
+        assert_eq!(text(&result), known_text(), "{path}");
+    }
+    let head = head_of(|options| options.compressed = true);
+    assert!(
+        head.contains("\r\nAccept-Encoding: gzip, deflate, br, zstd\r\n"),
+        "{head}"
+    );
+}
+
+#[test]
+fn nothing_is_undone_when_compressed_is_not_set() {
+    let site = site();
+    let result = fetch(Job::request(site.url("/gzip")));
+    assert_ok(&result);
+    assert_eq!(result.body[..2], [0x1F, 0x8B]);
+    assert_eq!(result.headers.get("content-encoding"), Some(&b"gzip"[..]));
+    let broken = fetch(Job::request(site.url("/gzip-corrupt")));
+    assert_ok(&broken);
+}
+
+#[test]
+fn a_coding_nobody_knows_is_left_alone() {
+    let site = site();
+    let url = site.url("/status/200?body=woven&header=Content-Encoding:loom");
+    let result = fetch_with(url, |options| options.compressed = true);
+    assert_eq!(text(&result), "woven");
+}
+
+#[test]
+fn broken_codings_are_errors_without_a_body() {
+    let site = site();
+    for (path, expected) in [
+        ("/gzip-corrupt", "invalid-gzip"),
+        ("/gzip-truncated", "invalid-gzip"),
+        ("/br-corrupt", "invalid-encoding"),
+        ("/zstd-corrupt", "invalid-encoding"),
+        (
+            "/status/200?body=plain&header=Content-Encoding:gzip",
+            "invalid-gzip",
+        ),
+        (
+            "/status/200?body=plain&header=Content-Encoding:x-gzip",
+            "invalid-gzip",
+        ),
+        (
+            "/status/200?body=plain&header=Content-Encoding:zstd",
+            "invalid-encoding",
+        ),
+        (
+            "/status/200?body=plain&header=Content-Encoding:deflate",
+            "invalid-encoding",
+        ),
+    ] {
+        let url = site.url(path);
+        let result = fetch_with(url.clone(), |options| options.compressed = true);
+        assert_eq!(code(&result), expected, "{path}");
+        assert!(message(&result).contains(&url), "{}", message(&result));
+        assert!(result.body.is_empty(), "{path}");
+        assert_eq!(result.status, 200, "{path}");
+    }
+}
+
+/// The known text in a coding, as the site sends it, cut to its half.
+fn half_of(path: &str) -> Vec<u8> {
+    let mut whole = fetch(Job::request(site().url(path))).body;
+    whole.truncate(whole.len() / 2);
+    whole
+}
+
+#[test]
+fn truncated_codings_are_errors() {
+    for (coding, path, expected) in [
+        ("gzip", "/gzip", "invalid-gzip"),
+        ("deflate", "/deflate", "invalid-encoding"),
+        ("deflate", "/deflate-raw", "invalid-encoding"),
+        ("br", "/br", "invalid-encoding"),
+        ("zstd", "/zstd", "invalid-encoding"),
+    ] {
+        let half = half_of(path);
+        let server = Raw::start(move |_| {
+            let length = half.len();
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\nContent-Length: {length}\r\n\r\n"
+            );
+            [head.as_bytes(), &half].concat()
+        });
+        let result = fetch_with(server.url("/"), |options| options.compressed = true);
+        assert_eq!(code(&result), expected, "{path}");
+    }
+}
+
+#[test]
+fn an_empty_body_is_valid_under_any_coding() {
+    let site = site();
+    for coding in ["gzip", "deflate", "br", "zstd"] {
+        let url = site.url(&format!("/status/200?header=Content-Encoding:{coding}"));
+        let result = fetch_with(url, |options| options.compressed = true);
+        assert_eq!(text(&result), "", "{coding}");
+    }
+    let head = fetch_with(site.url("/gzip"), |options| {
+        options.compressed = true;
+        options.method = Some("HEAD".into());
+    });
+    assert_eq!(text(&head), "");
+    let none = site.url("/status/204?header=Content-Encoding:gzip");
+    let none = fetch_with(none, |options| options.compressed = true);
+    assert_eq!((text(&none), none.status), (String::new(), 204));
+}
+
+#[test]
+fn a_body_of_exactly_the_limit_is_taken_and_one_byte_more_is_not() {
+    let site = site();
+    for path in ["/bytes/100000", "/chunked/100000"] {
+        let limited = |limit| fetch_with(site.url(path), |options| options.max_body_size = limit);
+        assert_eq!(limited(100_000).body, pattern(100_000), "{path}");
+        let result = limited(99_999);
+        assert_eq!(code(&result), "body-too-large", "{path}");
+        assert!(result.body.is_empty());
+        assert_eq!(result.status, 200);
+        assert!(
+            message(&result).contains(&site.url(path)),
+            "{}",
+            message(&result)
+        );
+    }
+}
+
+#[test]
+fn the_limit_holds_after_decompression() {
+    let site = site();
+    let limited = |path: &str, limit| {
+        fetch_with(site.url(path), |options| {
+            options.compressed = true;
+            options.max_body_size = limit;
+        })
+    };
+    for path in ["/gzip", "/deflate", "/deflate-raw", "/br", "/zstd"] {
+        assert_eq!(text(&limited(path, 20_000)), known_text(), "{path}");
+        assert_eq!(code(&limited(path, 19_999)), "body-too-large", "{path}");
+    }
+    let bomb = limited("/gzip-bomb?mb=1000", 1 << 20);
+    assert_eq!(code(&bomb), "body-too-large");
+    assert!(bomb.body.is_empty());
+}
+
+#[test]
+fn a_body_without_end_is_broken_off_at_the_limit() {
+    let result = fetch_with(site().url("/endless"), |options| {
+        options.max_body_size = 1_000_000;
+    });
+    assert_eq!(code(&result), "body-too-large");
+}
+
+#[test]
+fn the_length_a_head_answer_tells_is_no_body() {
+    let result = fetch_with(site().url("/bytes/1000"), |options| {
+        options.method = Some("HEAD".into());
+        options.max_body_size = 10;
+    });
+    assert_ok(&result);
+    assert_eq!(result.headers.get("content-length"), Some(&b"1000"[..]));
+}
+
+#[test]
+fn a_time_out_ends_an_answer_that_never_comes_or_never_ends() {
+    let site = site();
+    for path in ["/hang", "/drip?bytes=1000&ms=60000", "/endless?ms=10"] {
+        let url = site.url(path);
+        let result = fetch_with(url.clone(), |options| options.timeout = ms(300));
+        assert_eq!(code(&result), "timeout", "{path}");
+        assert!(message(&result).contains(&url), "{}", message(&result));
+        let took = result.end_time.duration_since(result.start_time).unwrap();
+        assert!(took >= ms(300), "{took:?}");
+        assert!(result.body.is_empty(), "{path}");
+    }
+}
+
+#[test]
+fn the_time_out_is_over_all_hops_together() {
+    let server = Raw::start(|request| {
+        std::thread::sleep(ms(150));
+        let next = format!("Location: {}x", request.target);
+        answer("302 Found", &[&next], "")
+    });
+    let result = fetch_with(server.url("/"), |options| options.timeout = ms(500));
+    assert_eq!(code(&result), "timeout");
+    assert!((2..=4).contains(&result.stack.len()), "{:?}", hops(&result));
+}
+
+#[test]
+fn a_connection_that_is_not_accepted_times_out() {
+    // Its queue of connections to be accepted being full, the system drops what comes.
+    let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let loopback: std::net::SocketAddr = "127.0.0.1:0".parse().unwrap();
+    listener.bind(&SockAddr::from(loopback)).unwrap();
+    listener.listen(0).unwrap();
+    let address = listener.local_addr().unwrap().as_socket().unwrap();
+    let mut filling = Vec::new();
+    while let Ok(stream) = TcpStream::connect_timeout(&address, ms(200)) {
+        filling.push(stream);
+    }
+
+    let url = format!("http://{address}/");
+    let result = fetch_with(url.clone(), |options| options.connect_timeout = ms(200));
+    assert_eq!(code(&result), "connect-timeout");
+    assert!(message(&result).contains(&url), "{}", message(&result));
+}
+
+#[test]
+fn a_handshake_that_is_not_answered_is_a_connect_timeout() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}/", listener.local_addr().unwrap());
+    let result = fetch_with(url, |options| options.connect_timeout = ms(200));
+    assert_eq!(code(&result), "connect-timeout");
+}
+
+#[test]
+fn the_connect_timeout_is_over_once_connected() {
+    let result = fetch_with(site().url("/slow?ms=500"), |options| {
+        options.connect_timeout = ms(100);
+    });
+    assert_eq!(text(&result), "slow\n");
+}
+
+#[test]
+fn certificates_are_checked_against_the_ca_file() {
+    let (ours, other) = (secure_site(), secure_site());
+    let url = ours.https_url("/text").unwrap();
+    let with_ca = |url: &str, ca: &rouet_site::Site| {
+        fetch_with(url, |options| {
+            options.ca_file = ca.ca_file().map(Into::into)
+        })
+    };
+    assert_eq!(text(&with_ca(&url, &ours)), known_text());
+    for result in [with_ca(&url, &other), fetch(Job::request(&*url))] {
+        assert_eq!(code(&result), "ssl");
+        assert!(message(&result).contains(&url), "{}", message(&result));
+    }
+    let insecure = fetch_with(&*url, |options| options.insecure = true);
+    assert_eq!(text(&insecure), known_text());
+}
+
+#[test]
+fn a_certificate_for_another_name_is_refused() {
+    let site = secure_site();
+    let port = site.https_port().unwrap();
+    let asked = |host: &str, insecure| {
+        fetch_with(format!("https://{host}/text"), |options| {
+            options.ca_file = site.ca_file().map(Into::into);
+            options.connect_to = all_to(port);
+            options.insecure = insecure;
+        })
+    };
+    assert_eq!(text(&asked("any.test", false)), known_text());
+    assert_eq!(code(&asked("example.org", false)), "ssl");
+    assert_eq!(text(&asked("example.org", true)), known_text());
+}
+
+#[test]
+fn a_ca_file_that_is_not_there_is_an_error_of_tls() {
+    let site = secure_site();
+    let result = fetch_with(site.https_url("/text").unwrap(), |options| {
+        options.ca_file = Some("/nonexistent/ca.pem".into());
+    });
+    assert_eq!(code(&result), "ssl");
+    assert!(
+        message(&result).contains("/nonexistent/ca.pem"),
+        "{}",
+        message(&result)
+    );
+}
+
+#[test]
+fn the_http_version_is_negotiated_or_as_told() {
+    let site = secure_site();
+    let (plain, secure) = (site.url("/echo"), site.https_url("/echo").unwrap());
+    for (url, version, expected) in [
+        (&plain, HttpVersion::Any, "HTTP/1.1"),
+        (&plain, HttpVersion::Http11, "HTTP/1.1"),
+        (&plain, HttpVersion::Http2PriorKnowledge, "HTTP/2.0"),
+        (&secure, HttpVersion::Any, "HTTP/2.0"),
+        (&secure, HttpVersion::Http11, "HTTP/1.1"),
+        (&secure, HttpVersion::Http2PriorKnowledge, "HTTP/2.0"),
+    ] {
+        let result = fetch_with(&**url, |options| {
+            options.http_version = version;
+            options.ca_file = site.ca_file().map(Into::into);
+        });
+        let body = text(&result);
+        let version = format!(r#""version":"{expected}""#);
+        assert!(body.contains(&version), "{url} {version}: {body}");
+    }
+}
+
+#[test]
+fn http2_requests_have_bodies_headers_and_codings_too() {
+    let site = secure_site();
+    let set = |options: &mut Options| {
+        options.ca_file = site.ca_file().map(Into::into);
+        options.compressed = true;
+    };
+    let echo = fetch_with(site.https_url("/echo").unwrap(), |options| {
+        set(options);
+        options.method = Some("POST".into());
+        options.body = Some(b"wool"[..].into());
+        options.headers = vec![("X-One".into(), "1".into())];
+    });
+    let body = text(&echo);
+    assert!(
+        body.contains("HTTP/2.0") && body.contains(r#""body":"wool""#),
+        "{body}"
+    );
+    assert!(body.contains(r#"["x-one","1"]"#), "{body}");
+    for path in [
+        "/gzip",
+        "/bytes/300000",
+        "/chunked/300000",
+        "/redirect/3",
+        "/empty",
+    ] {
+        let result = fetch_with(site.https_url(path).unwrap(), set);
+        assert_ok(&result);
+        assert_eq!(result.status, 200);
+        match path {
+            "/gzip" => assert_eq!(text(&result), known_text()),
+            "/bytes/300000" | "/chunked/300000" => assert_eq!(result.body, pattern(300_000)),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn connections_are_used_again() {
+    let site = secure_site();
+    let pool = pool_of(Duration::ZERO, 1, 8, 2);
+    let stream = stream_of(&pool, |config| {
+        config.options = options(|options| options.ca_file = site.ca_file().map(Into::into));
+    });
+    let plain = site.url("/bytes/1000");
+    // By address: for `localhost` curl would try ::1 as well.
+    let secure = format!(
+        "https://127.0.0.1:{}/bytes/1000",
+        site.https_port().unwrap()
+    );
+    let jobs = (0..50).map(|i| Job::request(if i % 2 == 0 { &*plain } else { &*secure }));
+    let results = run(&stream, jobs);
+    assert!(results.iter().all(|result| result.body == pattern(1000)));
+    assert_eq!(site.connections(), 2);
+    assert_eq!(pool.stats().connections, 2);
+    let reused = |url: &str| {
+        results
+            .iter()
+            .filter(|result| result.url.as_deref() == Some(url))
+            .skip(1)
+            .all(|result| result.timings.connect.is_zero() && result.timings.tls.is_zero())
+    };
+    assert!(reused(&plain) && reused(&secure));
+}
+
+#[test]
+fn a_kept_connection_that_the_server_closes_is_no_error() {
+    let faults = faults();
+    for path in ["/keep-then-close?ms=1", "/keep-then-drop"] {
+        let stream = stream(&pool(ms(20), 1));
+        let results = run(&stream, (0..5).map(|_| Job::request(faults.url(path))));
+        for result in &results {
+            assert_eq!(text(result), "ok\n", "{path}");
+            assert_eq!(result.attempts, 1);
+        }
+    }
+}
+
+#[test]
+fn connect_to_leads_any_name_elsewhere() {
+    let site = site();
+    let asked = |url: &str, entry: String| {
+        let url = url.to_owned();
+        fetch_with(url, |options| options.connect_to = vec![entry])
+    };
+    let port = site.port();
+    for (url, entry) in [
+        ("http://a.test/echo", format!("::127.0.0.1:{port}")),
+        ("http://b.test/echo", format!("b.test:80:127.0.0.1:{port}")),
+        ("http://c.test:99/echo", format!("c.test::localhost:{port}")),
+        ("http://D.TEST/echo", format!("d.test:80:127.0.0.1:{port}")),
+    ] {
+        let host = url[7..]
+            .split(['/', ':'])
+            .next()
+            .unwrap()
+            .to_ascii_lowercase();
+        let result = asked(url, entry);
+        assert!(
+            text(&result).contains(&format!(r#""host":"{host}"#)),
+            "{}",
+            text(&result)
+        );
+    }
+}
+
+#[test]
+fn dns_gives_a_name_its_addresses() {
+    let site = site();
+    let port = site.port();
+    for entry in [
+        format!("a.test:{port}:127.0.0.1"),
+        format!("+a.test:{port}:127.0.0.1"),
+        format!("A.Test:{port}:127.0.0.1"),
+        format!("*:{port}:127.0.0.1"),
+        // The first does not listen, curl goes on to the next.
+        format!("a.test:{port}:127.0.0.9,127.0.0.1"),
+    ] {
+        let result = fetch_with(format!("http://a.test:{port}/text"), |options| {
+            options.dns = vec![entry.clone()];
+        });
+        assert_eq!(code(&result), "ok", "{entry}: {}", message(&result));
+    }
+}
+
+#[test]
+fn localhost_needs_no_look_up() {
+    let site = site();
+    let pool = hasty_pool();
+    let stream = stream(&pool);
+    submit(
+        &stream,
+        Job::request(format!("http://localhost:{}/text", site.port())),
+    );
+    assert_eq!(text(&take(&stream)), known_text());
+    assert_eq!(pool.stats().name_lookups, 0);
+}
+
+#[test]
+fn interface_is_where_connections_come_from() {
+    let server = Raw::start(|request| answer("200 OK", &[], &request.peer.ip().to_string()));
+    for address in ["127.0.0.1", "127.0.0.2"] {
+        let result = fetch_with(server.url("/"), |options| {
+            options.interface = Some(address.into());
+        });
+        assert_eq!(text(&result), address);
+    }
+    let result = fetch_with(server.url("/"), |options| {
+        options.interface = Some("nosuch0".into());
+    });
+    assert_eq!(code(&result), "connection-error");
+}
+
+#[test]
+fn a_url_is_cleaned_and_comes_back_as_it_was_submitted() {
+    let site = site();
+    let port = site.port();
+    for (given, path) in [
+        (format!("127.0.0.1:{port}/a b?q=é#frag"), "/a%20b?q=%C3%A9"),
+        (format!(" \t http://127.0.0.1:{port}/x \n"), "/x"),
+        (format!("HTTP://127.0.0.1:{port}/a/../b/./c"), "/b/c"),
+        (format!("http://127.0.0.1:{port}"), "/"),
+        (
+            format!("//127.0.0.1:{port}/%7Euser/%2e%2E/kept%2F"),
+            "/kept%2F",
+        ),
+        (format!("http://127.0.0.1:{port}?q"), "/?q"),
+        (format!("localhost:{port}/l"), "/l"),
+    ] {
+        site.clear_log();
+        let result = fetch(Job::request(&*given));
+        assert_ok(&result);
+        assert_eq!(result.url.as_deref(), Some(&*given));
+        assert_eq!(site.log()[0].path, path, "{given}");
+        assert_eq!(site.log().len(), 1);
+    }
+}
+
+#[test]
+fn an_international_name_is_asked_for_in_punycode() {
+    let site = site();
+    let result = fetch_with("http://bücher.test/text", |options| {
+        options.connect_to = all_to(site.port());
+    });
+    assert_eq!(text(&result), known_text());
+    assert_eq!(site.log()[0].host, "xn--bcher-kva.test");
+    assert_eq!(result.end_url(), Some("http://xn--bcher-kva.test/text"));
+    assert_eq!(result.url.as_deref(), Some("http://bücher.test/text"));
+}
+
+#[test]
+fn a_fragment_stays_in_the_stack_and_is_not_sent() {
+    let site = site();
+    let url = site.url("/text#part");
+    let result = fetch(Job::request(&*url));
+    assert_eq!(result.end_url(), Some(&*url));
+    assert_eq!(site.log()[0].path, "/text");
+}
+
+#[test]
+fn timings_are_parts_of_the_whole() {
+    let site = secure_site();
+    let fetched = |url: String| {
+        fetch_with(url, |options| {
+            options.ca_file = site.ca_file().map(Into::into)
+        })
+    };
+    let slow = fetched(site.url("/slow?ms=200"));
+    let drip = fetched(site.url("/drip?bytes=20&ms=200"));
+    let secure = fetched(site.https_url("/text").unwrap());
+    for result in [&slow, &drip, &secure] {
+        assert_ok(result);
+        let took = result.end_time.duration_since(result.start_time).unwrap();
+        let timings = result.timings;
+        let sum =
+            timings.name_lookup + timings.connect + timings.tls + timings.wait + timings.receive;
+        assert!(sum <= took + ms(20), "{timings:?} in {took:?}");
+        assert!(!timings.connect.is_zero(), "{timings:?}");
+    }
+    assert!(slow.timings.wait >= ms(190), "{:?}", slow.timings);
+    assert!(drip.timings.receive >= ms(150), "{:?}", drip.timings);
+    assert!(slow.timings.tls.is_zero(), "{:?}", slow.timings);
+    assert!(!secure.timings.tls.is_zero(), "{:?}", secure.timings);
+}
+
+#[test]
+fn statuses_of_errors_are_successes() {
+    let site = site();
+    for status in [400, 401, 403, 404, 410, 418, 429, 451, 500, 502, 503, 599] {
+        let url = site.url(&format!("/status/{status}?body=why"));
+        let result = fetch(Job::request(&*url));
+        assert_eq!((text(&result).as_str(), result.status), ("why", status));
+        assert_eq!(hops(&result), [(&*url, "hit", status)]);
+        assert_eq!(result.attempts, 1);
+    }
+}
+
+#[test]
+fn answers_without_body_are_whole() {
+    let site = site();
+    for status in [204, 304] {
+        let result = fetch(Job::request(site.url(&format!("/status/{status}"))));
+        assert_eq!((text(&result).as_str(), result.status), ("", status));
+    }
+    assert_eq!(text(&fetch(Job::request(site.url("/empty")))), "");
+    let head = fetch_with(site.url("/bytes/1000"), |options| {
+        options.method = Some("HEAD".into());
+    });
+    assert_eq!((text(&head).as_str(), head.status), ("", 200));
+    assert_eq!(head.headers.get("content-length"), Some(&b"1000"[..]));
+    assert_eq!(site.log().last().unwrap().method, "HEAD");
+}
+
+#[test]
+fn large_bodies_come_whole() {
+    let site = site();
+    for path in ["/bytes/20000000", "/chunked/20000000"] {
+        let result = fetch(Job::request(site.url(path)));
+        assert_ok(&result);
+        assert!(
+            result.body == pattern(20_000_000),
+            "{path}: {}",
+            result.body.len()
+        );
+    }
+}
+
+#[test]
+fn a_resolve_is_a_head_request() {
+    let site = site();
+    let result = fetch(Job::resolve(site.url("/bytes/1000")));
+    assert_ok(&result);
+    assert_eq!((result.status, result.body.len()), (200, 0));
+    assert_eq!(site.log()[0].method, "HEAD");
+    assert_eq!(result.kind, rouet::Kind::Resolve);
+}
+
+#[test]
+fn options_out_of_their_range_are_refused_by_name() {
+    let stream = stream(&hasty_pool());
+    let refused = |set: fn(&mut Options)| {
+        let job = Job::request("http://a.test/").options(options(set));
+        match stream.submit(job, None) {
+            Err(rouet::Error::InvalidArgument(why)) => why,
+            other => panic!("{other:?}"),
+        }
+    };
+    type Set = fn(&mut Options);
+    let cases: [(&str, Set); 11] = [
+        ("timeout", |o| o.timeout = Duration::ZERO),
+        ("connect_timeout", |o| o.connect_timeout = Duration::ZERO),
+        ("max_body_size", |o| o.max_body_size = 0),
+        ("method", |o| o.method = Some("GE T".into())),
+        ("body", |o| {
+            o.method = Some("HEAD".into());
+            o.body = Some([1][..].into());
+        }),
+        ("headers", |o| {
+            o.headers = vec![("A b".into(), String::new())]
+        }),
+        ("headers", |o| {
+            o.headers = vec![("A".into(), "x\r\nInjected: 1".into())]
+        }),
+        ("cookie", |o| o.cookie = Some("a\nb".into())),
+        ("connect_to", |o| o.connect_to = vec!["a:b".into()]),
+        ("proxy", |o| o.proxy = Some("gopher://x".into())),
+        ("retry_max_attempts", |o| {
+            o.retry = Some(rouet::Retry {
+                max_attempts: 0,
+                ..Default::default()
+            });
+        }),
+    ];
+    for (field, set) in cases {
+        let why = refused(set);
+        assert!(why.contains(field), "{field}: {why}");
+    }
+    stream.finish();
+    assert!(drain(&stream).is_empty());
+}
+
+#[test]
+fn a_request_broken_off_closes_its_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let (closed, was_closed) = mpsc::channel();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        // Reads the request, then the end of the connection.
+        let _ = stream.read_to_end(&mut Vec::new());
+        closed.send(()).unwrap();
+    });
+    let result = fetch_with(url, |options| options.timeout = ms(200));
+    assert_eq!(code(&result), "timeout");
+    was_closed.recv_timeout(PATIENCE).expect("still open");
+}
