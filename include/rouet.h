@@ -345,7 +345,7 @@ typedef struct pool_stats_t {
   uint64_t in_flight;
   // Of the engine: groups that have jobs, or whose throttle has not run out.
   uint64_t groups;
-  // Of the engine: connections opened so far.
+  // Of the engine: connections opened so far, those that came to nothing included.
   uint64_t connections;
   // Of the engine: name look-ups made so far; those answered from the cache are not counted.
   uint64_t name_lookups;

@@ -30,8 +30,8 @@ pub enum HttpVersion {
 /// The wait after attempt *n* is `min_wait`·4^(*n*−1), at most `max_wait`, varied by up to a
 /// quarter either way. A job that waits occupies no worker, and when its time has come it queues
 /// in its group as any other. Made again are attempts that ended in a refused, reset or broken
-/// connection, an unreachable host or network, a protocol error, or a name look-up that failed
-/// for now.
+/// connection, an unreachable host or network, an error of the proxy, the protocol, sending or
+/// receiving, or a name look-up that failed for now (`docs/errors.md` has the list).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Retry {
     /// Attempts in all, the first included; at least 1. Default 3.
@@ -191,6 +191,16 @@ impl Options {
             .is_some_and(|cookie| !is_field_value(cookie))
         {
             return wrong("cookie has a line break or a NUL".into());
+        }
+        let given = |wanted: &str| {
+            self.headers
+                .iter()
+                .any(|(name, _)| name.eq_ignore_ascii_case(wanted))
+        };
+        if self.cookie.is_some() && given("cookie") {
+            return wrong(
+                "cookie and a Cookie among headers are both given: one would be lost".into(),
+            );
         }
         for (field, entries, parts) in [("connect_to", &self.connect_to, 4), ("dns", &self.dns, 3)]
         {

@@ -34,11 +34,19 @@ pub(crate) fn clean(text: &str) -> Result<Url, Failure> {
     Ok(url)
 }
 
-/// A URL for people: a very long one is cut short.
+/// A URL for people: without the credentials in it, and cut short when it is very long.
 pub(crate) fn shown(url: &str) -> Cow<'_, str> {
-    match url.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}…", &url[..end]).into(),
+    let host = url.split_once("://").and_then(|(scheme, rest)| {
+        let authority = rest.split(['/', '?', '#']).next()?;
+        Some((scheme.len() + 3, scheme.len() + 3 + authority.rfind('@')?))
+    });
+    let open: Cow<'_, str> = match host {
+        Some((start, end)) => format!("{}***{}", &url[..start], &url[end..]).into(),
         None => url.into(),
+    };
+    match open.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &open[..end]).into(),
+        None => open,
     }
 }
 
@@ -240,6 +248,21 @@ mod tests {
         assert_eq!(led(b"ftp://example.com/"), "invalid-redirect");
         assert_eq!(led(b"http://"), "invalid-redirect");
         assert_eq!(led(b"http://a b/"), "invalid-redirect");
+    }
+
+    #[test]
+    fn messages_show_no_credentials_and_no_megabyte() {
+        assert_eq!(
+            shown("http://me:secret@example.com/@x"),
+            "http://***@example.com/@x"
+        );
+        assert_eq!(
+            shown("http://example.com/?a=b@c"),
+            "http://example.com/?a=b@c"
+        );
+        assert_eq!(shown("mailto:me@example.com"), "mailto:me@example.com");
+        let long = format!("http://example.com/{}", "é".repeat(1000));
+        assert_eq!(shown(&long).chars().count(), SHOWN + 1);
     }
 
     proptest::proptest! {

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use brotli_decompressor::DecompressorWriter;
 use flate2::write::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use zstd::stream::zio::Writer;
 
 use crate::engine::{Flow, Receive};
 use crate::error::{ErrorCode, Failure};
@@ -210,7 +211,7 @@ fn layer(coding: &str, under: Box<dyn Layer>) -> io::Result<Box<dyn Layer>> {
             decoder: DecompressorWriter::new(under, 16 << 10),
         }),
         "zstd" => Box::new(Zstd {
-            decoder: zstd::stream::write::Decoder::new(under)?,
+            decoder: Writer::new(under, zstd::stream::raw::Decoder::new()?),
         }),
         "deflate" => Box::new(Deflate::Undecided(Some(under))),
         _ => Box::new(Gzip {
@@ -252,7 +253,7 @@ impl Layer for Kept {
 
 /// A coding's layer: a decoder that writes to the layer under it.
 macro_rules! coding {
-    ($name:ident, $decoder:ty, $finish:expr) => {
+    ($name:ident, $decoder:ty, $finish:ident, $under:ident) => {
         struct $name {
             decoder: $decoder,
         }
@@ -269,24 +270,19 @@ macro_rules! coding {
 
         impl Layer for $name {
             fn finish(&mut self) -> io::Result<Vec<u8>> {
-                let finish: fn(&mut $decoder) -> io::Result<()> = $finish;
-                finish(&mut self.decoder)?;
-                self.decoder.get_mut().finish()
+                self.decoder.$finish()?;
+                self.decoder.$under().finish()
             }
         }
     };
 }
 
-coding!(Gzip, MultiGzDecoder<Box<dyn Layer>>, |decoder| decoder
-    .try_finish());
-coding!(Brotli, DecompressorWriter<Box<dyn Layer>>, |decoder| {
-    decoder.close()
-});
-coding!(
-    Zstd,
-    zstd::stream::write::Decoder<'static, Box<dyn Layer>>,
-    |decoder| decoder.flush()
-);
+type Under = Box<dyn Layer>;
+type ZstdWriter = Writer<Under, zstd::stream::raw::Decoder<'static>>;
+
+coding!(Gzip, MultiGzDecoder<Under>, try_finish, get_mut);
+coding!(Brotli, DecompressorWriter<Under>, close, get_mut);
+coding!(Zstd, ZstdWriter, finish, writer_mut);
 
 /// "deflate" is zlib by its specification (RFC 9110, section 8.4.1.2) and bare deflate by some
 /// servers. The first byte tells: zlib's has 8 in its low half and at most 7 in its high one.

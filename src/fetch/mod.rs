@@ -34,6 +34,8 @@ pub(crate) struct Attempt {
     pub stack: Vec<StackEntry>,
     pub body: Vec<u8>,
     pub timings: Timings,
+    /// A kept connection had been closed: the attempt does not count.
+    pub stale: bool,
 }
 
 /// Downloads a URL: follows its redirections and takes the body at their end.
@@ -132,6 +134,7 @@ impl<'a> Chain<'a> {
             headers,
             timings,
             failure,
+            stale,
         } = exchange;
         self.timings += timings;
         self.stack.push(StackEntry {
@@ -142,6 +145,7 @@ impl<'a> Chain<'a> {
         let mut attempt = Attempt {
             status,
             headers,
+            stale,
             ..Attempt::default()
         };
         let outcome = match failure {

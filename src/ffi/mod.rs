@@ -130,6 +130,8 @@ fn invalid<T>(why: impl Into<String>) -> Result<T, Error> {
 /// # Safety
 /// Implemented by `#[repr(C)]` structs whose first field is `struct_size: usize` and which hold
 /// only numbers and pointers, so that a caller's shorter struct padded with our defaults is valid.
+/// A field added must make the struct longer: one that fits into the padding at its end leaves the
+/// size as it was, and old callers can't be told from new ones.
 unsafe trait Sized_: Copy {
     /// The struct's name in C.
     const NAME: &'static str;

@@ -378,7 +378,7 @@ pub struct pool_stats_t {
     pub in_flight: u64,
     /// Of the engine: groups that have jobs, or whose throttle has not run out.
     pub groups: u64,
-    /// Of the engine: connections opened so far.
+    /// Of the engine: connections opened so far, those that came to nothing included.
     pub connections: u64,
     /// Of the engine: name look-ups made so far; those answered from the cache are not counted.
     pub name_lookups: u64,

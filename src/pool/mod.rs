@@ -105,7 +105,7 @@ pub struct PoolStats {
     pub in_flight: u64,
     /// Groups that have jobs, or whose throttle has not run out.
     pub groups: u64,
-    /// Connections opened so far.
+    /// Connections opened so far, those that came to nothing included.
     pub connections: u64,
     /// Name look-ups made so far; those answered from the cache are not counted.
     pub name_lookups: u64,

@@ -26,6 +26,9 @@ use crate::schedule::{Gate, Rule, Scheduler, Started, StreamId, Time, Turn};
 /// Turns without a look at the outside, while each brings the next.
 const BUSY_TURNS: usize = 32;
 
+/// How often an attempt is repeated because a kept connection had been closed: as curl's own limit.
+const REPEATS: u32 = 5;
+
 /// An attempt on its way.
 type Running = Pin<Box<dyn Future<Output = Ended>>>;
 
@@ -94,6 +97,7 @@ impl Shard {
             if self.stopping {
                 break;
             }
+            let mut busy = true;
             for _ in 0..BUSY_TURNS {
                 // The shard's own futures ring it as well: silenced before they are polled, only
                 // what other threads ring afterwards keeps it from its sleep.
@@ -101,9 +105,14 @@ impl Shard {
                 let started = self.start_jobs();
                 let ended = self.poll_jobs(&mut context);
                 let woken = self.engine.drive();
-                if !(started || ended || woken) {
+                busy = started || ended || woken;
+                if !busy {
                     break;
                 }
+            }
+            if busy {
+                // The last turn may have made way for more: no sleep before another look.
+                self.inbox.ring();
             }
             self.deliver();
             self.common.groups[self.index].store(self.scheduler.groups() as u64, Ordering::Relaxed);
@@ -281,12 +290,23 @@ impl Shard {
             Err(Aborted) => return self.give_up(*task),
         };
         self.log_hops(&attempt);
+        if attempt.stale && task.repeats < REPEATS && !task.stream().is_cancelled() {
+            return self.repeat(task, now);
+        }
         let jitter = fastrand::f64() * 2.0 - 1.0;
         let wait = fetch::wait_before_retry(&task.options, &attempt, task.attempts, jitter);
         match wait {
             Some(wait) if !task.stream().is_cancelled() => self.retry(task, &attempt, wait, now),
             _ => self.outgoing.push(task.finish(attempt)),
         }
+    }
+
+    /// Queues a job anew whose request met a closed connection. Its group's throttle holds.
+    fn repeat(&mut self, mut task: Box<Task>, now: Time) {
+        task.attempts -= 1;
+        task.repeats += 1;
+        task.stream().hold_again();
+        self.queue(task, now);
     }
 
     fn retry(&mut self, task: Box<Task>, attempt: &Attempt, wait: Duration, now: Time) {

@@ -122,6 +122,8 @@ pub(crate) struct Task {
     userdata: usize,
     pub order: u64,
     pub attempts: u32,
+    /// Attempts that do not count, because they met a closed connection.
+    pub repeats: u32,
     /// When the last attempt began.
     pub began: Option<SystemTime>,
     /// `None`: the result was given.
@@ -154,13 +156,13 @@ impl Task {
     /// The job's result, and the stream it goes to.
     pub fn finish(mut self, attempt: Attempt) -> (Arc<Core>, u64, JobResult) {
         let stream = self.stream.take().expect("has no result yet");
-        let result = self.result(attempt);
+        let result = self.result(&stream, attempt);
         (stream, self.order, result)
     }
 
-    fn result(&mut self, attempt: Attempt) -> JobResult {
+    fn result(&mut self, stream: &Core, attempt: Attempt) -> JobResult {
         let now = SystemTime::now();
-        JobResult {
+        let result = JobResult {
             kind: self.kind,
             tag: self.tag,
             userdata: self.userdata,
@@ -178,7 +180,10 @@ impl Task {
             end_time: now,
             timings: attempt.timings,
             attempts: self.attempts,
-        }
+        };
+        // At once, so that the next start already reckons with it.
+        stream.bytes.fetch_add(result.size(), SeqCst);
+        result
     }
 }
 
@@ -191,10 +196,11 @@ impl Drop for Task {
             ErrorCode::InternalError,
             "the thread that ran the job ended",
         );
-        let result = self.result(Attempt {
+        let attempt = Attempt {
             failure: Some(failure),
             ..Attempt::default()
-        });
+        };
+        let result = self.result(&stream, attempt);
         stream.deliver([(self.order, result)]);
     }
 }
@@ -360,7 +366,6 @@ impl Core {
         let was_ready = state.ready();
         for (order, result) in results {
             state.failed += u64::from(result.error.is_some());
-            self.bytes.fetch_add(result.size(), SeqCst);
             if !self.config.ordered {
                 state.results.push_back(Some(result));
                 continue;
@@ -558,6 +563,7 @@ impl Stream {
             userdata,
             order,
             attempts: 0,
+            repeats: 0,
             began: None,
             stream: Some(Arc::clone(core)),
         });
@@ -690,6 +696,8 @@ impl std::fmt::Debug for Stream {
 impl Drop for Stream {
     fn drop(&mut self) {
         self.cancel();
+        // The shards may hold the core a moment longer; the descriptor is the caller's to miss.
+        self.core.state().event = None;
         let id = self.core.id;
         self.core.common.broadcast(|| Message::Close(id));
     }

@@ -13,31 +13,36 @@ const CURLE_WEIRD_SERVER_REPLY: code::CURLcode = 8;
 const CURLE_PROXY: code::CURLcode = 97;
 const CURLE_TOO_LARGE: code::CURLcode = 100;
 
-/// How far a transfer had come when it failed.
-pub(super) struct Circumstances {
+/// How far a transfer had come when it failed, and by what way.
+pub(super) struct Circumstances<'a> {
     /// The system's last error on the connection; 0: none.
     pub errno: i32,
     /// Whether a connection stood, TLS included.
     pub connected: bool,
-    /// Whether a byte of the answer had come.
+    /// Whether the head of the answer had begun.
     pub answered: bool,
     /// The peer's address as text, if one was tried.
-    pub peer: Option<String>,
-    /// Whether a proxy is between us and the server.
-    pub proxied: bool,
+    pub peer: Option<&'a str>,
+    /// The proxy between us and the server.
+    pub proxy: Option<&'a str>,
+    /// The interface to connect from.
+    pub interface: Option<&'a str>,
     pub took: Duration,
 }
 
 /// The failure behind a curl error on a URL.
-pub(super) fn failure(url: &str, error: &curl::Error, how: &Circumstances) -> Failure {
+pub(super) fn failure(url: &str, error: &curl::Error, how: &Circumstances<'_>) -> Failure {
     let kind = classify(error.code(), how);
-    let mut message = format!(
-        "{}: {}",
-        shown(url),
-        error.extra_description().unwrap_or(error.description())
-    );
-    if let Some(peer) = &how.peer {
+    let words = error.extra_description().unwrap_or(error.description());
+    let mut message = format!("{}: {words}", shown(url));
+    if let Some(peer) = how.peer {
         message.push_str(&format!(" (address {peer})"));
+    }
+    if let Some(proxy) = how.proxy {
+        message.push_str(&format!(" (proxy {})", shown(proxy)));
+    }
+    if let Some(interface) = how.interface {
+        message.push_str(&format!(" (interface {interface})"));
     }
     // Elsewhere the errno may be left over from an address tried before.
     let is_of_socket = matches!(
@@ -51,16 +56,15 @@ pub(super) fn failure(url: &str, error: &curl::Error, how: &Circumstances) -> Fa
     Failure::new(kind, message)
 }
 
-fn classify(curl: code::CURLcode, how: &Circumstances) -> ErrorCode {
+fn classify(curl: code::CURLcode, how: &Circumstances<'_>) -> ErrorCode {
+    let proxied = how.proxy.is_some();
     match curl {
-        code::CURLE_URL_MALFORMAT | code::CURLE_UNSUPPORTED_PROTOCOL if !how.connected => {
-            ErrorCode::InvalidUrl
-        }
+        code::CURLE_URL_MALFORMAT => ErrorCode::InvalidUrl,
         code::CURLE_COULDNT_RESOLVE_HOST => ErrorCode::NameResolutionFailure,
         code::CURLE_COULDNT_RESOLVE_PROXY | CURLE_PROXY => ErrorCode::ProxyError,
         code::CURLE_OPERATION_TIMEDOUT if !how.connected => ErrorCode::ConnectTimeout,
         code::CURLE_OPERATION_TIMEDOUT => ErrorCode::Timeout,
-        code::CURLE_COULDNT_CONNECT if how.proxied => ErrorCode::ProxyError,
+        code::CURLE_COULDNT_CONNECT if proxied => ErrorCode::ProxyError,
         code::CURLE_COULDNT_CONNECT | code::CURLE_INTERFACE_FAILED => match how.errno {
             libc::ECONNREFUSED => ErrorCode::ConnectionRefused,
             libc::ECONNRESET | libc::ECONNABORTED => ErrorCode::ConnectionAborted,
@@ -78,7 +82,7 @@ fn classify(curl: code::CURLcode, how: &Circumstances) -> ErrorCode {
             libc::ECONNRESET | libc::ECONNABORTED => ErrorCode::ConnectionAborted,
             libc::ETIMEDOUT => ErrorCode::ReadTimeout,
             // A CONNECT that the proxy refused comes as this before there is a connection.
-            _ if how.proxied && !how.connected => ErrorCode::ProxyError,
+            _ if proxied && !how.connected => ErrorCode::ProxyError,
             0 if how.answered => ErrorCode::ProtocolError,
             _ => ErrorCode::ReceiveError,
         },

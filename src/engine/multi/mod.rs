@@ -18,17 +18,17 @@ use std::time::{Duration, Instant};
 use curl::multi::{Easy2Handle, Events};
 use polling::Poller;
 use slab::Slab;
-use url::{Host, Url};
+use url::Url;
 
 use super::{Exchange, Hop, Names, Receive};
 use crate::address::shown;
 use crate::error::{ErrorCode, Failure};
 use crate::job::Timings;
-use crate::options::Options;
 use sockets::{Interest, Sockets};
 use transfer::{Handle, Transfer};
 
 mod codes;
+mod route;
 mod sockets;
 mod transfer;
 
@@ -169,13 +169,13 @@ impl<R: Receive> Multi<R> {
     pub async fn perform(&self, hop: Hop<'_>, receiver: R) -> Exchange<R> {
         let mut name_lookup = Duration::ZERO;
         let mut pins = None;
-        if let Some((host, port)) = name_to_look_up(hop.url, hop.options) {
+        if let Some((host, port)) = route::name_to_look_up(hop.url, hop.options) {
             let began = Instant::now();
             let patience = hop.options.connect_timeout.min(hop.time_left);
             let answer = self.names.lookup(host, patience).await;
             name_lookup = began.elapsed();
             match answer {
-                Ok(addresses) => pins = Some(pin(host, port, &addresses)),
+                Ok(addresses) => pins = Some(route::pin(host, port, &addresses)),
                 Err(failure) => {
                     let failure = Failure {
                         message: format!("{}: {}", shown(hop.url.as_str()), failure.message),
@@ -348,6 +348,7 @@ impl<R> Exchange<R> {
                 ..Timings::default()
             },
             failure: Some(failure),
+            stale: false,
         }
     }
 }
@@ -377,12 +378,10 @@ impl<R: Receive> Future for Finished<'_, R> {
         self.key = None;
         let (mut handle, outcome) = self.engine.take(key);
         let error = outcome.and_then(Result::err);
-        let (mut timings, took) = timings(&handle.easy);
+        let (mut timings, took) = handle.timings();
         timings.name_lookup += self.name_lookup;
-        let stopped = handle.easy.get_ref().stopped;
-        let failure = error
-            .filter(|_| !stopped)
-            .map(|error| codes::failure(self.url.as_str(), &error, &handle.circumstances(took)));
+        let failure = handle.failure(self.url, error, took);
+        let stale = handle.is_stale();
         let transfer = handle.easy.get_mut();
         let exchange = Exchange {
             receiver: transfer.receiver.take().expect("given at the start"),
@@ -390,6 +389,7 @@ impl<R: Receive> Future for Finished<'_, R> {
             headers: std::mem::take(&mut transfer.headers),
             timings,
             failure,
+            stale,
         };
         self.engine.recycle(handle);
         Poll::Ready(exchange)
@@ -405,125 +405,6 @@ impl<R: Receive> Drop for Finished<'_, R> {
     }
 }
 
-/// Where a transfer's time went, and all of it. curl counts each phase from the transfer's start,
-/// and gives 0 for those a reused connection skipped.
-fn timings<R>(easy: &curl::easy::Easy2<Transfer<R>>) -> (Timings, Duration) {
-    let at = |time: Result<Duration, curl::Error>| time.unwrap_or_default();
-    let total = at(easy.total_time());
-    let looked_up = at(easy.namelookup_time());
-    let connected = at(easy.connect_time()).max(looked_up);
-    let secured = at(easy.appconnect_time()).max(connected);
-    let answered = match at(easy.starttransfer_time()) {
-        Duration::ZERO => total,
-        time => time,
-    };
-    let timings = Timings {
-        name_lookup: looked_up,
-        connect: connected - looked_up,
-        tls: secured - connected,
-        wait: answered.saturating_sub(secured),
-        receive: total.saturating_sub(answered),
-    };
-    (timings, total)
-}
-
 fn left(until: Instant) -> Duration {
     until.saturating_duration_since(Instant::now())
-}
-
-/// The host and port whose name must be looked up before curl can connect, if any.
-fn name_to_look_up<'a>(url: &'a Url, options: &'a Options) -> Option<(&'a str, u16)> {
-    if options.proxy.is_some() {
-        // The proxy looks it up; the proxy's own name is left to curl.
-        return None;
-    }
-    let (host, port) = (url.host_str()?, url.port_or_known_default()?);
-    let redirected = options
-        .connect_to
-        .iter()
-        .find_map(|entry| connect_to(entry, host, port));
-    let (host, port) = match redirected {
-        Some(target) => target,
-        None => match url.host()? {
-            Host::Domain(_) => (host, port),
-            Host::Ipv4(_) | Host::Ipv6(_) => return None,
-        },
-    };
-    let is_address = host.starts_with('[') || host.parse::<std::net::IpAddr>().is_ok();
-    // RFC 6761, section 6.3: curl connects these to the loopback addresses without asking.
-    let is_local = host == "localhost" || host.ends_with(".localhost");
-    let given = |entry: &String| {
-        let entry = entry.trim_start_matches('+');
-        entry
-            .strip_prefix(host)
-            .and_then(|rest| rest.strip_prefix(':'))
-            .and_then(|rest| rest.split_once(':'))
-            .is_some_and(|(number, _)| number.parse() == Ok(port))
-    };
-    (!is_address && !is_local && !options.dns.iter().any(given)).then_some((host, port))
-}
-
-/// Where a `HOST:PORT:CONNECT-TO-HOST:CONNECT-TO-PORT` entry leads a host and port, if it is
-/// about them.
-fn connect_to<'a>(entry: &'a str, host: &'a str, port: u16) -> Option<(&'a str, u16)> {
-    let (from_host, rest) = split_host(entry)?;
-    let (from_port, rest) = rest.split_once(':')?;
-    let (to_host, to_port) = split_host(rest)?;
-    let about = (from_host.is_empty() || from_host.eq_ignore_ascii_case(host))
-        && (from_port.is_empty() || from_port.parse() == Ok(port));
-    about.then(|| {
-        let to_host = if to_host.is_empty() { host } else { to_host };
-        (to_host, to_port.parse().unwrap_or(port))
-    })
-}
-
-/// Splits a host, in brackets if it is an IPv6 address, from what follows its colon.
-fn split_host(text: &str) -> Option<(&str, &str)> {
-    match text.find(']').filter(|_| text.starts_with('[')) {
-        Some(end) => Some((&text[..=end], text[end + 1..].strip_prefix(':')?)),
-        None => text.split_once(':'),
-    }
-}
-
-/// An entry for curl's --resolve that ages as one of curl's own look-ups would.
-fn pin(host: &str, port: u16, addresses: &[std::net::IpAddr]) -> String {
-    let addresses: Vec<String> = addresses
-        .iter()
-        .map(|address| address.to_string())
-        .collect();
-    format!("+{host}:{port}:{}", addresses.join(","))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_that_need_a_look_up() {
-        let options = Options {
-            connect_to: vec![
-                "a.test:80:127.0.0.1:8080".into(),
-                "b.test::c.test:".into(),
-                ":8443:[::1]:443".into(),
-            ],
-            dns: vec!["d.test:80:127.0.0.1".into()],
-            ..Options::default()
-        };
-        for (url, expected) in [
-            ("http://a.test/", None),
-            ("http://a.test:81/", Some(("a.test", 81))),
-            ("http://b.test/", Some(("c.test", 80))),
-            ("https://c.test/", Some(("c.test", 443))),
-            ("https://c.test:8443/", None),
-            ("http://d.test/", None),
-            ("https://d.test/", Some(("d.test", 443))),
-            ("http://127.0.0.1/", None),
-            ("http://[::1]/", None),
-            ("http://localhost/", None),
-            ("http://www.localhost/", None),
-        ] {
-            let url = Url::parse(url).unwrap();
-            assert_eq!(name_to_look_up(&url, &options), expected, "{url}");
-        }
-    }
 }

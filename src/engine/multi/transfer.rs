@@ -1,8 +1,9 @@
 //! One transfer on a curl easy handle: setting it up, and taking in what arrives.
 
-use std::ffi::{c_int, c_void};
+use std::ffi::{c_char, c_int, c_void};
 use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,15 +11,24 @@ use curl::easy::{Easy2, Handler, HttpVersion as CurlVersion, List, ReadError, Wr
 use curl_sys::CURLoption;
 use once_cell::sync::OnceCell;
 use socket2::Socket;
+use url::Url;
 
 use super::Shared;
-use super::codes::Circumstances;
+use super::codes::{self, Circumstances};
 use super::sockets::Sockets;
+use crate::address::shown;
 use crate::engine::{Flow, Hop, Receive};
+use crate::error::{ErrorCode, Failure};
 use crate::headers::Headers;
+use crate::job::Timings;
 use crate::options::{HttpVersion, Options};
 
-/// Not in curl-sys. A proxy's answer to CONNECT is none of the server's.
+// Not in curl-sys.
+const CURLOPT_PREREQFUNCTION: CURLoption = curl_sys::CURLOPTTYPE_FUNCTIONPOINT + 312;
+const CURLOPT_PREREQDATA: CURLoption = curl_sys::CURLOPTTYPE_OBJECTPOINT + 313;
+const PREREQ_OK: c_int = 0;
+const PREREQ_ABORT: c_int = 1;
+/// A proxy's answer to CONNECT is none of the server's.
 const CURLOPT_SUPPRESS_CONNECT_HEADERS: CURLoption = curl_sys::CURLOPTTYPE_LONG + 265;
 
 /// Sent unless the options have a `User-Agent`: a polite client says who it is.
@@ -34,7 +44,13 @@ pub(super) struct Transfer<R> {
     /// The head is over: what still comes as a header is a trailer, which nobody asked for.
     body_began: bool,
     /// The receiver wanted no more, so curl's error about it is none.
-    pub stopped: bool,
+    stopped: bool,
+    /// The status line that none can be made of.
+    malformed: Option<String>,
+    /// Whether it opened a connection, rather than reuse one.
+    opened: bool,
+    /// How often curl was about to send the request.
+    sends: Arc<AtomicU32>,
 }
 
 impl<R: Receive> Transfer<R> {
@@ -55,7 +71,13 @@ impl<R: Receive> Handler for Transfer<R> {
         if line.starts_with(b"HTTP/") {
             // Each answer starts anew: interim ones (1xx) come before the one that counts.
             self.headers.clear();
-            self.status = status_of(line);
+            match status_of(line) {
+                Some(status) => self.status = status,
+                None => {
+                    self.malformed = Some(String::from_utf8_lossy(line.trim_ascii()).into());
+                    return false;
+                }
+            }
         } else if line.trim_ascii().is_empty() {
             if self.status >= 200 && self.begin_body() == Flow::Stop {
                 self.stopped = true;
@@ -91,16 +113,16 @@ impl<R: Receive> Handler for Transfer<R> {
         let socket = Socket::new(family.into(), kind.into(), Some(protocol.into())).ok()?;
         let fd = socket.into_raw_fd();
         self.shared.opened(fd);
+        self.opened = true;
         Some(fd)
     }
 }
 
-fn status_of(line: &[u8]) -> u16 {
-    line.split(|&byte| byte == b' ')
-        .nth(1)
-        .and_then(|code| std::str::from_utf8(code.trim_ascii()).ok())
-        .and_then(|code| code.parse().ok())
-        .unwrap_or(0)
+/// The status of a status line (RFC 9112, section 4): three digits.
+fn status_of(line: &[u8]) -> Option<u16> {
+    let code = line.split(|&byte| byte == b' ').nth(1)?.trim_ascii();
+    let code: u16 = std::str::from_utf8(code).ok()?.parse().ok()?;
+    (100..1000).contains(&code).then_some(code)
 }
 
 /// Everything set on a handle that the next hop may well share.
@@ -136,6 +158,8 @@ pub(super) struct Settings {
     connect_timeout: Duration,
     /// Whether addresses are set that were looked up for one host.
     pinned: bool,
+    /// Whether the hop is to an https URL.
+    secure: bool,
 }
 
 impl Settings {
@@ -145,6 +169,7 @@ impl Settings {
             timeout: Duration::ZERO,
             connect_timeout: Duration::ZERO,
             pinned: false,
+            secure: false,
         }
     }
 }
@@ -164,6 +189,9 @@ impl<R: Receive> Handle<R> {
             status: 0,
             body_began: false,
             stopped: false,
+            malformed: None,
+            opened: false,
+            sends: Arc::default(),
         });
         let mut handle = Self::join(easy, Settings::of(hop));
         handle.configure()?;
@@ -179,30 +207,97 @@ impl<R: Receive> Handle<R> {
         Self { easy, settings }
     }
 
-    /// What there is to know about a transfer that failed after that time.
-    pub fn circumstances(&self, took: Duration) -> Circumstances {
-        let url_is_secure = self
-            .easy
-            .appconnect_time()
-            .is_ok_and(|time| !time.is_zero());
-        let connected = self
-            .easy
-            .pretransfer_time()
-            .is_ok_and(|time| !time.is_zero());
-        Circumstances {
-            errno: self.easy.os_errno().unwrap_or(0),
-            connected: connected || url_is_secure,
-            answered: self.easy.get_ref().status != 0,
-            peer: self
-                .easy
-                .primary_ip()
-                .ok()
-                .flatten()
-                .filter(|ip| !ip.is_empty())
-                .map(str::to_owned),
-            proxied: self.settings.profile.options.proxy.is_some(),
-            took,
+    /// Where the transfer's time went, and all of it. curl counts each phase from the transfer's
+    /// start, and gives 0 for those that were not reached or that a reused connection skipped.
+    pub fn timings(&self) -> (Timings, Duration) {
+        let at = |time: Result<Duration, curl::Error>| time.unwrap_or_default();
+        let total = at(self.easy.total_time());
+        let looked_up = at(self.easy.namelookup_time()).min(total);
+        let mut connected = at(self.easy.connect_time()).max(looked_up);
+        let mut secured = at(self.easy.appconnect_time()).max(connected);
+        if !self.is_connected() {
+            // The phase it failed in took the rest.
+            secured = total;
+            if connected == looked_up {
+                connected = total;
+            }
         }
+        let answered = match at(self.easy.starttransfer_time()) {
+            Duration::ZERO => total,
+            time => time.max(secured),
+        };
+        let timings = Timings {
+            name_lookup: looked_up,
+            connect: connected - looked_up,
+            tls: secured - connected,
+            wait: answered.saturating_sub(secured),
+            receive: total.saturating_sub(answered),
+        };
+        (timings, total)
+    }
+
+    /// Whether the connection turned out to be gone when the request was on it, so that curl would
+    /// have sent it once more, at once. It was kept from that: when to ask a server again is not
+    /// the engine's to decide.
+    pub fn is_stale(&self) -> bool {
+        self.easy.get_ref().sends.load(Relaxed) > 1
+    }
+
+    /// Whether a connection stood, TLS included.
+    fn is_connected(&self) -> bool {
+        let done = match self.settings.secure {
+            true => self.easy.appconnect_time(),
+            false => self.easy.connect_time(),
+        };
+        !self.easy.get_ref().opened || done.is_ok_and(|time| !time.is_zero())
+    }
+
+    /// Why the transfer is not whole, if it is not; it took that long.
+    pub fn failure(
+        &self,
+        url: &Url,
+        error: Option<curl::Error>,
+        took: Duration,
+    ) -> Option<Failure> {
+        let transfer = self.easy.get_ref();
+        let options = &self.settings.profile.options;
+        let protocol = |code, what: &str| {
+            Some(Failure::new(
+                code,
+                format!("{}: {what}", shown(url.as_str())),
+            ))
+        };
+        if let Some(line) = &transfer.malformed {
+            return protocol(
+                ErrorCode::ProtocolError,
+                &format!("the answer starts with {line:?}, which is no status line"),
+            );
+        }
+        // Only proxies ask for this (RFC 9110, section 15.5.8).
+        if error.is_none() && transfer.status == 407 && options.proxy.is_some() {
+            return protocol(
+                ErrorCode::ProxyError,
+                "the proxy asks for credentials (status 407)",
+            );
+        }
+        if self.is_stale() {
+            return protocol(
+                ErrorCode::ConnectionAborted,
+                "the kept connection was closed before an answer came",
+            );
+        }
+        let error = error.filter(|_| !transfer.stopped)?;
+        let peer = self.easy.primary_ip().ok().flatten();
+        let circumstances = Circumstances {
+            errno: self.easy.os_errno().unwrap_or(0),
+            connected: self.is_connected(),
+            answered: transfer.status != 0,
+            peer: peer.filter(|ip| !ip.is_empty()),
+            proxy: options.proxy.as_deref(),
+            interface: options.interface.as_deref(),
+            took,
+        };
+        Some(codes::failure(url.as_str(), &error, &circumstances))
     }
 
     /// Makes the handle ready for a hop. `pins`: addresses for its host, as in curl's --resolve.
@@ -221,6 +316,9 @@ impl<R: Receive> Handle<R> {
                 transfer.status = 0;
                 transfer.body_began = false;
                 transfer.stopped = false;
+                transfer.malformed = None;
+                transfer.opened = false;
+                transfer.sends.store(0, Relaxed);
                 Ok(())
             }
             Err(error) => Err((receiver, error)),
@@ -255,6 +353,7 @@ impl<R: Receive> Handle<R> {
             self.easy.resolve(list)?;
             self.settings.pinned = pins.is_some();
         }
+        self.settings.secure = hop.url.scheme() == "https";
         self.easy.url(hop.url.as_str())
     }
 
@@ -270,6 +369,7 @@ impl<R: Receive> Handle<R> {
 
         let sockets: *const Mutex<Sockets> = &easy.get_ref().shared.sockets;
         set_close_socket(easy, sockets)?;
+        set_before_send(easy, Arc::as_ptr(&easy.get_ref().sends))?;
         set_long(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)?;
         // The URL standard has taken the dots out already.
         easy.path_as_is(true)?;
@@ -286,7 +386,7 @@ impl<R: Receive> Handle<R> {
             None if method == "HEAD" => easy.nobody(true)?,
             None => easy.custom_request(method)?,
         }
-        easy.http_headers(headers(options, *home, bytes.is_some() || always)?)?;
+        easy.http_headers(headers(options, *home, *body, bytes.is_some() || always)?)?;
         if !given(options, "user-agent") {
             easy.useragent(USER_AGENT)?;
         }
@@ -348,8 +448,9 @@ fn given(options: &Options, name: &str) -> bool {
         .any(|(other, _)| other.eq_ignore_ascii_case(name))
 }
 
-/// The header lines to send, in curl's syntax.
-fn headers(options: &Options, home: bool, body: bool) -> Result<List, curl::Error> {
+/// The header lines to send, in curl's syntax. `home` and `kept` are the hop's: whether this is the
+/// origin the caller meant, and still the body; `body`: whether one is sent.
+fn headers(options: &Options, home: bool, kept: bool, body: bool) -> Result<List, curl::Error> {
     let mut list = List::new();
     if options.compressed && !given(options, "accept-encoding") {
         list.append("Accept-Encoding: gzip, deflate, br, zstd")?;
@@ -361,10 +462,16 @@ fn headers(options: &Options, home: bool, body: bool) -> Result<List, curl::Erro
         }
     }
     for (name, value) in &options.headers {
-        let private = ["authorization", "cookie", "host", "proxy-authorization"]
-            .iter()
-            .any(|private| name.eq_ignore_ascii_case(private));
-        if private && !home {
+        let is = |names: &[&str]| names.iter().any(|other| name.eq_ignore_ascii_case(other));
+        let private = is(&["authorization", "cookie", "host", "proxy-authorization"]);
+        // The Fetch standard drops these with the body they are about (HTTP-redirect fetch).
+        let about_body = is(&[
+            "content-encoding",
+            "content-language",
+            "content-location",
+            "content-type",
+        ]);
+        if private && !home || about_body && !kept {
             continue;
         }
         match value.is_empty() {
@@ -398,6 +505,40 @@ fn set_long<H>(easy: &Easy2<H>, option: CURLoption, value: i64) -> Result<(), cu
 fn set_null<H>(easy: &Easy2<H>, option: CURLoption) -> Result<(), curl::Error> {
     // SAFETY: the handle is live; the option takes a pointer, NULL for none.
     check(unsafe { curl_sys::curl_easy_setopt(easy.raw(), option, std::ptr::null::<c_void>()) })
+}
+
+/// Lets curl send a request once a transfer. Left alone, it repeats one at once when a connection
+/// it had kept turns out to be closed. `sends` must outlive the handle's use.
+fn set_before_send<H>(easy: &Easy2<H>, sends: *const AtomicU32) -> Result<(), curl::Error> {
+    type Function = extern "C" fn(*mut c_void, *mut c_char, *mut c_char, c_int, c_int) -> c_int;
+    extern "C" fn count(
+        sends: *mut c_void,
+        _: *mut c_char,
+        _: *mut c_char,
+        _: c_int,
+        _: c_int,
+    ) -> c_int {
+        // SAFETY: the handle that curl runs owns the counter.
+        let sends = unsafe { &*sends.cast::<AtomicU32>() };
+        match sends.fetch_add(1, Relaxed) {
+            0 => PREREQ_OK,
+            _ => PREREQ_ABORT,
+        }
+    }
+    let function: Function = count;
+    // SAFETY: the handle is live, and the options take a function of this type and a pointer.
+    unsafe {
+        check(curl_sys::curl_easy_setopt(
+            easy.raw(),
+            CURLOPT_PREREQFUNCTION,
+            function,
+        ))?;
+        check(curl_sys::curl_easy_setopt(
+            easy.raw(),
+            CURLOPT_PREREQDATA,
+            sends.cast::<c_void>(),
+        ))
+    }
 }
 
 /// Has curl tell us of each socket it closes, at the end of the multi handle at the latest:
