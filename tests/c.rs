@@ -76,7 +76,11 @@ fn compile(source: &str) -> PathBuf {
             .arg("-L")
             .arg(&folder)
             .arg("-lrouet")
-            .arg(format!("-Wl,-rpath,{}", folder.display())),
+            // As DT_RPATH, which comes before cargo's LD_LIBRARY_PATH: that may have an older one.
+            .arg(format!(
+                "-Wl,--disable-new-dtags,-rpath,{}",
+                folder.display()
+            )),
         0,
     );
     program

@@ -28,7 +28,11 @@ fn run_c(name: &str, source: &str, arguments: &[String]) -> Output {
         .arg("-L")
         .arg(libraries)
         .arg("-lrouet")
-        .arg(format!("-Wl,-rpath,{}", libraries.display()))
+        // As DT_RPATH, which comes before cargo's LD_LIBRARY_PATH: that may have an older one.
+        .arg(format!(
+            "-Wl,--disable-new-dtags,-rpath,{}",
+            libraries.display()
+        ))
         .arg("-o")
         .arg(&file)
         .output()
