@@ -6,6 +6,9 @@ RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
 # rustup's cargo may be in no other place.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
+# As .cargo/config.toml says, which does not reach past CFLAGS of the environment.
+export CFLAGS := $(strip $(filter-out -DHAVE_POLL,$(CFLAGS)) -DHAVE_POLL)
+
 # The examples find the library beside themselves.
 EXAMPLE = $(CC) -std=c11 -O2 -Wall -Wextra -pedantic -Iinclude $< -o $@ \
 	-L$(RELEASE) -lrouet -Wl,-rpath,'$$ORIGIN'

@@ -1,8 +1,29 @@
-//! Writes `include/rouet.h` from `src/ffi` when it differs from what is there.
+//! Writes `include/rouet.h` from `src/ffi` when it differs from what is there, and looks at how
+//! curl was built.
 
 use std::{env, fs, path::PathBuf};
 
 fn main() {
+    look_at_curl();
+    write_header();
+}
+
+/// Says when curl was built without poll(): see `.cargo/config.toml`, which crates that depend on
+/// this one do not inherit.
+fn look_at_curl() {
+    println!("cargo::rerun-if-env-changed=CFLAGS");
+    let told = env::vars().any(|(name, value)| {
+        (name.starts_with("CFLAGS") || name == "TARGET_CFLAGS") && value.contains("-DHAVE_POLL")
+    });
+    if !told && env::var("CARGO_CFG_UNIX").is_ok() {
+        println!(
+            "cargo::warning=libcurl is built without poll(): connections fail once the process \
+             has 1024 descriptors open. Set CFLAGS=-DHAVE_POLL and build anew."
+        );
+    }
+}
+
+fn write_header() {
     println!("cargo::rerun-if-changed=src/ffi");
     println!("cargo::rerun-if-changed=cbindgen.toml");
     println!("cargo::rerun-if-changed=include/rouet.h");

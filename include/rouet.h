@@ -216,8 +216,9 @@ typedef struct pool_config_t {
   // Of the stream: 1: a job without URL gives a result without URL, error and answer.
   // Default 0: it is POOL_INVALID_ARGUMENT.
   int32_t passthrough;
-  // Of the stream: jobs held and not started, and again jobs started whose results were not
-  // taken; at least 1. Default 1024. An ordered stream has this many jobs outstanding in all.
+  // Of the stream: jobs held and not started, those that wait for a retry included, and again
+  // jobs started whose results were not taken, so it also bounds the stream's transfers at
+  // once; at least 1. Default 1024. An ordered stream has this many jobs outstanding in all.
   size_t buffer_size;
   // Of the stream: bytes of results not taken, beyond which no more jobs are started; at
   // least 1. Default 256 MiB.

@@ -52,6 +52,29 @@ fn requests_of_a_group_are_spaced() {
 }
 
 #[test]
+fn a_request_that_met_a_closed_connection_waits_its_turn_to_be_made_again() {
+    // Each connection's second request is dropped without an answer: any client makes it again,
+    // and curl left alone would do so at once.
+    let faults = faults();
+    let path = "/keep-then-drop";
+    let stream = stream(&pool(ms(100), 1));
+    let results = run(&stream, (0..4).map(|_| Job::request(faults.url(path))));
+    for result in &results {
+        assert_eq!(
+            (code(result), result.attempts),
+            ("", 1),
+            "{}",
+            message(result)
+        );
+    }
+    let times = faults.times(path);
+    assert!(times.len() > 4, "none was dropped");
+    for pair in times.windows(2) {
+        assert!(pair[1] - pair[0] >= ms(100), "{times:?}");
+    }
+}
+
+#[test]
 fn the_throttle_counts_from_the_end_of_a_slow_answer() {
     let site = site();
     let stream = stream_to(&pool(ms(100), 1), &site);

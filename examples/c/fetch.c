@@ -194,6 +194,8 @@ static int parse(int argc, char **argv, struct settings *settings) {
   options->headers = settings->headers;
   options->connect_to = settings->connect_to;
   config->options = options;
+  /* What is under way counts as buffered. */
+  if (config->buffer_size < config->max_workers) config->buffer_size = config->max_workers;
   return FINE;
 }
 

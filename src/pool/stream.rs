@@ -26,8 +26,8 @@ use crate::schedule::{Gate, StreamId};
 #[derive(Clone, Debug)]
 pub struct StreamConfig {
     /// Jobs held and not started, those that wait for a retry included, and again jobs started
-    /// whose results were not taken; at least 1. An ordered stream has this many jobs outstanding
-    /// in all. Default 1024.
+    /// whose results were not taken, so it also bounds the stream's transfers at once; at least 1.
+    /// An ordered stream has this many jobs outstanding in all. Default 1024.
     pub buffer_size: usize,
     /// Bytes of results not taken, beyond which no more jobs are started; at least 1. Default
     /// 256 MiB.
