@@ -62,7 +62,7 @@ fn a_request_that_met_a_closed_connection_waits_its_turn_to_be_made_again() {
     for result in &results {
         assert_eq!(
             (code(result), result.attempts),
-            ("", 1),
+            ("ok", 1),
             "{}",
             message(result)
         );
