@@ -39,9 +39,10 @@ test: ## everything that is tested, after the tools for it are there
 	scripts/exports $(RELEASE)/librouet.so
 	scripts/test
 
-lint: ## formatting, clippy, and the header as the sources have it
+lint: ## formatting, clippy, documentation, and the header as the sources have it
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --package rouet
 	git diff --exit-code include/rouet.h
 
 clean: ## what was built

@@ -166,7 +166,8 @@ typedef struct pool_options_t {
   const char *const *connect_to;
   // The number of connect_to entries, 10,000 at most. Default 0.
   size_t connect_to_count;
-  // "HOST:PORT:ADDRESS[,ADDRESS]", as in curl's --resolve: use these addresses.
+  // "HOST:PORT:ADDRESS", or several addresses with commas between, as in curl's --resolve: use
+  // these.
   const char *const *dns;
   // The number of dns entries, 10,000 at most. Default 0.
   size_t dns_count;

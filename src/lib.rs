@@ -43,6 +43,7 @@ mod engine;
 mod error;
 mod fetch;
 #[expect(nonstandard_style, reason = "the names are those that C sees")]
+#[doc(hidden)]
 pub mod ffi;
 mod headers;
 mod job;

@@ -77,7 +77,8 @@ pub struct pool_options_t {
     pub connect_to: *const *const c_char,
     /// The number of connect_to entries, 10,000 at most. Default 0.
     pub connect_to_count: usize,
-    /// "HOST:PORT:ADDRESS[,ADDRESS]", as in curl's --resolve: use these addresses.
+    /// "HOST:PORT:ADDRESS", or several addresses with commas between, as in curl's --resolve: use
+    /// these.
     pub dns: *const *const c_char,
     /// The number of dns entries, 10,000 at most. Default 0.
     pub dns_count: usize,
