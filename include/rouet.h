@@ -373,8 +373,8 @@ const char *pool_status_name(int32_t status);
 
 // What was wrong with the last call of this thread that returned POOL_CLOSED,
 // POOL_INVALID_ARGUMENT, POOL_OUT_OF_RESOURCES or POOL_INTERNAL_ERROR: a sentence that names the
-// field at fault; "" before the first. Yours to read until this thread's next failing call.
-// Never fails.
+// field at fault; "" before the first. The same address each time, for this thread to read until
+// it ends; the next failing call writes over it. Never fails.
 const char *pool_last_error(void);
 
 // Writes the defaults into `options`; `struct_size` is `sizeof(pool_options_t)`.

@@ -4,8 +4,8 @@
 //! `pool`. The types and functions bear the names that C sees, because `include/rouet.h` is
 //! generated from them.
 
-use std::cell::RefCell;
-use std::ffi::{CStr, CString, c_char};
+use std::cell::Cell;
+use std::ffi::{CStr, c_char};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::error::Error;
@@ -72,25 +72,33 @@ pub extern "C" fn pool_status_name(status: i32) -> *const c_char {
         .as_ptr()
 }
 
+/// The bytes kept of a thread's last message, its NUL included.
+const MESSAGE_SIZE: usize = 1024;
+
 thread_local! {
-    static LAST_ERROR: RefCell<CString> = RefCell::default();
+    // In place rather than on the heap: its address stays, so that a pointer taken before a call
+    // in the same expression reads that call's message.
+    static LAST_ERROR: Cell<[u8; MESSAGE_SIZE]> = const { Cell::new([0; MESSAGE_SIZE]) };
 }
 
 /// What was wrong with the last call of this thread that returned POOL_CLOSED,
 /// POOL_INVALID_ARGUMENT, POOL_OUT_OF_RESOURCES or POOL_INTERNAL_ERROR: a sentence that names the
-/// field at fault; "" before the first. Yours to read until this thread's next failing call.
-/// Never fails.
+/// field at fault; "" before the first. The same address each time, for this thread to read until
+/// it ends; the next failing call writes over it. Never fails.
 #[unsafe(no_mangle)]
 pub extern "C" fn pool_last_error() -> *const c_char {
-    LAST_ERROR
-        .try_with(|last| last.borrow().as_ptr())
-        .unwrap_or(c"".as_ptr())
+    LAST_ERROR.with(|last| last.as_ptr().cast())
 }
 
 fn set_last_error(message: &str) {
-    let text = CString::new(message.replace('\0', "\u{fffd}")).unwrap_or_default();
-    // The thread may be past its thread-locals; then nobody can ask either.
-    let _ = LAST_ERROR.try_with(|last| last.replace(text));
+    let mut text = [0; MESSAGE_SIZE];
+    // At a character's boundary, and with room for the NUL.
+    let end = message.floor_char_boundary(MESSAGE_SIZE - 1);
+    for (to, from) in text.iter_mut().zip(message[..end].bytes()) {
+        // A NUL would end it.
+        *to = if from == 0 { b'?' } else { from };
+    }
+    LAST_ERROR.set(text);
 }
 
 /// The status of an outcome; leaves a failure's sentence for `pool_last_error`. No panic gets by.
