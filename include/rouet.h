@@ -159,7 +159,7 @@ typedef struct pool_options_t {
   // A PEM file of the certificate authorities to trust; NULL (default): the system's.
   const char *ca_file;
   // http://, https://, socks5:// or socks5h://, with credentials if it needs them; NULL
-  // (default): none. The environment's http_proxy is not looked at.
+  // (default): none. The environment's http_proxy and no_proxy are not looked at.
   const char *proxy;
   // "HOST:PORT:CONNECT-TO-HOST:CONNECT-TO-PORT", as in curl: connect there instead. An empty
   // HOST or PORT matches any.
@@ -167,7 +167,8 @@ typedef struct pool_options_t {
   // The number of connect_to entries, 10,000 at most. Default 0.
   size_t connect_to_count;
   // "HOST:PORT:ADDRESS", or several addresses with commas between, as in curl's --resolve: use
-  // these.
+  // these. Jobs of one pool share connections by host and port: do not give one host different
+  // addresses in one pool.
   const char *const *dns;
   // The number of dns entries, 10,000 at most. Default 0.
   size_t dns_count;

@@ -56,7 +56,6 @@ pub(crate) struct Exchange<R> {
     pub timings: Timings,
     /// Why the exchange is not whole. A receiver that stopped it is no failure.
     pub failure: Option<Failure>,
-    /// The failure is that of a kept connection which had been closed: the request may be sent
-    /// anew, as RFC 9110, section 9.2.2 has clients do.
+    /// The failure is that of a kept connection which had been closed before an answer came.
     pub stale: bool,
 }

@@ -34,7 +34,8 @@ pub(crate) struct Attempt {
     pub stack: Vec<StackEntry>,
     pub body: Vec<u8>,
     pub timings: Timings,
-    /// A kept connection had been closed: the attempt does not count.
+    /// A kept connection had been closed, and the request is one that may be sent anew of the
+    /// client's own accord (RFC 9110, section 9.2.2): the attempt does not count.
     pub stale: bool,
 }
 
@@ -145,7 +146,7 @@ impl<'a> Chain<'a> {
         let mut attempt = Attempt {
             status,
             headers,
-            stale,
+            stale: stale && is_idempotent(&self.method),
             ..Attempt::default()
         };
         let outcome = match failure {
@@ -219,6 +220,14 @@ impl<'a> Chain<'a> {
         self.url = Cow::Owned(target);
         Ok(())
     }
+}
+
+/// RFC 9110, section 9.2.2.
+fn is_idempotent(method: &str) -> bool {
+    matches!(
+        method,
+        "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE"
+    )
 }
 
 fn without_fragment(url: &str) -> &str {

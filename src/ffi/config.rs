@@ -70,7 +70,7 @@ pub struct pool_options_t {
     /// A PEM file of the certificate authorities to trust; NULL (default): the system's.
     pub ca_file: *const c_char,
     /// http://, https://, socks5:// or socks5h://, with credentials if it needs them; NULL
-    /// (default): none. The environment's http_proxy is not looked at.
+    /// (default): none. The environment's http_proxy and no_proxy are not looked at.
     pub proxy: *const c_char,
     /// "HOST:PORT:CONNECT-TO-HOST:CONNECT-TO-PORT", as in curl: connect there instead. An empty
     /// HOST or PORT matches any.
@@ -78,7 +78,8 @@ pub struct pool_options_t {
     /// The number of connect_to entries, 10,000 at most. Default 0.
     pub connect_to_count: usize,
     /// "HOST:PORT:ADDRESS", or several addresses with commas between, as in curl's --resolve: use
-    /// these.
+    /// these. Jobs of one pool share connections by host and port: do not give one host different
+    /// addresses in one pool.
     pub dns: *const *const c_char,
     /// The number of dns entries, 10,000 at most. Default 0.
     pub dns_count: usize,

@@ -29,8 +29,10 @@ pub use stream::{Next, Results, Stream, StreamConfig, StreamStats, Submit};
 const WORKERS_A_CORE: u32 = 64;
 /// The most threads a pool may be asked for.
 const MAX_THREADS: u32 = 256;
-/// Descriptors left to the rest of the process: files, a log, the pollers.
+/// Descriptors left to the rest of the process: files, a log, event descriptors.
 const SPARE_DESCRIPTORS: u64 = 64;
+/// Descriptors a shard has beside its connections: its poller's, curl's.
+const DESCRIPTORS_A_SHARD: u64 = 6;
 
 /// How a pool is set up.
 #[derive(Clone, Debug, PartialEq)]
@@ -200,25 +202,26 @@ impl Pool {
             )));
         }
         let cores = thread::available_parallelism().map_or(1, NonZero::get) as u32;
-        let limit = descriptor_limit().saturating_sub(SPARE_DESCRIPTORS).max(1);
+        let asked_threads = match config.threads {
+            0 => cores,
+            asked => asked,
+        };
+        let spare = SPARE_DESCRIPTORS + DESCRIPTORS_A_SHARD * u64::from(asked_threads);
+        let limit = descriptor_limit().saturating_sub(spare).max(1);
         let max_workers = match config.max_workers {
             // Half of the descriptors: idle connections want theirs.
             0 => (u64::from(cores * WORKERS_A_CORE)).min(limit / 2).max(1),
             asked if u64::from(asked) > limit => {
                 return Err(Error::InvalidArgument(format!(
                     "max_workers is {asked}, but the process may open {} descriptors, of which \
-                     {SPARE_DESCRIPTORS} are left to the rest of it: raise the limit (ulimit -n) \
+                     {spare} are left to the rest of it: raise the limit (ulimit -n) \
                      or ask for at most {limit}",
                     descriptor_limit(),
                 )));
             }
             asked => asked.into(),
         } as u32;
-        let threads = match config.threads {
-            0 => cores,
-            asked => asked,
-        }
-        .min(max_workers);
+        let threads = asked_threads.min(max_workers);
 
         let out_of = |what: &str, error: &dyn std::fmt::Display| {
             Error::OutOfResources(format!("no {what} for a shard: {error}"))
@@ -236,8 +239,10 @@ impl Pool {
             groups: (0..threads).map(|_| AtomicU64::new(0)).collect(),
             hasher: RandomState::new(),
         });
-        // Idle connections kept: what the workers may need again, within the descriptors.
-        let max_connects = (u64::from(max_workers) * 4).min(limit) / u64::from(threads);
+        // Idle connections kept: what the workers may need again, within the descriptors
+        // that running transfers leave.
+        let workers = u64::from(max_workers);
+        let max_connects = (workers * 4).min(limit - workers.min(limit)) / u64::from(threads);
         // Made before the first thread: if a later one can't start, the drop stops the others.
         let mut engine = Engine {
             config,

@@ -209,13 +209,20 @@ impl Shard {
                 starved = !worker;
             }
             if starved {
-                stream.unreserve();
+                if matches!(gate, Gate::Open) {
+                    stream.unreserve();
+                }
                 return Gate::Closed;
             }
-            reserved.push(id);
+            if matches!(gate, Gate::Open) {
+                reserved.push(id);
+            }
             gate
         });
         let chosen = started.as_ref().map(|started| started.stream);
+        if let Some(id) = chosen.filter(|id| !reserved.contains(id)) {
+            streams[&id].reserve_head();
+        }
         for id in reserved {
             if Some(id) != chosen {
                 streams[&id].unreserve();
@@ -226,7 +233,9 @@ impl Shard {
                 self.free_worker();
             }
             if !starved {
-                self.common.workers.sated(self.index);
+                for shard in self.common.workers.sated(self.index) {
+                    self.common.inboxes[shard].ring();
+                }
             }
         }
         started
@@ -245,6 +254,7 @@ impl Shard {
             ..
         } = started;
         task.stream().start();
+        task.started = true;
         let slot = self.handles.vacant_key();
         let (handle, registration) = AbortHandle::new_pair();
         self.handles.insert((task.stream().id, handle));
@@ -305,11 +315,12 @@ impl Shard {
     fn repeat(&mut self, mut task: Box<Task>, now: Time) {
         task.attempts -= 1;
         task.repeats += 1;
+        task.started = false;
         task.stream().hold_again();
         self.queue(task, now);
     }
 
-    fn retry(&mut self, task: Box<Task>, attempt: &Attempt, wait: Duration, now: Time) {
+    fn retry(&mut self, mut task: Box<Task>, attempt: &Attempt, wait: Duration, now: Time) {
         self.common.log.write(Level::Warn, || {
             let why = match &attempt.failure {
                 Some(failure) => failure.to_string(),
@@ -321,6 +332,7 @@ impl Shard {
                 wait.as_secs_f64()
             )
         });
+        task.started = false;
         task.stream().hold_again();
         let (stream, order) = (task.stream().id, task.order);
         let group: Box<str> = task.group().into();
@@ -382,6 +394,9 @@ impl Drop for Shard {
         // What can't run any more is ended here; a task that is dropped has a result.
         self.inbox.close();
         self.running.clear();
+        for _ in 0..self.handles.len() {
+            self.free_worker();
+        }
         self.deliver();
     }
 }

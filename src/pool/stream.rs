@@ -124,6 +124,8 @@ pub(crate) struct Task {
     pub attempts: u32,
     /// Attempts that do not count, because they met a closed connection.
     pub repeats: u32,
+    /// Whether it counts among its stream's started jobs, or the held ones.
+    pub started: bool,
     /// When the last attempt began.
     pub began: Option<SystemTime>,
     /// `None`: the result was given.
@@ -292,33 +294,37 @@ impl Core {
         self.cancelled.load(SeqCst)
     }
 
-    /// Whether a job may start now; if so its place among the started is taken, to be given back
-    /// with `unreserve` if none did.
+    /// Whether a job may start now. `Open` takes its place among the started, to be given back
+    /// with `unreserve` if none did; `Only` does not: see `reserve_head`.
     pub fn reserve(&self) -> Gate {
-        let gate = self.try_reserve();
-        if !matches!(gate, Gate::Closed) {
-            return gate;
+        match self.try_reserve() {
+            Gate::Open => Gate::Open,
+            _ => {
+                // Room made before this was said would go unnoticed.
+                self.stalled.store(true, SeqCst);
+                self.try_reserve()
+            }
         }
-        // Room made before this was said would go unnoticed.
-        self.stalled.store(true, SeqCst);
-        self.try_reserve()
     }
 
     fn try_reserve(&self) -> Gate {
-        if self.started.fetch_add(1, SeqCst) >= self.config.buffer_size {
+        let too_heavy = self.bytes.load(SeqCst) >= self.config.max_buffered_bytes;
+        if self.config.ordered && too_heavy {
+            // The one job that the others' results wait for must not wait for them.
+            return Gate::Only(self.head.load(SeqCst));
+        }
+        // An ordered stream is bounded at submission already.
+        let before = self.started.fetch_add(1, SeqCst);
+        if too_heavy || before >= self.config.buffer_size && !self.config.ordered {
             self.started.fetch_sub(1, SeqCst);
             return Gate::Closed;
         }
-        if self.bytes.load(SeqCst) < self.config.max_buffered_bytes {
-            return Gate::Open;
-        }
-        if self.config.ordered {
-            // The one job that the others' results wait for must not wait for them.
-            self.stalled.store(true, SeqCst);
-            return Gate::Only(self.head.load(SeqCst));
-        }
-        self.started.fetch_sub(1, SeqCst);
-        Gate::Closed
+        Gate::Open
+    }
+
+    /// The job that an `Only` gate let through takes its place.
+    pub fn reserve_head(&self) {
+        self.started.fetch_add(1, SeqCst);
     }
 
     pub fn unreserve(&self) {
@@ -419,7 +425,8 @@ impl Core {
         // A little more than room for one, where the buffer is large: a consumer that is slow
         // need not wake the shards for each result.
         let slack = (self.config.buffer_size / 4).clamp(1, 64);
-        if self.config.ordered || started + slack <= self.config.buffer_size {
+        let waits = self.config.ordered || state.results.is_empty();
+        if waits || started + slack <= self.config.buffer_size {
             self.wake_stalled();
         }
     }
@@ -564,6 +571,7 @@ impl Stream {
             order,
             attempts: 0,
             repeats: 0,
+            started: false,
             began: None,
             stream: Some(Arc::clone(core)),
         });

@@ -8,14 +8,15 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 pub(crate) struct Workers {
     free: AtomicUsize,
     total: usize,
-    share: usize,
     shards: Vec<Shard>,
 }
 
 #[derive(Default)]
 struct Shard {
+    /// The workers it is sure of.
+    share: usize,
     in_use: AtomicUsize,
-    /// It has a job that could start and found no worker.
+    /// It has a job that could start and found no worker, or one it has not looked at.
     hungry: AtomicBool,
 }
 
@@ -25,8 +26,12 @@ impl Workers {
         Self {
             free: AtomicUsize::new(total),
             total,
-            share: total / shards,
-            shards: (0..shards).map(|_| Shard::default()).collect(),
+            shards: (0..shards)
+                .map(|index| Shard {
+                    share: total / shards + usize::from(index < total % shards),
+                    ..Shard::default()
+                })
+                .collect(),
         }
     }
 
@@ -36,8 +41,7 @@ impl Workers {
         let own = &self.shards[shard];
         // Said first, so that a worker released meanwhile is not missed.
         own.hungry.store(true, SeqCst);
-        let modest =
-            own.in_use.load(SeqCst) < self.share || self.hungry_but(shard).next().is_none();
+        let modest = own.in_use.load(SeqCst) < own.share || self.hungry_but(shard).next().is_none();
         let taken = modest
             && self
                 .free
@@ -50,9 +54,11 @@ impl Workers {
         taken
     }
 
-    /// The shard has no job that could start.
-    pub fn sated(&self, shard: usize) {
+    /// The shard has no job that could start; the shards to wake, because they held back for it.
+    pub fn sated(&self, shard: usize) -> impl Iterator<Item = usize> {
         self.shards[shard].hungry.store(false, SeqCst);
+        let free = self.free.load(SeqCst) > 0;
+        self.hungry_but(shard).filter(move |_| free)
     }
 
     /// Gives a worker back; the shards to wake for it.
@@ -65,7 +71,13 @@ impl Workers {
     /// Whether a shard that just got a job need not hear of it: no worker is free, and one of its
     /// own will end and bring it round.
     pub fn busy(&self, shard: usize) -> bool {
-        self.free.load(SeqCst) == 0 && self.shards[shard].in_use.load(SeqCst) > 0
+        let own = &self.shards[shard];
+        if own.in_use.load(SeqCst) == 0 {
+            return false;
+        }
+        // Said first: a worker that another shard releases from now on wakes this one.
+        own.hungry.store(true, SeqCst);
+        self.free.load(SeqCst) == 0
     }
 
     pub fn in_use(&self) -> usize {
@@ -94,6 +106,37 @@ mod tests {
     }
 
     #[test]
+    fn all_workers_are_lent_when_all_are_hungry() {
+        let workers = Workers::new(7, 4);
+        for shard in 0..4 {
+            workers.busy(shard);
+            assert!(workers.take(shard));
+        }
+        let more = (0..4).filter(|&shard| workers.take(shard)).count();
+        assert_eq!((more, workers.in_use()), (3, 7));
+    }
+
+    #[test]
+    fn a_shard_that_held_back_is_woken_when_the_other_is_sated() {
+        let workers = Workers::new(4, 2);
+        assert!((0..4).all(|_| workers.take(0)));
+        assert!(!workers.take(1));
+        workers.release(0).for_each(drop);
+        workers.release(0).for_each(drop);
+        assert!(!workers.take(0), "another is hungry");
+        assert!(workers.take(1));
+        assert_eq!(workers.sated(1).collect::<Vec<_>>(), [0]);
+    }
+
+    #[test]
+    fn a_job_left_with_a_busy_shard_is_heard_of_when_another_releases() {
+        let workers = Workers::new(2, 2);
+        assert!(workers.take(0) && workers.take(1));
+        assert!(workers.busy(0));
+        assert_eq!(workers.release(1).collect::<Vec<_>>(), [0]);
+    }
+
+    #[test]
     fn a_hungry_shard_gets_its_share_back() {
         let workers = Workers::new(4, 2);
         assert!((0..4).all(|_| workers.take(0)));
@@ -105,7 +148,7 @@ mod tests {
         );
         assert!(workers.take(1));
         workers.release(0).for_each(drop);
-        workers.sated(0);
+        workers.sated(0).for_each(drop);
         assert!(workers.take(1));
         assert!(!workers.take(1));
     }

@@ -35,6 +35,10 @@ mod transfer;
 /// Events taken from the poller at once.
 const EVENTS: NonZero<usize> = NonZero::new(256).unwrap();
 
+// Not in curl-sys.
+const CURLMOPT_QUICK_EXIT: curl_sys::CURLMoption = curl_sys::CURLOPTTYPE_LONG + 21;
+const QUICK: std::ffi::c_long = 1;
+
 /// curl counts in milliseconds and takes 0 for no limit.
 const SHORTEST: Duration = Duration::from_millis(1);
 /// The longest time curl can count on every platform.
@@ -162,6 +166,12 @@ impl<R: Receive> Multi<R> {
             true
         })?;
         multi.set_max_connects(max_connects)?;
+        // The names of proxies are looked up by curl, on threads that its end must not wait for.
+        // SAFETY: the handle is live; the option takes a long.
+        let code = unsafe { curl_sys::curl_multi_setopt(multi.raw(), CURLMOPT_QUICK_EXIT, QUICK) };
+        if code != curl_sys::CURLM_OK {
+            return Err(curl::MultiError::new(code));
+        }
         Ok(multi)
     }
 

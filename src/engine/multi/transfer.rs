@@ -2,6 +2,7 @@
 
 use std::ffi::{c_char, c_int, c_void};
 use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -47,6 +48,8 @@ pub(super) struct Transfer<R> {
     stopped: bool,
     /// The status line that none can be made of.
     malformed: Option<String>,
+    /// A receiver panicked. The `curl` crate would catch that too, but call nobody afterwards.
+    panicked: bool,
     /// Whether it opened a connection, rather than reuse one.
     opened: bool,
     /// How often curl was about to send the request.
@@ -56,10 +59,27 @@ pub(super) struct Transfer<R> {
 impl<R: Receive> Transfer<R> {
     fn begin_body(&mut self) -> Flow {
         self.body_began = true;
-        match &mut self.receiver {
-            Some(receiver) => receiver.head(self.status, &self.headers),
-            None => Flow::Stop,
-        }
+        let (status, headers) = (self.status, &self.headers);
+        let Some(receiver) = &mut self.receiver else {
+            return Flow::Stop;
+        };
+        let flow = catch_unwind(AssertUnwindSafe(|| receiver.head(status, headers)));
+        self.after(flow)
+    }
+
+    fn take_in(&mut self, data: &[u8]) -> Flow {
+        let Some(receiver) = &mut self.receiver else {
+            return Flow::Stop;
+        };
+        let flow = catch_unwind(AssertUnwindSafe(|| receiver.data(data)));
+        self.after(flow)
+    }
+
+    fn after(&mut self, flow: std::thread::Result<Flow>) -> Flow {
+        flow.unwrap_or_else(|_| {
+            self.panicked = true;
+            Flow::Stop
+        })
     }
 }
 
@@ -90,11 +110,7 @@ impl<R: Receive> Handler for Transfer<R> {
     }
 
     fn write(&mut self, data: &[u8]) -> Result<usize, WriteError> {
-        let flow = match &mut self.receiver {
-            Some(receiver) => receiver.data(data),
-            None => Flow::Stop,
-        };
-        match flow {
+        match self.take_in(data) {
             Flow::Continue => Ok(data.len()),
             Flow::Stop => {
                 self.stopped = true;
@@ -190,6 +206,7 @@ impl<R: Receive> Handle<R> {
             body_began: false,
             stopped: false,
             malformed: None,
+            panicked: false,
             opened: false,
             sends: Arc::default(),
         });
@@ -267,6 +284,12 @@ impl<R: Receive> Handle<R> {
                 format!("{}: {what}", shown(url.as_str())),
             ))
         };
+        if transfer.panicked {
+            return protocol(
+                ErrorCode::InternalError,
+                "the library panicked over the answer",
+            );
+        }
         if let Some(line) = &transfer.malformed {
             return protocol(
                 ErrorCode::ProtocolError,
@@ -317,6 +340,7 @@ impl<R: Receive> Handle<R> {
                 transfer.body_began = false;
                 transfer.stopped = false;
                 transfer.malformed = None;
+                transfer.panicked = false;
                 transfer.opened = false;
                 transfer.sends.store(0, Relaxed);
                 Ok(())
@@ -345,8 +369,10 @@ impl<R: Receive> Handle<R> {
             self.easy.connect_timeout(connect_timeout)?;
             self.settings.connect_timeout = connect_timeout;
         }
-        if self.settings.pinned || pins.is_some() {
-            let mut list = list_of(&self.settings.profile.options.dns)?;
+        // curl drops these after each transfer.
+        let dns = &self.settings.profile.options.dns;
+        if self.settings.pinned || pins.is_some() || !dns.is_empty() {
+            let mut list = list_of(dns)?;
             if let Some(pins) = pins {
                 list.append(pins)?;
             }
@@ -376,7 +402,10 @@ impl<R: Receive> Handle<R> {
 
         // Methods that have a body by definition say so when it is empty (RFC 9110, section 8.6).
         let always = matches!(method.as_str(), "POST" | "PUT" | "PATCH");
-        let bytes = options.body.as_deref().filter(|_| *body);
+        let bytes = options
+            .body
+            .as_deref()
+            .filter(|_| *body && method != "HEAD");
         match bytes.or(always.then_some(&[])) {
             Some(bytes) => {
                 easy.post_fields_copy(bytes)?;
@@ -401,11 +430,9 @@ impl<R: Receive> Handle<R> {
         })?;
         // An empty one also keeps curl from the environment's.
         easy.proxy(options.proxy.as_deref().unwrap_or(""))?;
+        easy.noproxy("")?;
         if !options.connect_to.is_empty() {
             easy.connect_to(list_of(&options.connect_to)?)?;
-        }
-        if !options.dns.is_empty() {
-            easy.resolve(list_of(&options.dns)?)?;
         }
         if let Some(interface) = &options.interface {
             easy.interface(interface)?;
