@@ -223,3 +223,17 @@ fn the_proxies_of_the_environment_are_not_looked_at() {
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(said.contains("1 passed"), "{said}");
 }
+
+#[test]
+fn the_exceptions_of_the_environment_are_not_looked_at() {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "an_http_proxy_is_asked_for_the_url_or_for_a_tunnel",
+        ])
+        .envs([("no_proxy", "127.0.0.1"), ("NO_PROXY", "*")])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("1 passed"), "{said}");
+}

@@ -608,6 +608,40 @@ fn a_kept_connection_that_the_server_closes_is_no_error() {
 }
 
 #[test]
+fn a_post_that_met_a_closed_connection_is_not_sent_again() {
+    // The server may have acted on it (RFC 9110, section 9.2.2).
+    let faults = faults();
+    let stream = stream_of(&pool(ms(20), 1), |config| {
+        config.options = options(|options| options.method = Some("POST".into()));
+    });
+    let results = run(
+        &stream,
+        (0..4).map(|_| Job::request(faults.url("/keep-then-drop"))),
+    );
+    let lost = results
+        .iter()
+        .filter(|result| code(result) == "connection-aborted");
+    assert_eq!(lost.count(), 2);
+    assert_eq!(faults.requests("/keep-then-drop"), 4);
+}
+
+#[test]
+fn a_resolve_sends_no_body() {
+    let site = site();
+    let job = Job::resolve(site.url("/echo")).options(options(|options| {
+        options.body = Some(b"left over"[..].into());
+        options.timeout = ms(5000);
+    }));
+    let result = fetch(job);
+    assert_eq!(
+        (code(&result), result.status),
+        ("ok", 200),
+        "{}",
+        message(&result)
+    );
+}
+
+#[test]
 fn connect_to_leads_any_name_elsewhere() {
     let site = site();
     let asked = |url: &str, entry: String| {
