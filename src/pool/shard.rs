@@ -151,7 +151,7 @@ impl Shard {
                 }
                 let id = stream.id;
                 self.streams.entry(id).or_insert_with(|| Arc::clone(stream));
-                self.queue(task, now);
+                self.queue(task, now, now);
             }
             Message::Rule(group, rule) => self.scheduler.set_rule(&group, rule, now),
             Message::Cancel(id) => {
@@ -172,11 +172,12 @@ impl Shard {
         }
     }
 
-    fn queue(&mut self, task: Box<Task>, now: Time) {
+    /// Queues a job, from `at` on.
+    fn queue(&mut self, task: Box<Task>, at: Time, now: Time) {
         let (stream, order) = (task.stream().id, task.order);
         // The name is the task's own; the scheduler copies it where it must keep it.
         let group: Box<str> = task.group().into();
-        self.scheduler.push(stream, &group, order, task, now);
+        self.scheduler.push_at(stream, &group, order, task, at, now);
     }
 
     /// Starts what may start now. True: something did.
@@ -194,8 +195,8 @@ impl Shard {
         let (workers, streams) = (&self.common.workers, &self.streams);
         let mut worker = false;
         let mut starved = false;
-        // Places reserved in streams that were asked; all but the one that starts are given back.
-        let mut reserved: Vec<StreamId> = Vec::new();
+        // The stream whose open gate took a place: such a stream has a job, and is the one chosen.
+        let mut reserved = None;
         let started = self.scheduler.start(now, |id| {
             let Some(stream) = streams.get(&id).filter(|_| !starved) else {
                 return Gate::Closed;
@@ -215,18 +216,13 @@ impl Shard {
                 return Gate::Closed;
             }
             if matches!(gate, Gate::Open) {
-                reserved.push(id);
+                reserved = Some(id);
             }
             gate
         });
         let chosen = started.as_ref().map(|started| started.stream);
-        if let Some(id) = chosen.filter(|id| !reserved.contains(id)) {
+        if let Some(id) = chosen.filter(|_| chosen != reserved) {
             streams[&id].reserve_head();
-        }
-        for id in reserved {
-            if Some(id) != chosen {
-                streams[&id].unreserve();
-            }
         }
         if chosen.is_none() {
             if worker {
@@ -315,12 +311,17 @@ impl Shard {
     fn repeat(&mut self, mut task: Box<Task>, now: Time) {
         task.attempts -= 1;
         task.repeats += 1;
-        task.started = false;
-        task.stream().hold_again();
-        self.queue(task, now);
+        self.queue_again(task, now, now);
     }
 
-    fn retry(&mut self, mut task: Box<Task>, attempt: &Attempt, wait: Duration, now: Time) {
+    /// Queues a job that had started, from `at` on.
+    fn queue_again(&mut self, mut task: Box<Task>, at: Time, now: Time) {
+        task.started = false;
+        task.stream().hold_again();
+        self.queue(task, at, now);
+    }
+
+    fn retry(&mut self, task: Box<Task>, attempt: &Attempt, wait: Duration, now: Time) {
         self.common.log.write(Level::Warn, || {
             let why = match &attempt.failure {
                 Some(failure) => failure.to_string(),
@@ -332,12 +333,7 @@ impl Shard {
                 wait.as_secs_f64()
             )
         });
-        task.started = false;
-        task.stream().hold_again();
-        let (stream, order) = (task.stream().id, task.order);
-        let group: Box<str> = task.group().into();
-        self.scheduler
-            .push_at(stream, &group, order, task, now.saturating_add(wait), now);
+        self.queue_again(task, now.saturating_add(wait), now);
     }
 
     fn log_hops(&self, attempt: &Attempt) {

@@ -194,6 +194,7 @@ impl<J> Scheduler<J> {
     }
 
     /// Queues a job. Orders that mostly increase within a stream are cheap.
+    #[cfg(test)]
     pub fn push(&mut self, stream: StreamId, group: &str, order: u64, job: J, now: Time) {
         self.advance(now);
         self.enqueue(stream, group, order, job);

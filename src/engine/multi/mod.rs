@@ -4,7 +4,7 @@
 //! runs before `wait` flushes socket updates: a connection reused in the same turn then costs no
 //! system call but its send and its receive.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::future::Future;
 use std::io;
 use std::num::NonZero;
@@ -107,7 +107,7 @@ pub(crate) struct Multi<R: Receive> {
     /// Transfers that ended while nobody could be told: their wakers are called in `drive`.
     finished: RefCell<Vec<usize>>,
     /// Handles kept for the next hops.
-    keep: Cell<usize>,
+    keep: usize,
 }
 
 impl<R: Receive> Multi<R> {
@@ -139,7 +139,7 @@ impl<R: Receive> Multi<R> {
             poller,
             events: RefCell::new(polling::Events::with_capacity(EVENTS)),
             finished: RefCell::default(),
-            keep: Cell::new(max_connects),
+            keep: max_connects,
         })
     }
 
@@ -333,7 +333,7 @@ impl<R: Receive> Multi<R> {
 
     fn recycle(&self, handle: Handle<R>) {
         let mut idle = self.idle.borrow_mut();
-        if idle.len() < self.keep.get() {
+        if idle.len() < self.keep {
             idle.push(handle);
         }
     }
