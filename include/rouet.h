@@ -136,6 +136,13 @@ typedef struct pool_options_t {
   size_t header_count;
   // The value of a Cookie header, not sent on to another origin; NULL (default): none.
   const char *cookie;
+  // 1: cookies that answers set on the way are sent with the job's next hops, to the hosts and
+  // paths they are meant for (RFC 6265). They are forgotten when the attempt ends. A URL may
+  // then be met again after a cookie was set. Default 0.
+  int32_t stateful;
+  // 1: send the User-Agent of a widespread browser instead of rouet/VERSION. One among headers
+  // comes first. Default 0.
+  int32_t spoof_ua;
   // What to send as the request's body; NULL (default): none.
   const void *body;
   // The bytes of the body.
@@ -149,13 +156,40 @@ typedef struct pool_options_t {
   uint64_t max_body_size;
   // 1: ask for gzip, deflate, br or zstd, and undo them. Default 0.
   int32_t compressed;
-  // 1 (default): follow redirections.
+  // 1: follow redirections, of any kind. Default 1.
   int32_t follow_redirects;
-  // How many redirections are followed before max-redirects; -1 (default): 10 for a request,
-  // 20 for a resolve.
+  // How many redirections are followed before max-redirects; -1: 10 for a request, 20 for a
+  // resolve. Default -1.
   int32_t max_redirects;
+  // 1: follow a Refresh header, on an answer below 400 that is no redirection itself, whatever
+  // its delay. A page that refreshes itself is where a job ends. Default 1.
+  int32_t follow_refresh_header;
+  // 1: follow a page's <meta http-equiv="refresh"> likewise. It is looked for in the first 1 KiB
+  // of an HTML body, or 64 KiB with follow_js_relocation or canonicalize; a resolve then uses
+  // GET. Default 0.
+  int32_t follow_meta_refresh;
+  // 1: follow a page's script likewise that sends its reader elsewhere by plain text such as
+  // location = "…" or location.replace("…") within the first 64 KiB of an HTML body; a resolve
+  // then uses GET. Default 0.
+  int32_t follow_js_relocation;
+  // 1: take the target from the URL itself, without a request, where the URL is that of a known
+  // kind of redirection: …?url=…, l.facebook.com/l.php?u=…, AMP caches. Default 0.
+  int32_t infer_redirection;
+  // 1: the stack ends in the URL that the last page calls its own with <link rel="canonical">,
+  // if it is another and is told in the first 64 KiB. It is not requested. A resolve then uses
+  // GET. Default 0.
+  int32_t canonicalize;
   // 1: certificates go unchecked. Default 0.
   int32_t insecure;
+  // 1: offer the TLS ciphers of a widespread browser, in its order. Default 0.
+  int32_t spoof_tls_ciphers;
+  // Final statuses that are errors: invalid-status-404. Default NULL: none.
+  const uint16_t *raise_on_statuses;
+  // The number of these statuses. Default 0.
+  size_t raise_on_status_count;
+  // The encoding of the text, by a label of the Encoding Standard such as "windows-1251": it is
+  // then not looked for. Default NULL: none.
+  const char *known_encoding;
   // A PEM file of the certificate authorities to trust; NULL (default): the system's.
   const char *ca_file;
   // http://, https://, socks5:// or socks5h://, with credentials if it needs them; NULL
@@ -196,74 +230,17 @@ typedef struct pool_options_t {
   size_t retry_on_status_count;
 } pool_options_t;
 
-// How a pool and its stream are set up. Set by pool_config_init, then changed as wanted; copied
-// by the call that takes it.
-typedef struct pool_config_t {
-  // Set by pool_config_init.
-  size_t struct_size;
-  // Of the pool: transfers at once, over all its streams; 0 (default): 64 a core, within the
-  // process's limit of descriptors.
-  uint32_t max_workers;
-  // Of the pool: threads that run transfers, 256 at most; 0 (default): one a core. Never more
-  // than max_workers.
-  uint32_t threads;
-  // Of the pool: seconds between the end (and the start) of a group's last job and the start
-  // of its next; 0 or above. Default 0.2.
-  double throttle;
-  // Of the pool: jobs of one group in flight at once; at least 1. Default 1.
-  uint32_t domain_parallelism;
-  // Of the stream: 1: results come in the order of submission, within a window of buffer_size
-  // jobs. Default 0: as they are done.
-  int32_t ordered;
-  // Of the stream: 1: a job without URL gives a result without URL, error and answer.
-  // Default 0: it is POOL_INVALID_ARGUMENT.
-  int32_t passthrough;
-  // Of the stream: jobs held and not started, those that wait for a retry included, and again
-  // jobs started whose results were not taken, so it also bounds the stream's transfers at
-  // once; at least 1. Default 1024. An ordered stream has this many jobs outstanding in all.
-  size_t buffer_size;
-  // Of the stream: bytes of results not taken, beyond which no more jobs are started; at
-  // least 1. Default 256 MiB.
-  uint64_t max_buffered_bytes;
-  // Of the stream: how its jobs are done; NULL (default): the defaults of pool_options_init.
-  const struct pool_options_t *options;
-} pool_config_t;
-
-// One URL to request or resolve. Set by pool_job_init, then changed as wanted; copied when
-// submitted.
-typedef struct pool_job_t {
-  // Set by pool_job_init.
-  size_t struct_size;
-  // The URL. White space around it is taken off and http:// put before it when it has no
-  // scheme. A bad one gives a result with invalid-url. NULL or empty: see passthrough in
-  // pool_config_t.
-  const char *url;
-  // The bytes of the URL; 0 (default): up to the NUL.
-  size_t url_size;
-  // The politeness key; NULL (default): the registrable domain of the URL, or its host when
-  // that has none. The empty text "" is unconstrained: no throttle, no limit.
-  const char *group;
-  // The bytes of the group; 0 (default): up to the NUL.
-  size_t group_size;
-  // Comes back in the result.
-  uint64_t tag;
-  // Comes back in the result; never looked at.
-  void *userdata;
-  // How the job is done; NULL (default): as the stream's options say.
-  const struct pool_options_t *options;
-  // POOL_REQUEST (default) or POOL_RESOLVE.
-  int32_t kind;
-} pool_job_t;
-
 // One entry of a result's stack: a URL the job was at.
 typedef struct pool_hop_t {
   // The URL as it was requested.
   const char *url;
   // Its bytes, without the NUL.
   size_t url_size;
-  // What led on from here: "location-header"; or "hit": this is where the job ended.
+  // What led on from here: "location-header", "refresh-header", "meta-refresh", "js-relocation"
+  // or "infer" (the URL itself); or "hit": this is where the job ended. "canonical", always the
+  // last: what the page before calls itself.
   const char *type;
-  // The answer's status; 0: no answer came.
+  // The answer's status; 0: no answer came, or no request was made (infer, canonical).
   int32_t status;
 } pool_hop_t;
 
@@ -326,7 +303,107 @@ typedef struct pool_result_t {
   int32_t status;
   // How many attempts were made; 0: none, the job ended before its first.
   uint32_t attempts;
+  // What the stream's callback attached, by writing it here; NULL without one. Never looked at.
+  void *value;
 } pool_result_t;
+
+// Says how many seconds a group waits, from the end of a job on, before its next one starts;
+// below 0: as the pool's throttle says. `result` is what came of that attempt, valid during the
+// call and not to be freed. Called on the thread that does the group's transfers, on several at
+// once for several groups: it must be quick and must not call the library, but for the
+// pool_result functions.
+typedef double (*pool_throttle_fn)(const char *group,
+                                   const struct pool_result_t *result,
+                                   void *userdata);
+
+// Says how many jobs of a group may be in flight; 0 counts as 1. Called when a group gets a job
+// and had none, where and as pool_throttle_fn is.
+typedef uint32_t (*pool_parallelism_fn)(const char *group, void *userdata);
+
+// Sees a result before it can be taken, to save its body for instance, and may attach a value by
+// writing result->value; nothing else of the result is to be written, and it is not to be freed.
+// Returns 0; anything else makes the result an error, callback-error.
+//
+// Called once for each job that has an answer, whatever its status, on threads of its own, 64 at
+// most, for several results at once. It may take its time: it holds back no other transfer, only
+// the room in the stream's buffer that a result takes. It may submit jobs and cancel, but must
+// not wait for room or results, nor free the handle. Results that wait for it when the stream is
+// cancelled end in cancelled; pool_free waits for the calls under way.
+typedef int (*pool_callback_fn)(struct pool_result_t *result, void *userdata);
+
+// How a pool and its stream are set up. Set by pool_config_init, then changed as wanted; copied
+// by the call that takes it.
+typedef struct pool_config_t {
+  // Set by pool_config_init.
+  size_t struct_size;
+  // Of the pool: transfers at once, over all its streams; 0 (default): 64 a core, within the
+  // process's limit of descriptors.
+  uint32_t max_workers;
+  // Of the pool: threads that run transfers, 256 at most; 0 (default): one a core. Never more
+  // than max_workers.
+  uint32_t threads;
+  // Of the pool: seconds between the end (and the start) of a group's last job and the start
+  // of its next; 0 or above. Default 0.2.
+  double throttle;
+  // Of the pool: jobs of one group in flight at once; at least 1. Default 1.
+  uint32_t domain_parallelism;
+  // Of the pool: asked at the end of each attempt at a job how long its group waits, unless the
+  // group has a rule (pool_set_domain_rule): a server's Retry-After can be heeded so. What it
+  // says holds until the next end, or until the group has had nothing to do for that long.
+  // Default NULL: throttle holds.
+  pool_throttle_fn throttle_fn;
+  // Of the pool: asked how many jobs of a group may be in flight, unless it has a rule.
+  // Default NULL: domain_parallelism holds.
+  pool_parallelism_fn parallelism_fn;
+  // Of the pool: handed to throttle_fn and parallelism_fn. Default NULL.
+  void *domain_userdata;
+  // Of the stream: 1: results come in the order of submission, within a window of buffer_size
+  // jobs. Default 0: as they are done.
+  int32_t ordered;
+  // Of the stream: 1: a job without URL gives a result without URL, error and answer.
+  // Default 0: it is POOL_INVALID_ARGUMENT.
+  int32_t passthrough;
+  // Of the stream: jobs held and not started, those that wait for a retry included, and again
+  // jobs started whose results were not taken, so it also bounds the stream's transfers at
+  // once; at least 1. Default 1024. An ordered stream has this many jobs outstanding in all.
+  size_t buffer_size;
+  // Of the stream: bytes of results not taken, beyond which no more jobs are started; at
+  // least 1. Default 256 MiB.
+  uint64_t max_buffered_bytes;
+  // Of the stream: how its jobs are done; NULL (default): the defaults of pool_options_init.
+  const struct pool_options_t *options;
+  // Of the stream: called with each result that has an answer before it can be taken. Default
+  // NULL: none.
+  pool_callback_fn callback;
+  // Of the stream: handed to callback. Default NULL.
+  void *callback_userdata;
+} pool_config_t;
+
+// One URL to request or resolve. Set by pool_job_init, then changed as wanted; copied when
+// submitted.
+typedef struct pool_job_t {
+  // Set by pool_job_init.
+  size_t struct_size;
+  // The URL. White space around it is taken off and http:// put before it when it has no
+  // scheme. A bad one gives a result with invalid-url. NULL or empty: see passthrough in
+  // pool_config_t.
+  const char *url;
+  // The bytes of the URL; 0 (default): up to the NUL.
+  size_t url_size;
+  // The politeness key; NULL (default): the registrable domain of the URL, or its host when
+  // that has none. The empty text "" is unconstrained: no throttle, no limit.
+  const char *group;
+  // The bytes of the group; 0 (default): up to the NUL.
+  size_t group_size;
+  // Comes back in the result.
+  uint64_t tag;
+  // Comes back in the result; never looked at.
+  void *userdata;
+  // How the job is done; NULL (default): as the stream's options say.
+  const struct pool_options_t *options;
+  // POOL_REQUEST (default) or POOL_RESOLVE.
+  int32_t kind;
+} pool_job_t;
 
 // What a stream and its engine are doing and have done. Set struct_size before pool_stats.
 typedef struct pool_stats_t {
@@ -550,11 +627,73 @@ enum pool_status_t pool_set_log(struct pool_t *pool,
                                 pool_log_fn log,
                                 void *userdata);
 
-// Frees a result, its block and its body. NULL is nothing. Never fails.
+// Frees a result, its block and its body, and what was asked of it. NULL is nothing. Never fails.
 //
 // Requires:
 // `result` is NULL or came from pool_next_result or pool_next_results and was not freed.
 void pool_result_free(struct pool_result_t *result);
+
+// The media type of the body, in lower case and without parameters, as "text/html": as the
+// Content-Type says; without one, as the start of the body or the extension in end_url tell.
+// NULL: unknown, or no body was asked for or came.
+//
+// This and the functions after it find out what they say when they are first asked, on the
+// caller's thread, and keep it: what they give lives as long as the result. Several threads may
+// ask one result at once. They never fail; NULL as a result gives NULL or 0.
+//
+// Requires:
+// `result` is NULL or a result that was not freed; so for all functions after this one.
+const char *pool_result_mimetype(const struct pool_result_t *result);
+
+// The file extension that fits the body, with its dot, as ".html": that of its media type, or
+// the URL's when that says nothing definite. NULL: unknown.
+//
+// Requires:
+// As for pool_result_mimetype.
+const char *pool_result_ext(const struct pool_result_t *result);
+
+// 1: the body is text, by its media type, or its bytes when that is unknown. 0: it is not.
+//
+// Requires:
+// As for pool_result_mimetype.
+int32_t pool_result_is_text(const struct pool_result_t *result);
+
+// 1: the body's media type allows for HTML, or is unknown. 0: it does not.
+//
+// Requires:
+// As for pool_result_mimetype.
+int32_t pool_result_could_be_html(const struct pool_result_t *result);
+
+// 1: the body is HTML, by its media type and its start. 0: it is not.
+//
+// Requires:
+// As for pool_result_mimetype.
+int32_t pool_result_is_html(const struct pool_result_t *result);
+
+// The encoding of the body, by its name in the Encoding Standard in lower case, as "utf-8" or
+// "windows-1251": that of known_encoding, or by the byte order mark, the Content-Type, what the
+// page says of itself, and then by detection. A declaration that the bytes give the lie is
+// passed over. NULL: the body is no text.
+//
+// Requires:
+// As for pool_result_mimetype.
+const char *pool_result_encoding(const struct pool_result_t *result);
+
+// The body as UTF-8 text that ends in a NUL, decoded from its encoding by the Encoding Standard:
+// what is malformed in it becomes U+FFFD. Writes its bytes without the NUL to `size`, unless that
+// is NULL. NULL, and 0: the body is no text.
+//
+// Requires:
+// As for pool_result_mimetype; `size` is NULL or writable.
+const char *pool_result_text(const struct pool_result_t *result, size_t *size);
+
+// The links of the body, if it is HTML: the http and https URLs of its <a> and <area>, absolute,
+// each once, in the order of the page. Writes their number to `count`, unless that is NULL.
+// NULL, and 0: there is none.
+//
+// Requires:
+// As for pool_result_mimetype; `count` is NULL or writable.
+const char *const *pool_result_links(const struct pool_result_t *result, size_t *count);
 
 #ifdef __cplusplus
 }  // extern "C"

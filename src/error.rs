@@ -28,9 +28,10 @@ pub enum ErrorCode {
     UnreachableNetwork,
     /// No connection within [`Options::connect_timeout`](crate::Options::connect_timeout).
     ConnectTimeout,
-    /// The system gave up on a connection that had fallen silent.
+    /// No answer began within [`Options::timeout`](crate::Options::timeout), or the system gave up
+    /// on a connection that had fallen silent.
     ReadTimeout,
-    /// The attempt took longer than [`Options::timeout`](crate::Options::timeout).
+    /// The answer was not whole within [`Options::timeout`](crate::Options::timeout).
     Timeout,
     /// TLS failed: the certificate, the handshake, or the CA file.
     Ssl,
@@ -48,12 +49,16 @@ pub enum ErrorCode {
     InvalidGzip,
     /// A body that said it was deflate, br or zstd and was not, or not to its end.
     InvalidEncoding,
+    /// A final status of [`Options::raise_on_statuses`](crate::Options::raise_on_statuses).
+    InvalidStatus(u16),
     /// The proxy could not be reached or refused.
     ProxyError,
     /// The request could not be sent.
     SendError,
     /// The answer could not be received.
     ReceiveError,
+    /// The stream's [`callback`](crate::StreamConfig::callback) failed.
+    CallbackError,
     /// The stream or the pool was cancelled.
     Cancelled,
     /// The body was larger than [`Options::max_body_size`](crate::Options::max_body_size).
@@ -88,15 +93,44 @@ impl ErrorCode {
             Self::BadlyEncodedLocation => "badly-encoded-location",
             Self::InvalidGzip => "invalid-gzip",
             Self::InvalidEncoding => "invalid-encoding",
+            Self::InvalidStatus(status) => invalid_status(status),
             Self::ProxyError => "proxy-error",
             Self::SendError => "send-error",
             Self::ReceiveError => "receive-error",
+            Self::CallbackError => "callback-error",
             Self::Cancelled => "cancelled",
             Self::BodyTooLarge => "body-too-large",
             Self::ProtocolError => "protocol-error",
             Self::InternalError => "internal-error",
         }
     }
+}
+
+const INVALID_STATUS: &str = "invalid-status-000";
+
+/// `invalid-status-N` for each status of three digits, one behind the other: slugs are static.
+static INVALID_STATUSES: [u8; 1000 * INVALID_STATUS.len()] = {
+    let mut slugs = [0; 1000 * INVALID_STATUS.len()];
+    let mut at = 0;
+    while at < slugs.len() {
+        let (status, place) = (at / INVALID_STATUS.len(), at % INVALID_STATUS.len());
+        slugs[at] = match INVALID_STATUS.len() - place {
+            1 => b'0' + (status % 10) as u8,
+            2 => b'0' + (status / 10 % 10) as u8,
+            3 => b'0' + (status / 100) as u8,
+            _ => INVALID_STATUS.as_bytes()[place],
+        };
+        at += 1;
+    }
+    slugs
+};
+
+fn invalid_status(status: u16) -> &'static str {
+    let start = usize::from(status) * INVALID_STATUS.len();
+    INVALID_STATUSES
+        .get(start..start + INVALID_STATUS.len())
+        .and_then(|slug| std::str::from_utf8(slug).ok())
+        .unwrap_or("invalid-status")
 }
 
 impl fmt::Display for ErrorCode {

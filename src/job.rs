@@ -1,11 +1,15 @@
 //! A job, and what comes of it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
+
+use encoding_rs::Encoding;
+use url::Url;
 
 use crate::error::Failure;
 use crate::headers::Headers;
 use crate::options::Options;
+use crate::sniff;
 
 /// What a job is to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -76,7 +80,7 @@ impl Job {
     }
 }
 
-/// What led on from a URL of the stack.
+/// What led on from a URL of the stack, or that it is the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HopKind {
@@ -84,6 +88,16 @@ pub enum HopKind {
     Hit,
     /// A redirect status with a `Location` header (RFC 9110, section 10.2.2).
     LocationHeader,
+    /// A `Refresh` header.
+    RefreshHeader,
+    /// `<meta http-equiv="refresh">` in the page.
+    MetaRefresh,
+    /// A script in the page.
+    JsRelocation,
+    /// The URL itself: it was not requested.
+    Infer,
+    /// Nothing: it is what the page before calls itself, and was not requested.
+    Canonical,
 }
 
 impl HopKind {
@@ -92,6 +106,11 @@ impl HopKind {
         match self {
             Self::Hit => "hit",
             Self::LocationHeader => "location-header",
+            Self::RefreshHeader => "refresh-header",
+            Self::MetaRefresh => "meta-refresh",
+            Self::JsRelocation => "js-relocation",
+            Self::Infer => "infer",
+            Self::Canonical => "canonical",
         }
     }
 }
@@ -99,11 +118,11 @@ impl HopKind {
 /// One entry of a result's stack.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StackEntry {
-    /// The URL as it was requested.
+    /// The URL as it was requested, or would have been.
     pub url: Box<str>,
     /// What led on from here.
     pub kind: HopKind,
-    /// The answer's status; 0: no answer came.
+    /// The answer's status; 0: no answer came, or no request was made.
     pub status: u16,
 }
 
@@ -161,12 +180,140 @@ pub struct JobResult {
     pub timings: Timings,
     /// How many attempts were made; 0: none, the job ended before its first.
     pub attempts: u32,
+    /// What the stream's [`callback`](crate::StreamConfig::callback) attached: room for a pointer;
+    /// 0 without one.
+    pub value: usize,
+    pub(crate) known_encoding: Option<&'static Encoding>,
+    pub(crate) content: Content,
+}
+
+/// What the bytes of a body are, found out when it is first asked for, and kept.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Content {
+    media: OnceLock<Media>,
+    encoding: OnceLock<&'static Encoding>,
+    text: OnceLock<String>,
+    links: OnceLock<Vec<String>>,
+}
+
+#[derive(Clone, Debug)]
+struct Media {
+    mimetype: Option<String>,
+    ext: Option<String>,
+    is_text: bool,
+    could_be_html: bool,
+    is_html: bool,
 }
 
 impl JobResult {
     /// Where the job ended: the last URL of the stack.
     pub fn end_url(&self) -> Option<&str> {
         self.stack.last().map(|entry| &*entry.url)
+    }
+
+    /// Whether the job got an answer, whatever its status, and did not fail.
+    pub(crate) fn has_answer(&self) -> bool {
+        self.error.is_none() && self.status != 0
+    }
+
+    /// The media type of the body, in lower case and without parameters: as the `Content-Type`
+    /// says; without one, as the start of the body or the extension in [`Self::end_url`] tell.
+    pub fn mimetype(&self) -> Option<&str> {
+        self.media()?.mimetype.as_deref()
+    }
+
+    /// The file extension that fits, with its dot (`".html"`): that of [`Self::mimetype`], or the
+    /// URL's when that says nothing definite.
+    pub fn ext(&self) -> Option<&str> {
+        self.media()?.ext.as_deref()
+    }
+
+    /// Whether the body is text, by its media type, or its bytes when that is unknown.
+    pub fn is_text(&self) -> bool {
+        self.media().is_some_and(|media| media.is_text)
+    }
+
+    /// Whether the body's media type allows for HTML.
+    pub fn could_be_html(&self) -> bool {
+        self.media().is_some_and(|media| media.could_be_html)
+    }
+
+    /// Whether the body is HTML, by its media type and its start.
+    pub fn is_html(&self) -> bool {
+        self.media().is_some_and(|media| media.is_html)
+    }
+
+    /// The encoding of the body, if it is text, by its name in the Encoding Standard in lower case:
+    /// that of [`Options::known_encoding`], or by its byte order mark, the `Content-Type`, what the
+    /// page says, and then by detection. A declaration that the bytes give the lie is passed over.
+    pub fn encoding(&self) -> Option<&'static str> {
+        self.encoding_of_text().map(sniff::name)
+    }
+
+    /// The body as text, if it is text; what is malformed in it becomes U+FFFD.
+    pub fn text(&self) -> Option<&str> {
+        let text = self.text_and_nul()?;
+        Some(&text[..text.len() - 1])
+    }
+
+    /// The links of the body, if it is HTML: the `http` and `https` URLs of its `<a>` and `<area>`,
+    /// absolute, each once, in the order of the page.
+    pub fn links(&self) -> &[String] {
+        let page = || Some((Url::parse(self.end_url()?).ok()?, self.text()?));
+        match self.is_html() {
+            true => self.content.links.get_or_init(|| {
+                page().map_or_else(Vec::new, |(url, text)| sniff::links(&url, text))
+            }),
+            false => &[],
+        }
+    }
+
+    /// The text with a NUL behind it, which C wants.
+    pub(crate) fn text_and_nul(&self) -> Option<&str> {
+        let encoding = self.encoding_of_text()?;
+        let text = self.content.text.get_or_init(|| {
+            let mut text = sniff::decode(encoding, &self.body);
+            text.push('\0');
+            text
+        });
+        Some(text)
+    }
+
+    fn encoding_of_text(&self) -> Option<&'static Encoding> {
+        if !self.is_text() {
+            return None;
+        }
+        let detect = || {
+            let url = self.end_url().and_then(|url| Url::parse(url).ok());
+            let tld = url
+                .as_ref()
+                .and_then(|url| url.domain()?.rsplit('.').next());
+            sniff::detect(self.headers.get("content-type"), &self.body, tld)
+        };
+        let encoding = self
+            .content
+            .encoding
+            .get_or_init(|| self.known_encoding.unwrap_or_else(detect));
+        Some(encoding)
+    }
+
+    /// `None`: the job was to have no body, or got no answer.
+    fn media(&self) -> Option<&Media> {
+        if self.kind == Kind::Resolve || self.status == 0 {
+            return None;
+        }
+        Some(self.content.media.get_or_init(|| {
+            let url = self.end_url().unwrap_or_default();
+            let mimetype = sniff::mimetype(self.headers.get("content-type"), url, &self.body);
+            let known = mimetype.as_deref();
+            Media {
+                ext: sniff::ext(known, url),
+                is_text: sniff::is_text(known, &self.body),
+                could_be_html: sniff::could_be_html(known),
+                is_html: sniff::is_html(known, &self.body),
+                mimetype,
+            }
+        }))
     }
 
     /// What the result weighs against

@@ -50,14 +50,15 @@ mod job;
 mod options;
 mod pool;
 mod schedule;
+mod sniff;
 
 pub use error::{Error, ErrorCode, Failure};
 pub use headers::Headers;
 pub use job::{HopKind, Job, JobResult, Kind, StackEntry, Timings};
 pub use options::{HttpVersion, Options, Retry};
 pub use pool::{
-    Level, LogFn, Next, Pool, PoolConfig, PoolStats, Results, Stream, StreamConfig, StreamStats,
-    Submit,
+    Callback, Level, LogFn, Next, ParallelismFn, Pool, PoolConfig, PoolStats, Results, Stream,
+    StreamConfig, StreamStats, Submit, ThrottleFn,
 };
 pub use schedule::Rule;
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::error::Error;
 use crate::schedule::Backoff;
+use crate::sniff;
 
 /// More headers than any server takes.
 const MAX_HEADERS: usize = 1000;
@@ -78,6 +79,13 @@ pub struct Options {
     pub headers: Vec<(String, String)>,
     /// The value of a `Cookie` header; not sent on to another origin. Default none.
     pub cookie: Option<String>,
+    /// Whether cookies that answers set on the way are sent with the job's next hops, to the hosts
+    /// and paths they are meant for (RFC 6265). They are forgotten when the attempt ends. A URL may
+    /// then be met again after a cookie was set. Default no.
+    pub stateful: bool,
+    /// Whether to send the `User-Agent` of a widespread browser instead of `rouet/VERSION`. One
+    /// among `headers` comes first. Default no.
+    pub spoof_ua: bool,
     /// What to send as the request's body. Default none.
     pub body: Option<Arc<[u8]>>,
     /// Whether to ask for gzip, deflate, br or zstd, and undo them. Default no.
@@ -86,14 +94,40 @@ pub struct Options {
     pub connect_timeout: Duration,
     /// The time for a whole attempt, all hops and the body. Default 30 s.
     pub timeout: Duration,
-    /// Whether redirections are followed. Default yes.
+    /// Whether redirections are followed, of any kind. Default yes.
     pub follow_redirects: bool,
     /// How many redirections are followed; `None`: 10 for a request, 20 for a resolve.
     pub max_redirects: Option<u32>,
+    /// Whether a `Refresh` header is followed, on an answer below 400 that is no redirection
+    /// itself, whatever its delay. A page that refreshes itself is where a job ends. Default yes.
+    pub follow_refresh_header: bool,
+    /// Whether a page's `<meta http-equiv="refresh">` is followed likewise. It is looked for in the
+    /// first 1 KiB of an HTML body, or 64 KiB with `follow_js_relocation` or `canonicalize`; a
+    /// resolve then uses GET. Default no.
+    pub follow_meta_refresh: bool,
+    /// Whether a page's script that sends its reader elsewhere is followed likewise, where it does
+    /// so by plain text such as `location = "…"` or `location.replace("…")` within the first
+    /// 64 KiB of an HTML body; a resolve then uses GET. Default no.
+    pub follow_js_relocation: bool,
+    /// Whether the target is taken from the URL itself, without a request, where the URL is that
+    /// of a known kind of redirection: `…?url=…`, `l.facebook.com/l.php?u=…`, AMP caches. Default
+    /// no.
+    pub infer_redirection: bool,
+    /// Whether the stack ends in the URL that the last page calls its own with
+    /// `<link rel="canonical">`, if it is another and is told in the first 64 KiB. It is not
+    /// requested. A resolve then uses GET. Default no.
+    pub canonicalize: bool,
+    /// Final statuses that are errors: `invalid-status-404`. Default none.
+    pub raise_on_statuses: Vec<u16>,
+    /// The encoding of the text, by a label of the Encoding Standard such as `windows-1251`: it is
+    /// then not looked for. Default none.
+    pub known_encoding: Option<String>,
     /// The largest body taken, in bytes after decompression. Default 256 MiB.
     pub max_body_size: u64,
     /// Whether certificates go unchecked. Default no.
     pub insecure: bool,
+    /// Whether to offer the TLS ciphers of a widespread browser, in its order. Default no.
+    pub spoof_tls_ciphers: bool,
     /// A PEM file of the certificate authorities to trust; default the system's.
     pub ca_file: Option<PathBuf>,
     /// A proxy: `http://`, `https://`, `socks5://` or `socks5h://`, with credentials if it needs
@@ -120,14 +154,24 @@ impl Default for Options {
             method: None,
             headers: Vec::new(),
             cookie: None,
+            stateful: false,
+            spoof_ua: false,
             body: None,
             compressed: false,
             connect_timeout: Duration::from_secs(5),
             timeout: Duration::from_secs(30),
             follow_redirects: true,
             max_redirects: None,
+            follow_refresh_header: true,
+            follow_meta_refresh: false,
+            follow_js_relocation: false,
+            infer_redirection: false,
+            canonicalize: false,
+            raise_on_statuses: Vec::new(),
+            known_encoding: None,
             max_body_size: 256 << 20,
             insecure: false,
+            spoof_tls_ciphers: false,
             ca_file: None,
             proxy: None,
             connect_to: Vec::new(),
@@ -202,6 +246,32 @@ impl Options {
             return wrong(
                 "cookie and a Cookie among headers are both given: one would be lost".into(),
             );
+        }
+        if self.stateful && given("cookie") {
+            return wrong(
+                "headers has a Cookie, which a stateful job can't add to: give it as cookie".into(),
+            );
+        }
+        if let Some(label) = &self.known_encoding
+            && sniff::for_label(label).is_none()
+        {
+            return wrong(format!(
+                "known_encoding is {label:?}, which is no label of the Encoding Standard"
+            ));
+        }
+        for (field, statuses) in [
+            ("raise_on_statuses", &self.raise_on_statuses[..]),
+            (
+                "retry_on_statuses",
+                self.retry.as_ref().map_or(&[], |retry| &retry.on_statuses),
+            ),
+        ] {
+            if let Some(status) = statuses
+                .iter()
+                .find(|status| !(100..1000).contains(*status))
+            {
+                return wrong(format!("{field} has {status}: a status has three digits"));
+            }
         }
         for (field, entries, parts) in [("connect_to", &self.connect_to, 4), ("dns", &self.dns, 3)]
         {

@@ -25,7 +25,7 @@ fn every_fault_has_its_code() {
         ("/truncate-chunk", "connection-aborted"),
         ("/reset-body", "connection-aborted"),
         ("/stall", "timeout"),
-        ("/silence", "timeout"),
+        ("/silence", "read-timeout"),
         ("/garbage", "protocol-error"),
         ("/bad-chunk", "protocol-error"),
         ("/http09", "protocol-error"),

@@ -6,6 +6,10 @@ use url::{Host, Url};
 
 use crate::error::{ErrorCode, Failure};
 
+mod infer;
+
+pub(crate) use infer::infer;
+
 /// The characters of a URL that a message shows.
 const SHOWN: usize = 200;
 
@@ -102,6 +106,49 @@ pub(crate) fn group(url: &Url) -> &str {
     }
 }
 
+/// Whether a host name, perhaps with a dot before it, is a public suffix that the list knows, or
+/// has no dot within: nobody's own.
+pub(crate) fn is_public_suffix(host: &str) -> bool {
+    let host = host.trim_start_matches('.').trim_end_matches('.');
+    let is_known =
+        |suffix: psl::Suffix<'_>| suffix.is_known() && suffix.as_bytes().len() == host.len();
+    !host.contains('.') || psl::suffix(host.as_bytes()).is_some_and(is_known)
+}
+
+/// Where a page leads from `base`, by a URL in it.
+pub(crate) fn join(base: &Url, text: &str) -> Result<Url, Failure> {
+    let invalid = |why: String| {
+        Failure::new(
+            ErrorCode::InvalidRedirect,
+            format!(
+                "{} redirects to {:?}: {why}",
+                shown(base.as_str()),
+                shown(text)
+            ),
+        )
+    };
+    let url = base
+        .join(text)
+        .map_err(|error| invalid(error.to_string()))?;
+    check(&url).map_err(invalid)?;
+    Ok(url)
+}
+
+/// Where a `Refresh` header leads from `base`; its bytes are read as those of a `Location`.
+pub(crate) fn refresh(base: &Url, target: &[u8]) -> Result<Url, Failure> {
+    join(base, &redirect_text(base, target)?)
+}
+
+/// A URL without its fragment, which no server sees.
+pub(crate) fn without_fragment(url: &str) -> &str {
+    url.split('#').next().unwrap_or_default()
+}
+
+/// Whether two URLs differ in their fragments at most.
+pub(crate) fn same_page(one: &Url, other: &Url) -> bool {
+    without_fragment(one.as_str()) == without_fragment(other.as_str())
+}
+
 /// Where a `Location` header leads from `base`.
 ///
 /// The header may be relative, and its bytes UTF-8 or Latin-1 (RFC 9110, section 10.2.2 asks for
@@ -109,7 +156,15 @@ pub(crate) fn group(url: &Url) -> &str {
 /// server that sent them expects back. A target without fragment inherits the base's (same
 /// section).
 pub(crate) fn location(base: &Url, header: &[u8]) -> Result<Url, Failure> {
-    let text = decode_location(header).ok_or_else(|| {
+    let mut url = join(base, &redirect_text(base, header)?)?;
+    if url.fragment().is_none() {
+        url.set_fragment(base.fragment());
+    }
+    Ok(url)
+}
+
+fn redirect_text<'a>(base: &Url, header: &'a [u8]) -> Result<Cow<'a, str>, Failure> {
+    decode_location(header).ok_or_else(|| {
         Failure::new(
             ErrorCode::BadlyEncodedLocation,
             format!(
@@ -118,25 +173,7 @@ pub(crate) fn location(base: &Url, header: &[u8]) -> Result<Url, Failure> {
                 shown(&String::from_utf8_lossy(header)),
             ),
         )
-    })?;
-    let invalid = |why: String| {
-        Failure::new(
-            ErrorCode::InvalidRedirect,
-            format!(
-                "{} redirects to {:?}: {why}",
-                shown(base.as_str()),
-                shown(&text)
-            ),
-        )
-    };
-    let mut url = base
-        .join(&text)
-        .map_err(|error| invalid(error.to_string()))?;
-    check(&url).map_err(invalid)?;
-    if url.fragment().is_none() {
-        url.set_fragment(base.fragment());
-    }
-    Ok(url)
+    })
 }
 
 fn decode_location(header: &[u8]) -> Option<Cow<'_, str>> {
@@ -228,6 +265,31 @@ mod tests {
         ] {
             assert_eq!(group(&Url::parse(url).unwrap()), expected, "{url}");
         }
+    }
+
+    #[test]
+    fn groups_by_the_public_suffix_list() {
+        let table = include_str!("../../tests/data/public-suffixes.txt");
+        let parsed = |host: &str| Url::parse(&format!("http://{host}/")).unwrap();
+        let mut count = 0;
+        for row in table.lines().filter(|row| !row.starts_with("//")) {
+            let (host, domain) = row.split_once(' ').expect(row);
+            let url = parsed(host);
+            count += 1;
+            if check(&url).is_err() {
+                assert!(host.starts_with('.') && domain == "none", "{row}");
+                continue;
+            }
+            // By the list, a suffix that it does not know is one label; a host under such a
+            // suffix is its own group here.
+            let expected = match domain {
+                "none" => host,
+                _ if host.ends_with(".example") => host,
+                domain => domain,
+            };
+            assert_eq!(group(&url), parsed(expected).host_str().unwrap(), "{row}");
+        }
+        assert!(count > 70, "{count} rows read");
     }
 
     #[test]

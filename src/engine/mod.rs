@@ -13,6 +13,7 @@ use crate::headers::Headers;
 use crate::job::Timings;
 use crate::options::Options;
 
+mod browser;
 mod multi;
 mod names;
 
@@ -27,6 +28,8 @@ pub(crate) struct Hop<'a> {
     pub body: bool,
     /// Whether this is still the origin the caller meant: others get no credentials.
     pub home: bool,
+    /// The value of the `Cookie` header; what the options say of cookies is in it already.
+    pub cookie: Option<&'a str>,
     pub options: &'a Arc<Options>,
     /// What is left of the attempt's time.
     pub time_left: Duration,

@@ -1,13 +1,17 @@
 //! `pool_config_t` and `pool_options_t`: how a pool, a stream and a job are set up.
 
-use std::ffi::{CStr, OsStr, c_char, c_void};
+use std::ffi::{CStr, CString, OsStr, c_char, c_int, c_void};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::result::{lend, pool_result_t};
 use super::{Sized_, init_sized, invalid, pool_status_t, read_sized};
 use crate::error::Error;
-use crate::{HttpVersion, Options, PoolConfig, Retry, Rule, StreamConfig};
+use crate::{
+    Callback, HttpVersion, Options, ParallelismFn, PoolConfig, Retry, Rule, StreamConfig,
+    ThrottleFn,
+};
 
 /// Offer HTTP/2 over TLS, HTTP/1.1 otherwise.
 pub const POOL_HTTP_ANY: i32 = 0;
@@ -47,6 +51,13 @@ pub struct pool_options_t {
     pub header_count: usize,
     /// The value of a Cookie header, not sent on to another origin; NULL (default): none.
     pub cookie: *const c_char,
+    /// 1: cookies that answers set on the way are sent with the job's next hops, to the hosts and
+    /// paths they are meant for (RFC 6265). They are forgotten when the attempt ends. A URL may
+    /// then be met again after a cookie was set. Default 0.
+    pub stateful: i32,
+    /// 1: send the User-Agent of a widespread browser instead of rouet/VERSION. One among headers
+    /// comes first. Default 0.
+    pub spoof_ua: i32,
     /// What to send as the request's body; NULL (default): none.
     pub body: *const c_void,
     /// The bytes of the body.
@@ -60,13 +71,40 @@ pub struct pool_options_t {
     pub max_body_size: u64,
     /// 1: ask for gzip, deflate, br or zstd, and undo them. Default 0.
     pub compressed: i32,
-    /// 1 (default): follow redirections.
+    /// 1: follow redirections, of any kind. Default 1.
     pub follow_redirects: i32,
-    /// How many redirections are followed before max-redirects; -1 (default): 10 for a request,
-    /// 20 for a resolve.
+    /// How many redirections are followed before max-redirects; -1: 10 for a request, 20 for a
+    /// resolve. Default -1.
     pub max_redirects: i32,
+    /// 1: follow a Refresh header, on an answer below 400 that is no redirection itself, whatever
+    /// its delay. A page that refreshes itself is where a job ends. Default 1.
+    pub follow_refresh_header: i32,
+    /// 1: follow a page's <meta http-equiv="refresh"> likewise. It is looked for in the first 1 KiB
+    /// of an HTML body, or 64 KiB with follow_js_relocation or canonicalize; a resolve then uses
+    /// GET. Default 0.
+    pub follow_meta_refresh: i32,
+    /// 1: follow a page's script likewise that sends its reader elsewhere by plain text such as
+    /// location = "…" or location.replace("…") within the first 64 KiB of an HTML body; a resolve
+    /// then uses GET. Default 0.
+    pub follow_js_relocation: i32,
+    /// 1: take the target from the URL itself, without a request, where the URL is that of a known
+    /// kind of redirection: …?url=…, l.facebook.com/l.php?u=…, AMP caches. Default 0.
+    pub infer_redirection: i32,
+    /// 1: the stack ends in the URL that the last page calls its own with <link rel="canonical">,
+    /// if it is another and is told in the first 64 KiB. It is not requested. A resolve then uses
+    /// GET. Default 0.
+    pub canonicalize: i32,
     /// 1: certificates go unchecked. Default 0.
     pub insecure: i32,
+    /// 1: offer the TLS ciphers of a widespread browser, in its order. Default 0.
+    pub spoof_tls_ciphers: i32,
+    /// Final statuses that are errors: invalid-status-404. Default NULL: none.
+    pub raise_on_statuses: *const u16,
+    /// The number of these statuses. Default 0.
+    pub raise_on_status_count: usize,
+    /// The encoding of the text, by a label of the Encoding Standard such as "windows-1251": it is
+    /// then not looked for. Default NULL: none.
+    pub known_encoding: *const c_char,
     /// A PEM file of the certificate authorities to trust; NULL (default): the system's.
     pub ca_file: *const c_char,
     /// http://, https://, socks5:// or socks5h://, with credentials if it needs them; NULL
@@ -121,6 +159,8 @@ unsafe impl Sized_ for pool_options_t {
             headers: std::ptr::null(),
             header_count: 0,
             cookie: std::ptr::null(),
+            stateful: options.stateful.into(),
+            spoof_ua: options.spoof_ua.into(),
             body: std::ptr::null(),
             body_size: 0,
             connect_timeout: options.connect_timeout.as_secs_f64(),
@@ -129,7 +169,16 @@ unsafe impl Sized_ for pool_options_t {
             compressed: options.compressed.into(),
             follow_redirects: options.follow_redirects.into(),
             max_redirects: -1,
+            follow_refresh_header: options.follow_refresh_header.into(),
+            follow_meta_refresh: options.follow_meta_refresh.into(),
+            follow_js_relocation: options.follow_js_relocation.into(),
+            infer_redirection: options.infer_redirection.into(),
+            canonicalize: options.canonicalize.into(),
             insecure: options.insecure.into(),
+            spoof_tls_ciphers: options.spoof_tls_ciphers.into(),
+            raise_on_statuses: std::ptr::null(),
+            raise_on_status_count: 0,
+            known_encoding: std::ptr::null(),
             ca_file: std::ptr::null(),
             proxy: std::ptr::null(),
             connect_to: std::ptr::null(),
@@ -163,6 +212,36 @@ pub unsafe extern "C" fn pool_options_init(
     unsafe { init_sized(options, struct_size) }
 }
 
+/// Says how many seconds a group waits, from the end of a job on, before its next one starts;
+/// below 0: as the pool's throttle says. `result` is what came of that attempt, valid during the
+/// call and not to be freed. Called on the thread that does the group's transfers, on several at
+/// once for several groups: it must be quick and must not call the library, but for the
+/// pool_result functions.
+pub type pool_throttle_fn = Option<
+    unsafe extern "C" fn(
+        group: *const c_char,
+        result: *const pool_result_t,
+        userdata: *mut c_void,
+    ) -> f64,
+>;
+
+/// Says how many jobs of a group may be in flight; 0 counts as 1. Called when a group gets a job
+/// and had none, where and as pool_throttle_fn is.
+pub type pool_parallelism_fn =
+    Option<unsafe extern "C" fn(group: *const c_char, userdata: *mut c_void) -> u32>;
+
+/// Sees a result before it can be taken, to save its body for instance, and may attach a value by
+/// writing result->value; nothing else of the result is to be written, and it is not to be freed.
+/// Returns 0; anything else makes the result an error, callback-error.
+///
+/// Called once for each job that has an answer, whatever its status, on threads of its own, 64 at
+/// most, for several results at once. It may take its time: it holds back no other transfer, only
+/// the room in the stream's buffer that a result takes. It may submit jobs and cancel, but must
+/// not wait for room or results, nor free the handle. Results that wait for it when the stream is
+/// cancelled end in cancelled; pool_free waits for the calls under way.
+pub type pool_callback_fn =
+    Option<unsafe extern "C" fn(result: *mut pool_result_t, userdata: *mut c_void) -> c_int>;
+
 /// How a pool and its stream are set up. Set by pool_config_init, then changed as wanted; copied
 /// by the call that takes it.
 #[repr(C)]
@@ -181,6 +260,16 @@ pub struct pool_config_t {
     pub throttle: f64,
     /// Of the pool: jobs of one group in flight at once; at least 1. Default 1.
     pub domain_parallelism: u32,
+    /// Of the pool: asked at the end of each attempt at a job how long its group waits, unless the
+    /// group has a rule (pool_set_domain_rule): a server's Retry-After can be heeded so. What it
+    /// says holds until the next end, or until the group has had nothing to do for that long.
+    /// Default NULL: throttle holds.
+    pub throttle_fn: pool_throttle_fn,
+    /// Of the pool: asked how many jobs of a group may be in flight, unless it has a rule.
+    /// Default NULL: domain_parallelism holds.
+    pub parallelism_fn: pool_parallelism_fn,
+    /// Of the pool: handed to throttle_fn and parallelism_fn. Default NULL.
+    pub domain_userdata: *mut c_void,
     /// Of the stream: 1: results come in the order of submission, within a window of buffer_size
     /// jobs. Default 0: as they are done.
     pub ordered: i32,
@@ -196,6 +285,11 @@ pub struct pool_config_t {
     pub max_buffered_bytes: u64,
     /// Of the stream: how its jobs are done; NULL (default): the defaults of pool_options_init.
     pub options: *const pool_options_t,
+    /// Of the stream: called with each result that has an answer before it can be taken. Default
+    /// NULL: none.
+    pub callback: pool_callback_fn,
+    /// Of the stream: handed to callback. Default NULL.
+    pub callback_userdata: *mut c_void,
 }
 
 // SAFETY: repr(C), struct_size first, numbers and pointers only.
@@ -212,11 +306,16 @@ unsafe impl Sized_ for pool_config_t {
             threads: pool.threads,
             throttle: pool.rule.throttle.as_secs_f64(),
             domain_parallelism: pool.rule.parallelism,
+            throttle_fn: None,
+            parallelism_fn: None,
+            domain_userdata: std::ptr::null_mut(),
             ordered: stream.ordered.into(),
             passthrough: stream.passthrough.into(),
             buffer_size: stream.buffer_size,
             max_buffered_bytes: stream.max_buffered_bytes,
             options: std::ptr::null(),
+            callback: None,
+            callback_userdata: std::ptr::null_mut(),
         }
     }
 }
@@ -238,7 +337,8 @@ pub unsafe extern "C" fn pool_config_init(
 /// The Rust configurations of a C one; NULL gives the defaults.
 ///
 /// # Safety
-/// `config` and what it points to are as `pool_config_t` documents them.
+/// `config` and what it points to are as `pool_config_t` documents them; its functions may be
+/// called for as long as the pool and the stream live.
 pub(super) unsafe fn read_config(
     config: *const pool_config_t,
 ) -> Result<(PoolConfig, StreamConfig), Error> {
@@ -261,6 +361,10 @@ pub(super) unsafe fn read_config(
             config.domain_parallelism,
             "domain_parallelism",
         )?,
+        // SAFETY: the caller's promise.
+        throttle_fn: unsafe { throttle_fn(config.throttle_fn, config.domain_userdata) },
+        // SAFETY: the caller's promise.
+        parallelism_fn: unsafe { parallelism_fn(config.parallelism_fn, config.domain_userdata) },
     };
     let stream = StreamConfig {
         buffer_size: config.buffer_size,
@@ -268,8 +372,58 @@ pub(super) unsafe fn read_config(
         ordered: flag(config.ordered, "ordered")?,
         passthrough: flag(config.passthrough, "passthrough")?,
         options: Arc::new(options),
+        // SAFETY: the caller's promise.
+        callback: unsafe { callback(config.callback, config.callback_userdata) },
     };
     Ok((pool, stream))
+}
+
+/// A group's name for C.
+fn name(group: &str) -> CString {
+    CString::new(group.replace('\0', "\u{fffd}")).unwrap_or_default()
+}
+
+/// # Safety
+/// `ask` may be called with `userdata` on any thread for as long as the pool lives.
+unsafe fn throttle_fn(ask: pool_throttle_fn, userdata: *mut c_void) -> Option<ThrottleFn> {
+    let (ask, userdata) = (ask?, userdata as usize);
+    Some(Arc::new(move |group, result| {
+        let group = name(group);
+        let seconds = lend(result, |result| {
+            // SAFETY: the caller's promise; the name and the result live during the call.
+            unsafe { ask(group.as_ptr(), result, userdata as *mut c_void) }
+        });
+        // What is no time says nothing.
+        Duration::try_from_secs_f64(seconds).ok()
+    }))
+}
+
+/// # Safety
+/// `ask` may be called with `userdata` on any thread for as long as the pool lives.
+unsafe fn parallelism_fn(ask: pool_parallelism_fn, userdata: *mut c_void) -> Option<ParallelismFn> {
+    let (ask, userdata) = (ask?, userdata as usize);
+    Some(Arc::new(move |group| {
+        let group = name(group);
+        // SAFETY: the caller's promise; the name lives during the call.
+        unsafe { ask(group.as_ptr(), userdata as *mut c_void) }
+    }))
+}
+
+/// # Safety
+/// `see` may be called with `userdata` on any thread for as long as the stream lives.
+unsafe fn callback(see: pool_callback_fn, userdata: *mut c_void) -> Option<Callback> {
+    let (see, userdata) = (see?, userdata as usize);
+    Some(Arc::new(move |result| {
+        let (returned, value) = lend(result, |result| {
+            // SAFETY: the caller's promise; the result lives during the call.
+            unsafe { (see(result, userdata as *mut c_void), (*result).value) }
+        });
+        result.value = value as usize;
+        match returned {
+            0 => Ok(()),
+            other => Err(format!("it returned {other}")),
+        }
+    }))
 }
 
 /// A group's rule, from the fields of that name.
@@ -329,6 +483,8 @@ pub(super) unsafe fn read_options(options: *const pool_options_t) -> Result<Opti
             method: text(given.method, 0, "method")?.map(str::to_owned),
             headers,
             cookie: text(given.cookie, 0, "cookie")?.map(str::to_owned),
+            stateful: flag(given.stateful, "stateful")?,
+            spoof_ua: flag(given.spoof_ua, "spoof_ua")?,
             body,
             compressed: flag(given.compressed, "compressed")?,
             connect_timeout: seconds(given.connect_timeout, "connect_timeout")?,
@@ -340,8 +496,21 @@ pub(super) unsafe fn read_options(options: *const pool_options_t) -> Result<Opti
                     invalid(format!("max_redirects is {count}: it is -1 or above"))
                 })?),
             },
+            follow_refresh_header: flag(given.follow_refresh_header, "follow_refresh_header")?,
+            follow_meta_refresh: flag(given.follow_meta_refresh, "follow_meta_refresh")?,
+            follow_js_relocation: flag(given.follow_js_relocation, "follow_js_relocation")?,
+            infer_redirection: flag(given.infer_redirection, "infer_redirection")?,
+            canonicalize: flag(given.canonicalize, "canonicalize")?,
+            raise_on_statuses: slice(
+                given.raise_on_statuses,
+                given.raise_on_status_count,
+                "raise_on_statuses",
+            )?
+            .to_vec(),
+            known_encoding: text(given.known_encoding, 0, "known_encoding")?.map(str::to_owned),
             max_body_size: given.max_body_size,
             insecure: flag(given.insecure, "insecure")?,
+            spoof_tls_ciphers: flag(given.spoof_tls_ciphers, "spoof_tls_ciphers")?,
             ca_file,
             proxy: text(given.proxy, 0, "proxy")?.map(str::to_owned),
             connect_to: texts(given.connect_to, given.connect_to_count, "connect_to")?,

@@ -1,8 +1,10 @@
 //! `pool_result_t`: what comes back for a job, in one block of memory and its body.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
-use std::ffi::{c_char, c_void};
-use std::mem::ManuallyDrop;
+use std::ffi::{CString, c_char, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::null;
+use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::config::pool_header_t;
@@ -17,9 +19,11 @@ pub struct pool_hop_t {
     pub url: *const c_char,
     /// Its bytes, without the NUL.
     pub url_size: usize,
-    /// What led on from here: "location-header"; or "hit": this is where the job ended.
+    /// What led on from here: "location-header", "refresh-header", "meta-refresh", "js-relocation"
+    /// or "infer" (the URL itself); or "hit": this is where the job ended. "canonical", always the
+    /// last: what the page before calls itself.
     pub r#type: *const c_char,
-    /// The answer's status; 0: no answer came.
+    /// The answer's status; 0: no answer came, or no request was made (infer, canonical).
     pub status: i32,
 }
 
@@ -84,13 +88,28 @@ pub struct pool_result_t {
     pub status: i32,
     /// How many attempts were made; 0: none, the job ended before its first.
     pub attempts: u32,
+    /// What the stream's callback attached, by writing it here; NULL without one. Never looked at.
+    pub value: *mut c_void,
 }
 
-/// What lies before each `pool_result_t`: what it takes to free it.
-#[repr(C, align(16))]
+/// What lies before each `pool_result_t`.
+#[repr(align(16))]
 struct Private {
     layout: Layout,
-    body_capacity: usize,
+    /// The result it was made from: `owned`, or one that was lent for a call.
+    job: *const JobResult,
+    owned: Option<JobResult>,
+    mimetype: OnceLock<Option<CString>>,
+    ext: OnceLock<Option<CString>>,
+    encoding: OnceLock<Option<CString>>,
+    links: OnceLock<Links>,
+}
+
+/// The links of a page, each ending in a NUL, and where they are.
+#[derive(Default)]
+struct Links {
+    pointers: Vec<*const c_char>,
+    _text: Vec<CString>,
 }
 
 /// Fills a block from both ends of its plan: the arrays first, then the text behind them.
@@ -119,6 +138,37 @@ impl Block {
 
 /// Moves a Rust result into C's form.
 pub(super) fn into_c(result: JobResult) -> *mut pool_result_t {
+    let block = lay_out(&result);
+    // SAFETY: `lay_out` put it there, and nobody else has it yet.
+    unsafe {
+        let private = &mut *private(block);
+        private.job = private.owned.insert(result);
+    }
+    block
+}
+
+/// Shows a result to C for the time of a call.
+pub(super) fn lend<T>(result: &JobResult, call: impl FnOnce(*mut pool_result_t) -> T) -> T {
+    let block = lay_out(result);
+    let outcome = call(block);
+    // SAFETY: made above; C has promised to keep nothing of it.
+    unsafe { free(block) };
+    outcome
+}
+
+/// What lies before a result.
+///
+/// # Safety
+/// `result` came from `lay_out` and was not freed.
+unsafe fn private(result: *const pool_result_t) -> *mut Private {
+    // SAFETY: the caller's promise.
+    unsafe { result.cast::<u8>().sub(size_of::<Private>()) }
+        .cast::<Private>()
+        .cast_mut()
+}
+
+/// A block that tells of `result`, which must outlive it or be moved into it.
+fn lay_out(result: &JobResult) -> *mut pool_result_t {
     let error = result.error.as_ref().map(|failure| {
         (
             failure.code.as_str(),
@@ -156,10 +206,14 @@ pub(super) fn into_c(result: JobResult) -> *mut pool_result_t {
         if start.is_null() {
             handle_alloc_error(layout);
         }
-        let mut body = ManuallyDrop::new(result.body);
         start.cast::<Private>().write(Private {
             layout,
-            body_capacity: body.capacity(),
+            job: result,
+            owned: None,
+            mimetype: OnceLock::new(),
+            ext: OnceLock::new(),
+            encoding: OnceLock::new(),
+            links: OnceLock::new(),
         });
         let c_result = start.add(size_of::<Private>()).cast::<pool_result_t>();
         let c_headers = c_result.add(1).cast::<pool_header_t>();
@@ -177,7 +231,7 @@ pub(super) fn into_c(result: JobResult) -> *mut pool_result_t {
                 value_size: value.len(),
             });
         }
-        let (mut end_url, mut end_url_size) = (std::ptr::null(), 0);
+        let (mut end_url, mut end_url_size) = (null(), 0);
         for (index, hop) in result.stack.iter().enumerate() {
             (end_url, end_url_size) = (block.text(hop.url.as_bytes()), hop.url.len());
             c_stack.add(index).write(pool_hop_t {
@@ -189,11 +243,11 @@ pub(super) fn into_c(result: JobResult) -> *mut pool_result_t {
         }
         let (url, url_size) = match &result.url {
             Some(url) => (block.text(url.as_bytes()), url.len()),
-            None => (std::ptr::null(), 0),
+            None => (null(), 0),
         };
         let (error_code, error_message) = match &error {
             Some((code, message)) => (block.text(code.as_bytes()), block.text(message.as_bytes())),
-            None => (std::ptr::null(), std::ptr::null()),
+            None => (null(), null()),
         };
         block.result.write(pool_result_t {
             struct_size: size_of::<pool_result_t>(),
@@ -206,20 +260,16 @@ pub(super) fn into_c(result: JobResult) -> *mut pool_result_t {
             error_message,
             end_url,
             end_url_size,
-            headers: if headers == 0 {
-                std::ptr::null()
-            } else {
-                c_headers
-            },
+            headers: if headers == 0 { null() } else { c_headers },
             header_count: headers,
-            stack: if hops == 0 { std::ptr::null() } else { c_stack },
+            stack: if hops == 0 { null() } else { c_stack },
             stack_count: hops,
-            body: if body.capacity() == 0 {
-                std::ptr::null()
+            body: if result.body.is_empty() {
+                null()
             } else {
-                body.as_mut_ptr()
+                result.body.as_ptr()
             },
-            body_size: body.len(),
+            body_size: result.body.len(),
             start_time: epoch_seconds(result.start_time),
             end_time: epoch_seconds(result.end_time),
             name_lookup_time: result.timings.name_lookup.as_secs_f64(),
@@ -233,6 +283,7 @@ pub(super) fn into_c(result: JobResult) -> *mut pool_result_t {
             },
             status: result.status.into(),
             attempts: result.attempts,
+            value: result.value as *mut c_void,
         });
         c_result
     }
@@ -244,32 +295,204 @@ fn epoch_seconds(time: SystemTime) -> f64 {
         .as_secs_f64()
 }
 
-/// Frees a result, its block and its body. NULL is nothing. Never fails.
+/// Frees a result, its block and its body, and what was asked of it. NULL is nothing. Never fails.
 ///
 /// # Safety
 /// `result` is NULL or came from pool_next_result or pool_next_results and was not freed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_result_free(result: *mut pool_result_t) {
-    if result.is_null() {
-        return;
+    if !result.is_null() {
+        // SAFETY: the caller's promise.
+        unsafe { free(result) };
     }
-    // SAFETY: `into_c` made it: Private lies before it, the body was a Vec of that capacity.
+}
+
+/// # Safety
+/// `result` came from `lay_out` and was not freed.
+unsafe fn free(result: *mut pool_result_t) {
+    // SAFETY: Private lies before it, and both in one allocation of that layout.
     unsafe {
-        let start = result.cast::<u8>().sub(size_of::<Private>());
-        let Private {
-            layout,
-            body_capacity,
-        } = start.cast::<Private>().read();
-        let pool_result_t {
-            body, body_size, ..
-        } = result.read();
-        if !body.is_null() {
-            drop(Vec::from_raw_parts(
-                body.cast_mut(),
-                body_size,
-                body_capacity,
-            ));
+        let private = private(result);
+        let layout = (*private).layout;
+        std::ptr::drop_in_place(private);
+        dealloc(private.cast(), layout);
+    }
+}
+
+/// The media type of the body, in lower case and without parameters, as "text/html": as the
+/// Content-Type says; without one, as the start of the body or the extension in end_url tell.
+/// NULL: unknown, or no body was asked for or came.
+///
+/// This and the functions after it find out what they say when they are first asked, on the
+/// caller's thread, and keep it: what they give lives as long as the result. Several threads may
+/// ask one result at once. They never fail; NULL as a result gives NULL or 0.
+///
+/// # Safety
+/// `result` is NULL or a result that was not freed; so for all functions after this one.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_result_mimetype(result: *const pool_result_t) -> *const c_char {
+    // SAFETY: the caller's promise.
+    unsafe {
+        ask(result, null(), |private, job| {
+            kept(&private.mimetype, || job.mimetype())
+        })
+    }
+}
+
+/// The file extension that fits the body, with its dot, as ".html": that of its media type, or
+/// the URL's when that says nothing definite. NULL: unknown.
+///
+/// # Safety
+/// As for pool_result_mimetype.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_result_ext(result: *const pool_result_t) -> *const c_char {
+    // SAFETY: the caller's promise.
+    unsafe {
+        ask(result, null(), |private, job| {
+            kept(&private.ext, || job.ext())
+        })
+    }
+}
+
+/// 1: the body is text, by its media type, or its bytes when that is unknown. 0: it is not.
+///
+/// # Safety
+/// As for pool_result_mimetype.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_result_is_text(result: *const pool_result_t) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { ask(result, 0, |_, job| job.is_text().into()) }
+}
+
+/// 1: the body's media type allows for HTML, or is unknown. 0: it does not.
+///
+/// # Safety
+/// As for pool_result_mimetype.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_result_could_be_html(result: *const pool_result_t) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { ask(result, 0, |_, job| job.could_be_html().into()) }
+}
+
+/// 1: the body is HTML, by its media type and its start. 0: it is not.
+///
+/// # Safety
+/// As for pool_result_mimetype.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_result_is_html(result: *const pool_result_t) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { ask(result, 0, |_, job| job.is_html().into()) }
+}
+
+/// The encoding of the body, by its name in the Encoding Standard in lower case, as "utf-8" or
+/// "windows-1251": that of known_encoding, or by the byte order mark, the Content-Type, what the
+/// page says of itself, and then by detection. A declaration that the bytes give the lie is
+/// passed over. NULL: the body is no text.
+///
+/// # Safety
+/// As for pool_result_mimetype.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_result_encoding(result: *const pool_result_t) -> *const c_char {
+    // SAFETY: the caller's promise.
+    unsafe {
+        ask(result, null(), |private, job| {
+            kept(&private.encoding, || job.encoding())
+        })
+    }
+}
+
+/// The body as UTF-8 text that ends in a NUL, decoded from its encoding by the Encoding Standard:
+/// what is malformed in it becomes U+FFFD. Writes its bytes without the NUL to `size`, unless that
+/// is NULL. NULL, and 0: the body is no text.
+///
+/// # Safety
+/// As for pool_result_mimetype; `size` is NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_result_text(
+    result: *const pool_result_t,
+    size: *mut usize,
+) -> *const c_char {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let text = ask(result, None, |_, job| job.text_and_nul());
+        give(size, text.map_or(0, |text| text.len() - 1));
+        text.map_or(null(), |text| text.as_ptr().cast())
+    }
+}
+
+/// The links of the body, if it is HTML: the http and https URLs of its <a> and <area>, absolute,
+/// each once, in the order of the page. Writes their number to `count`, unless that is NULL.
+/// NULL, and 0: there is none.
+///
+/// # Safety
+/// As for pool_result_mimetype; `count` is NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_result_links(
+    result: *const pool_result_t,
+    count: *mut usize,
+) -> *const *const c_char {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let links = ask(result, None, |private, job| {
+            Some(private.links.get_or_init(|| Links::of(job)))
+        });
+        let pointers: &[_] = links.map_or(&[], |links| &links.pointers);
+        give(count, pointers.len());
+        match pointers {
+            [] => null(),
+            pointers => pointers.as_ptr(),
         }
-        dealloc(start, layout);
+    }
+}
+
+impl Links {
+    fn of(job: &JobResult) -> Self {
+        // A URL has no NUL.
+        let text: Vec<CString> = job
+            .links()
+            .iter()
+            .filter_map(|link| CString::new(link.as_str()).ok())
+            .collect();
+        Self {
+            pointers: text.iter().map(|link| link.as_ptr()).collect(),
+            _text: text,
+        }
+    }
+}
+
+/// Asks a result something; `otherwise`: when it is NULL, or the answer panicked.
+///
+/// # Safety
+/// `result` is NULL or came from `lay_out` and lives for `'a`.
+unsafe fn ask<'a, T>(
+    result: *const pool_result_t,
+    otherwise: T,
+    question: impl FnOnce(&'a Private, &'a JobResult) -> T,
+) -> T {
+    if result.is_null() {
+        return otherwise;
+    }
+    // SAFETY: the caller's promise: both live as long as the result, and are only read.
+    let (private, job) = unsafe {
+        let private = &*private(result);
+        (private, &*private.job)
+    };
+    catch_unwind(AssertUnwindSafe(|| question(private, job))).unwrap_or(otherwise)
+}
+
+fn kept<'a>(
+    place: &OnceLock<Option<CString>>,
+    text: impl FnOnce() -> Option<&'a str>,
+) -> *const c_char {
+    let text = place.get_or_init(|| text().and_then(|text| CString::new(text).ok()));
+    text.as_ref().map_or(null(), |text| text.as_ptr())
+}
+
+/// # Safety
+/// `to` is NULL or writable.
+unsafe fn give(to: *mut usize, number: usize) {
+    if !to.is_null() {
+        // SAFETY: the caller's promise.
+        unsafe { to.write(number) };
     }
 }

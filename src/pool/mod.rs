@@ -9,12 +9,15 @@ use std::time::Duration;
 
 use crate::engine::Names;
 use crate::error::{Error, Failure};
+use crate::job::JobResult;
 use crate::schedule::{Rule, StreamId};
+use callbacks::Callbacks;
 use inbox::{Inbox, Message};
 use log::Log;
 use shard::Shard;
 use workers::Workers;
 
+mod callbacks;
 mod inbox;
 mod log;
 mod shard;
@@ -23,7 +26,7 @@ mod workers;
 
 pub use log::{Level, LogFn};
 pub(crate) use stream::Until;
-pub use stream::{Next, Results, Stream, StreamConfig, StreamStats, Submit};
+pub use stream::{Callback, Next, Results, Stream, StreamConfig, StreamStats, Submit};
 
 /// Workers a core when the configuration leaves it open.
 const WORKERS_A_CORE: u32 = 64;
@@ -34,8 +37,15 @@ const SPARE_DESCRIPTORS: u64 = 64;
 /// Descriptors a shard has beside its connections: its poller's, curl's.
 const DESCRIPTORS_A_SHARD: u64 = 6;
 
+/// Says how long a group waits, from the end of a job on, before its next one starts, given what
+/// came of that job; `None`: as the pool's rule says.
+pub type ThrottleFn = Arc<dyn Fn(&str, &JobResult) -> Option<Duration> + Send + Sync>;
+
+/// Says how many jobs of a group may be in flight; 0 counts as 1.
+pub type ParallelismFn = Arc<dyn Fn(&str) -> u32 + Send + Sync>;
+
 /// How a pool is set up.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone)]
 pub struct PoolConfig {
     /// Transfers at once, over all streams; 0 (default): 64 a core, within the process's limit of
     /// descriptors.
@@ -45,6 +55,15 @@ pub struct PoolConfig {
     pub threads: u32,
     /// The rule of groups that have none of their own. Default: 0.2 s, one at a time.
     pub rule: Rule,
+    /// Asked at the end of each attempt at a job how long its group waits, unless the group has a
+    /// rule of its own; a server's `Retry-After` can be heeded so. What it says holds until the
+    /// next end, or until the group has had nothing to do for that long. It runs on the thread
+    /// that does the group's transfers: it must be quick, and must not wait for the pool. Default
+    /// none.
+    pub throttle_fn: Option<ThrottleFn>,
+    /// Asked when a group gets a job and had none how many may be in flight, unless it has a rule
+    /// of its own. It runs where `throttle_fn` does. Default none.
+    pub parallelism_fn: Option<ParallelismFn>,
 }
 
 impl Default for PoolConfig {
@@ -56,12 +75,27 @@ impl Default for PoolConfig {
                 throttle: Duration::from_millis(200),
                 parallelism: 1,
             },
+            throttle_fn: None,
+            parallelism_fn: None,
         }
     }
 }
 
+impl std::fmt::Debug for PoolConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PoolConfig")
+            .field("max_workers", &self.max_workers)
+            .field("threads", &self.threads)
+            .field("rule", &self.rule)
+            .field("throttle_fn", &self.throttle_fn.is_some())
+            .field("parallelism_fn", &self.parallelism_fn.is_some())
+            .finish()
+    }
+}
+
 impl PoolConfig {
-    /// The first field that is neither the default nor what `other` has.
+    /// The first field that is neither the default nor what `other` has; functions can't be told
+    /// to be the same.
     pub(crate) fn conflict(&self, other: &Self) -> Option<&'static str> {
         let default = Self::default();
         let differs = |ours: bool, theirs: bool| !ours && !theirs;
@@ -94,6 +128,8 @@ impl PoolConfig {
                     self.rule.parallelism == other.rule.parallelism,
                 ),
             ),
+            ("throttle_fn", self.throttle_fn.is_some()),
+            ("parallelism_fn", self.parallelism_fn.is_some()),
         ]
         .into_iter()
         .find_map(|(field, differs)| differs.then_some(field))
@@ -126,6 +162,8 @@ pub struct Pool {
 pub(crate) struct Common {
     pub workers: Workers,
     pub names: Arc<Names>,
+    pub callbacks: Callbacks,
+    pub throttle_fn: Option<ThrottleFn>,
     pub log: Log,
     pub inboxes: Vec<Arc<Inbox>>,
     pub connections: Arc<AtomicU64>,
@@ -233,6 +271,8 @@ impl Pool {
         let common = Arc::new(Common {
             workers: Workers::new(max_workers as usize, threads as usize),
             names: Arc::new(Names::new()),
+            callbacks: Callbacks::default(),
+            throttle_fn: config.throttle_fn.clone(),
             log: Log::default(),
             inboxes,
             connections: Arc::default(),
@@ -253,12 +293,12 @@ impl Pool {
         let report = Arc::new(Report::default());
         for index in 0..threads as usize {
             let common = Arc::clone(&engine.common);
-            let rule = engine.config.rule;
+            let config = engine.config.clone();
             let report = Arc::clone(&report);
             let thread = thread::Builder::new()
                 .name(format!("rouet-{index}"))
                 .spawn(move || {
-                    let shard = Shard::new(index, common, rule, max_connects.max(1) as usize);
+                    let shard = Shard::new(index, common, config, max_connects.max(1) as usize);
                     report.give(shard.as_ref().err().cloned());
                     if let Ok(shard) = shard {
                         shard.run();
@@ -345,6 +385,7 @@ impl Drop for Engine {
             let _ = thread.join();
         }
         self.common.names.stop();
+        self.common.callbacks.stop();
         self.common
             .log
             .write(Level::Info, || "engine stopped".into());

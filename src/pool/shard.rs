@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -13,15 +14,15 @@ use futures_util::Stream as _;
 use futures_util::future::{AbortHandle, Abortable, Aborted};
 use futures_util::stream::FuturesUnordered;
 
-use super::Common;
 use super::inbox::{Inbox, Message};
 use super::log::Level;
 use super::stream::{Core, Task, Work};
+use super::{Common, PoolConfig};
 use crate::engine::Multi;
 use crate::error::{ErrorCode, Failure};
 use crate::fetch::{self, Attempt, Engine};
 use crate::job::{JobResult, Kind};
-use crate::schedule::{Gate, Rule, Scheduler, Started, StreamId, Time, Turn};
+use crate::schedule::{Gate, Parallelism, Scheduler, Started, StreamId, Time, Turn};
 
 /// Turns without a look at the outside, while each brings the next.
 const BUSY_TURNS: usize = 32;
@@ -47,6 +48,8 @@ pub(super) struct Shard {
     /// Where the scheduler's time begins.
     epoch: Instant,
     scheduler: Scheduler<Box<Task>>,
+    /// The pool's own.
+    throttle: Duration,
     // Before the engine, which the futures use.
     running: FuturesUnordered<Running>,
     /// What breaks each running attempt off.
@@ -63,7 +66,7 @@ impl Shard {
     pub fn new(
         index: usize,
         common: Arc<Common>,
-        rule: Rule,
+        config: PoolConfig,
         max_connects: usize,
     ) -> Result<Self, Failure> {
         let inbox = Arc::clone(&common.inboxes[index]);
@@ -73,12 +76,18 @@ impl Shard {
             Arc::clone(&common.connections),
             max_connects,
         )?;
+        let default = config.rule.parallelism;
+        let parallelism = config.parallelism_fn.map(|ask| -> Parallelism {
+            // A function that panics has nothing to say.
+            Box::new(move |group| catch_unwind(AssertUnwindSafe(|| ask(group))).unwrap_or(default))
+        });
         Ok(Self {
             index,
             common,
             inbox,
             epoch: Instant::now(),
-            scheduler: Scheduler::new(rule),
+            throttle: config.rule.throttle,
+            scheduler: Scheduler::new(config.rule, parallelism),
             running: FuturesUnordered::new(),
             handles: slab::Slab::new(),
             engine: Rc::new(engine),
@@ -288,11 +297,13 @@ impl Shard {
             outcome,
         } = ended;
         self.handles.remove(slot);
+        let outcome = outcome.map(|attempt| self.ask_throttle(&task, attempt));
         let now = self.now();
-        self.scheduler.end(turn, now);
+        let throttle = outcome.as_ref().ok().and_then(|(_, throttle)| *throttle);
+        self.scheduler.end(turn, throttle, now);
         self.free_worker();
         let attempt = match outcome {
-            Ok(attempt) => attempt,
+            Ok((attempt, _)) => attempt,
             Err(Aborted) => return self.give_up(*task),
         };
         self.log_hops(&attempt);
@@ -305,6 +316,18 @@ impl Shard {
             Some(wait) if !task.stream().is_cancelled() => self.retry(task, &attempt, wait, now),
             _ => self.outgoing.push(task.finish(attempt)),
         }
+    }
+
+    /// Has the caller say how long the attempt's group shall wait now.
+    fn ask_throttle(&self, task: &Task, attempt: Attempt) -> (Attempt, Option<Duration>) {
+        let ask = match &self.common.throttle_fn {
+            Some(ask) if !attempt.stale && !task.group().is_empty() => ask,
+            _ => return (attempt, None),
+        };
+        let result = task.result(task.url(), attempt);
+        let said = catch_unwind(AssertUnwindSafe(|| ask(task.group(), &result)));
+        let throttle = said.ok().flatten().unwrap_or(self.throttle);
+        (result.into(), Some(throttle))
     }
 
     /// Queues a job anew whose request met a closed connection. Its group's throttle holds.
@@ -368,7 +391,7 @@ impl Shard {
                 let next = outgoing.next_if(|(other, ..)| Arc::ptr_eq(other, &stream))?;
                 Some((next.1, next.2))
             });
-            stream.deliver(std::iter::once((order, result)).chain(rest));
+            stream.hand_over(std::iter::once((order, result)).chain(rest));
         }
     }
 

@@ -12,18 +12,20 @@ use std::time::{Duration, Instant, SystemTime};
 
 use url::Url;
 
+use super::callbacks::{self, Calls};
 use super::inbox::Message;
 use super::log::Level;
 use super::{Common, Pool};
 use crate::address;
 use crate::error::{Error, ErrorCode, Failure};
 use crate::fetch::Attempt;
-use crate::job::{Job, JobResult, Kind};
+use crate::job::{Content, Job, JobResult, Kind};
 use crate::options::Options;
 use crate::schedule::{Gate, StreamId};
+use crate::sniff;
 
 /// How a stream is set up.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct StreamConfig {
     /// Jobs held and not started, those that wait for a retry included, and again jobs started
     /// whose results were not taken, so it also bounds the stream's transfers at once; at least 1.
@@ -39,7 +41,21 @@ pub struct StreamConfig {
     pub passthrough: bool,
     /// How jobs are done that have no options of their own.
     pub options: Arc<Options>,
+    /// Called with each result that has an answer, before it can be taken; see [`Callback`]. Default
+    /// none.
+    pub callback: Option<Callback>,
 }
+
+/// What a stream has done with its results before they can be taken, such as saving a body.
+///
+/// It runs on threads of its own, 64 at most, for several results at once, and may take its time:
+/// it holds back no other transfer, only the room in the stream's buffer that a result takes. It is
+/// called once for each job that has an answer, whatever its status, and may change what is in the
+/// result or attach [`JobResult::value`]. An `Err`, or a panic, makes the result a
+/// `callback-error` with those words. It may submit jobs and cancel, but must not wait for the
+/// stream, nor drop it. Results that wait for it when the stream is cancelled end in `cancelled`;
+/// calls under way are waited for when the stream is dropped.
+pub type Callback = Arc<dyn Fn(&mut JobResult) -> Result<(), String> + Send + Sync>;
 
 impl Default for StreamConfig {
     fn default() -> Self {
@@ -49,7 +65,21 @@ impl Default for StreamConfig {
             ordered: false,
             passthrough: false,
             options: Arc::default(),
+            callback: None,
         }
+    }
+}
+
+impl std::fmt::Debug for StreamConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StreamConfig")
+            .field("buffer_size", &self.buffer_size)
+            .field("max_buffered_bytes", &self.max_buffered_bytes)
+            .field("ordered", &self.ordered)
+            .field("passthrough", &self.passthrough)
+            .field("options", &self.options)
+            .field("callback", &self.callback.is_some())
+            .finish()
     }
 }
 
@@ -158,21 +188,31 @@ impl Task {
     /// The job's result, and the stream it goes to.
     pub fn finish(mut self, attempt: Attempt) -> (Arc<Core>, u64, JobResult) {
         let stream = self.stream.take().expect("has no result yet");
-        let result = self.result(&stream, attempt);
+        let url = self.given.take().or_else(|| self.url());
+        let result = self.result(url, attempt);
+        // At once, so that the next start already reckons with it.
+        stream.bytes.fetch_add(result.size(), SeqCst);
         (stream, self.order, result)
     }
 
-    fn result(&mut self, stream: &Core, attempt: Attempt) -> JobResult {
+    /// The URL as submitted.
+    pub fn url(&self) -> Option<Box<str>> {
+        match (&self.given, &self.work) {
+            (Some(given), _) => Some(given.clone()),
+            (None, Work::Fetch(url)) => Some(url.as_str().into()),
+            (None, _) => None,
+        }
+    }
+
+    /// What the job's result is, should the attempt be its last; `url` as `url` gives it.
+    pub fn result(&self, url: Option<Box<str>>, attempt: Attempt) -> JobResult {
         let now = SystemTime::now();
-        let result = JobResult {
+        let known_encoding = self.options.known_encoding.as_deref();
+        JobResult {
             kind: self.kind,
             tag: self.tag,
             userdata: self.userdata,
-            url: match (self.given.take(), &self.work) {
-                (Some(given), _) => Some(given),
-                (None, Work::Fetch(url)) => Some(url.as_str().into()),
-                (None, _) => None,
-            },
+            url,
             error: attempt.failure,
             status: attempt.status,
             headers: attempt.headers,
@@ -182,10 +222,10 @@ impl Task {
             end_time: now,
             timings: attempt.timings,
             attempts: self.attempts,
-        };
-        // At once, so that the next start already reckons with it.
-        stream.bytes.fetch_add(result.size(), SeqCst);
-        result
+            value: 0,
+            known_encoding: known_encoding.and_then(sniff::for_label),
+            content: Content::default(),
+        }
     }
 }
 
@@ -202,7 +242,8 @@ impl Drop for Task {
             failure: Some(failure),
             ..Attempt::default()
         };
-        let result = self.result(&stream, attempt);
+        let result = self.result(self.url(), attempt);
+        stream.bytes.fetch_add(result.size(), SeqCst);
         stream.deliver([(self.order, result)]);
     }
 }
@@ -210,13 +251,13 @@ impl Drop for Task {
 /// What the handle of a stream and the shards share.
 pub(crate) struct Core {
     pub id: StreamId,
-    config: StreamConfig,
+    pub config: StreamConfig,
     /// Jobs accepted and not started.
     held: AtomicUsize,
     /// Jobs started whose results were not taken.
     started: AtomicUsize,
     /// Bytes of results not taken.
-    bytes: AtomicU64,
+    pub bytes: AtomicU64,
     /// The order of the result to be taken next, if the stream is ordered.
     head: AtomicU64,
     /// A shard found no room to start a job, and is to be woken when there is some.
@@ -227,7 +268,9 @@ pub(crate) struct Core {
     state: Mutex<State>,
     room: Condvar,
     arrived: Condvar,
-    common: Arc<Common>,
+    /// Results that wait for the callback, and calls under way.
+    pub calls: Calls,
+    pub common: Arc<Common>,
 }
 
 #[derive(Default)]
@@ -366,6 +409,21 @@ impl Core {
         }
     }
 
+    /// Sees results on their way to where they are taken from.
+    pub fn hand_over(self: &Arc<Self>, results: impl IntoIterator<Item = (u64, JobResult)>) {
+        match &self.config.callback {
+            None => self.deliver(results),
+            Some(callback) => {
+                for (order, result) in results {
+                    match result.has_answer() {
+                        true => callbacks::call(self, callback, order, result),
+                        false => self.deliver([(order, result)]),
+                    }
+                }
+            }
+        }
+    }
+
     /// Puts results where they are taken from.
     pub fn deliver(&self, results: impl IntoIterator<Item = (u64, JobResult)>) {
         let mut state = self.state();
@@ -479,6 +537,7 @@ impl Stream {
             state: Mutex::default(),
             room: Condvar::new(),
             arrived: Condvar::new(),
+            calls: Calls::default(),
             common: Arc::clone(pool.common()),
         });
         pool.common()
@@ -645,6 +704,7 @@ impl Stream {
         if !self.core.cancelled.swap(true, SeqCst) {
             let id = self.core.id;
             self.core.common.broadcast(|| Message::Cancel(id));
+            callbacks::give_up(&self.core);
             self.core
                 .common
                 .log
@@ -704,6 +764,8 @@ impl std::fmt::Debug for Stream {
 impl Drop for Stream {
     fn drop(&mut self) {
         self.cancel();
+        // What the callback uses may end with the stream.
+        self.core.calls.wait();
         // The shards may hold the core a moment longer; the descriptor is the caller's to miss.
         self.core.state().event = None;
         let id = self.core.id;

@@ -93,6 +93,8 @@ struct Group {
     name: Arc<str>,
     /// Where its rule is among the scheduler's: most groups share the default.
     rule: u32,
+    /// One of its own instead of the default, for as long as it lives.
+    own: Option<Box<Rule>>,
     in_flight: u32,
     /// The first of its lanes in the queue; none means nothing is queued.
     lanes: Option<Id>,
@@ -133,14 +135,17 @@ struct Retry<J> {
     job: J,
 }
 
+/// Says how many jobs of a group may be in flight, when the group comes to life; 0 counts as 1.
+pub type Parallelism = Box<dyn Fn(&str) -> u32>;
+
 /// Decides which of the queued jobs starts next.
 ///
 /// After a job is pushed, one has ended, a gate has opened or [`Self::next_time`] has come, ask
 /// [`Self::start`] until it gives none. Should `now` go backwards, the latest one seen holds.
-#[derive(Debug)]
 pub struct Scheduler<J> {
     /// The default first, then those of `rule_names`.
     rules: Vec<Rule>,
+    parallelism: Option<Parallelism>,
     rule_names: HashMap<Box<str>, u32>,
     names: HashMap<Arc<str>, Id>,
     groups: Slab<Group>,
@@ -155,10 +160,12 @@ pub struct Scheduler<J> {
 }
 
 impl<J> Scheduler<J> {
-    /// An empty scheduler; `default` holds for the groups that have no rule of their own.
-    pub fn new(default: Rule) -> Self {
+    /// An empty scheduler; `default` holds for the groups that have no rule of their own, but for
+    /// what `parallelism` says of them.
+    pub fn new(default: Rule, parallelism: Option<Parallelism>) -> Self {
         Self {
             rules: vec![default.clamped(), UNLIMITED],
+            parallelism,
             rule_names: HashMap::from([("".into(), 1)]),
             names: HashMap::new(),
             groups: Slab::new(),
@@ -186,6 +193,7 @@ impl<J> Scheduler<J> {
         if let Some(&id) = self.names.get(group) {
             let group = &mut self.groups[id];
             group.rule = index;
+            group.own = None;
             // Its timer may be too late now; another one makes the old one harmless.
             group.timed = false;
             self.settle(id);
@@ -245,10 +253,17 @@ impl<J> Scheduler<J> {
         started
     }
 
-    /// Tells that the job of this turn has ended.
-    pub fn end(&mut self, turn: Turn, now: Time) {
+    /// Tells that the job of this turn has ended. `throttle`: what holds in its group from now on,
+    /// for as long as the group lives, unless it was given a rule.
+    pub fn end(&mut self, turn: Turn, throttle: Option<Time>, now: Time) {
         self.advance(now);
         let group = &mut self.groups[turn.group];
+        if let Some(throttle) = throttle.filter(|_| group.rule == 0) {
+            let own = group.own.get_or_insert_with(|| Box::new(self.rules[0]));
+            own.throttle = throttle;
+            // Its timer may be too late now; another one makes the old one harmless.
+            group.timed = false;
+        }
         group.in_flight -= 1;
         group.last = Some(self.now);
         self.in_flight -= 1;
@@ -297,7 +312,10 @@ impl<J> Scheduler<J> {
     }
 
     fn rule(&self, group: &Group) -> Rule {
-        self.rules[group.rule as usize]
+        match &group.own {
+            Some(own) => **own,
+            None => self.rules[group.rule as usize],
+        }
     }
 
     fn enqueue(&mut self, stream: StreamId, name: &str, order: u64, job: J) {
@@ -312,10 +330,19 @@ impl<J> Scheduler<J> {
 
     fn add_group(&mut self, name: &str) -> Id {
         let rule = self.rule_names.get(name).copied().unwrap_or(0);
+        let own = self.parallelism.as_ref().filter(|_| rule == 0);
+        let own = own.map(|parallelism| {
+            let rule = Rule {
+                parallelism: parallelism(name),
+                ..self.rules[0]
+            };
+            Box::new(rule.clamped())
+        });
         let name = Arc::<str>::from(name);
         let id = self.groups.insert(Group {
             name: name.clone(),
             rule,
+            own,
             in_flight: 0,
             lanes: None,
             last: None,
@@ -327,8 +354,8 @@ impl<J> Scheduler<J> {
 
     /// Brings everything that depends on a group into line with it.
     fn settle(&mut self, id: Id) {
+        let rule = self.rule(&self.groups[id]);
         let group = &mut self.groups[id];
-        let rule = self.rules[group.rule as usize];
         let rested = group.next_start(rule) <= self.now;
         if group.is_idle() && rested {
             let group = self.groups.remove(id);

@@ -39,13 +39,13 @@ fn starts(jobs: &mut Names, now: u64) -> (Vec<&'static str>, Vec<Turn>) {
 
 fn end(jobs: &mut Names, turns: Vec<Turn>, now: u64) {
     for turn in turns {
-        jobs.end(turn, ms(now));
+        jobs.end(turn, None, ms(now));
     }
 }
 
 #[test]
 fn throttle_runs_from_the_last_end() {
-    let mut jobs = Names::new(rule(10, 1));
+    let mut jobs = Names::new(rule(10, 1), None);
     jobs.push(A, "a", 0, "first", ms(0));
     jobs.push(A, "a", 1, "second", ms(0));
     let (started, turns) = starts(&mut jobs, 0);
@@ -60,7 +60,7 @@ fn throttle_runs_from_the_last_end() {
 
 #[test]
 fn throttle_runs_from_the_last_start_too() {
-    let mut jobs = Names::new(rule(10, 2));
+    let mut jobs = Names::new(rule(10, 2), None);
     for (order, job) in ["first", "second", "third"].into_iter().enumerate() {
         jobs.push(A, "a", order as u64, job, ms(0));
     }
@@ -73,7 +73,7 @@ fn throttle_runs_from_the_last_start_too() {
 
 #[test]
 fn no_parallelism_counts_as_one() {
-    let mut jobs = Names::new(rule(0, 0));
+    let mut jobs = Names::new(rule(0, 0), None);
     jobs.push(A, "a", 0, "first", ms(0));
     jobs.push(A, "a", 1, "second", ms(0));
     assert_eq!(starts(&mut jobs, 0).0, ["first"]);
@@ -81,7 +81,7 @@ fn no_parallelism_counts_as_one() {
 
 #[test]
 fn a_lane_goes_by_order_however_it_was_pushed() {
-    let mut jobs = Names::new(rule(0, 9));
+    let mut jobs = Names::new(rule(0, 9), None);
     for (order, job) in [(4, "e"), (1, "b"), (3, "d"), (2, "c"), (0, "a"), (2, "c'")] {
         jobs.push(A, "a", order, job, ms(0));
     }
@@ -90,7 +90,7 @@ fn a_lane_goes_by_order_however_it_was_pushed() {
 
 #[test]
 fn a_retry_waits_and_then_goes_before_younger_jobs() {
-    let mut jobs = Names::new(rule(0, 1));
+    let mut jobs = Names::new(rule(0, 1), None);
     jobs.push_at(A, "a", 0, "retry", ms(10), ms(0));
     jobs.push(A, "a", 1, "b", ms(0));
     jobs.push(A, "a", 2, "c", ms(0));
@@ -103,7 +103,7 @@ fn a_retry_waits_and_then_goes_before_younger_jobs() {
 
 #[test]
 fn a_due_retry_still_waits_for_the_throttle() {
-    let mut jobs = Names::new(rule(10, 1));
+    let mut jobs = Names::new(rule(10, 1), None);
     jobs.push(A, "a", 0, "first", ms(0));
     let (_, turns) = starts(&mut jobs, 0);
     end(&mut jobs, turns, 0);
@@ -116,7 +116,7 @@ fn a_due_retry_still_waits_for_the_throttle() {
 
 #[test]
 fn a_retry_alone_keeps_no_state() {
-    let mut jobs = Names::new(rule(10, 1));
+    let mut jobs = Names::new(rule(10, 1), None);
     jobs.push(A, "a", 0, "first", ms(0));
     let (_, turns) = starts(&mut jobs, 0);
     end(&mut jobs, turns, 0);
@@ -128,7 +128,7 @@ fn a_retry_alone_keeps_no_state() {
 
 #[test]
 fn streams_take_turns() {
-    let mut jobs = Names::new(rule(0, 1));
+    let mut jobs = Names::new(rule(0, 1), None);
     for (group, job) in [("a", "A1"), ("b", "A2"), ("c", "A3")] {
         jobs.push(A, group, 0, job, ms(0));
     }
@@ -139,7 +139,7 @@ fn streams_take_turns() {
 
 #[test]
 fn streams_take_turns_in_a_group_they_share() {
-    let mut jobs = Names::new(rule(10, 1));
+    let mut jobs = Names::new(rule(10, 1), None);
     for (order, pair) in [["A1", "B1"], ["A2", "B2"]].into_iter().enumerate() {
         jobs.push(A, "a", order as u64, pair[0], ms(0));
         jobs.push(B, "a", order as u64, pair[1], ms(0));
@@ -155,7 +155,7 @@ fn streams_take_turns_in_a_group_they_share() {
 
 #[test]
 fn the_longest_ready_group_comes_first() {
-    let mut jobs = Names::new(rule(0, 1));
+    let mut jobs = Names::new(rule(0, 1), None);
     jobs.set_rule("slow", rule(20, 1), ms(0));
     jobs.set_rule("fast", rule(10, 1), ms(0));
     for (group, job) in [("slow", "s"), ("fast", "f")] {
@@ -172,7 +172,7 @@ fn the_longest_ready_group_comes_first() {
 
 #[test]
 fn a_closed_stream_keeps_its_place() {
-    let mut jobs = Names::new(rule(0, 1));
+    let mut jobs = Names::new(rule(0, 1), None);
     for (group, job) in [("a", "A1"), ("b", "A2")] {
         jobs.push(A, group, 0, job, ms(0));
     }
@@ -191,7 +191,7 @@ fn a_closed_stream_keeps_its_place() {
 
 #[test]
 fn a_gate_may_let_one_order_through() {
-    let mut jobs = Names::new(rule(10, 1));
+    let mut jobs = Names::new(rule(10, 1), None);
     for (group, order, job) in [("a", 5, "a"), ("b", 4, "b"), ("c", 3, "c"), ("c", 2, "c'")] {
         jobs.push(A, group, order, job, ms(0));
     }
@@ -208,7 +208,7 @@ fn a_gate_may_let_one_order_through() {
 
 #[test]
 fn the_empty_group_has_no_limits_and_takes_its_turn() {
-    let mut jobs = Names::new(rule(10, 1));
+    let mut jobs = Names::new(rule(10, 1), None);
     jobs.set_rule("", rule(99, 1), ms(0));
     for (order, job) in ["free 1", "free 2", "free 3"].into_iter().enumerate() {
         jobs.push(A, "", order as u64, job, ms(0));
@@ -223,7 +223,7 @@ fn the_empty_group_has_no_limits_and_takes_its_turn() {
 
 #[test]
 fn a_group_is_dropped_just_when_its_throttle_has_run_out() {
-    let mut jobs = Names::new(rule(10, 1));
+    let mut jobs = Names::new(rule(10, 1), None);
     jobs.push(A, "a", 0, "a", ms(0));
     let (_, turns) = starts(&mut jobs, 0);
     end(&mut jobs, turns, 5);
@@ -236,7 +236,7 @@ fn a_group_is_dropped_just_when_its_throttle_has_run_out() {
 
 #[test]
 fn a_group_without_throttle_is_dropped_at_its_end() {
-    let mut jobs = Names::new(rule(0, 1));
+    let mut jobs = Names::new(rule(0, 1), None);
     jobs.push(A, "a", 0, "a", ms(0));
     let (_, turns) = starts(&mut jobs, 0);
     assert_eq!((jobs.groups(), jobs.in_flight()), (1, 1));
@@ -246,7 +246,7 @@ fn a_group_without_throttle_is_dropped_at_its_end() {
 
 #[test]
 fn a_rule_applies_to_a_live_group_and_survives_it() {
-    let mut jobs = Names::new(rule(100, 1));
+    let mut jobs = Names::new(rule(100, 1), None);
     for order in 0..3 {
         jobs.push(A, "a", order, "a", ms(0));
     }
@@ -272,7 +272,7 @@ fn a_rule_applies_to_a_live_group_and_survives_it() {
 
 #[test]
 fn a_longer_rule_holds_back_a_group_that_was_ready() {
-    let mut jobs = Names::new(rule(10, 1));
+    let mut jobs = Names::new(rule(10, 1), None);
     jobs.push(A, "a", 0, "first", ms(0));
     jobs.push(A, "a", 1, "second", ms(0));
     let (_, turns) = starts(&mut jobs, 0);
@@ -283,8 +283,53 @@ fn a_longer_rule_holds_back_a_group_that_was_ready() {
 }
 
 #[test]
+fn an_end_may_set_the_throttle_of_its_group() {
+    let mut jobs = Names::new(rule(10, 1), None);
+    for (order, group) in [(0, "a"), (1, "a"), (2, "a"), (3, "b"), (4, "b")] {
+        jobs.push(A, group, order, group, ms(0));
+    }
+    let (_, turns) = starts(&mut jobs, 0);
+    for (turn, throttle) in turns.into_iter().zip([50, 20]) {
+        jobs.end(turn, Some(ms(throttle)), ms(0));
+    }
+    assert!(starts(&mut jobs, 19).0.is_empty());
+    let (started, turns) = starts(&mut jobs, 20);
+    assert_eq!(started, ["b"]);
+    end(&mut jobs, turns, 20);
+    let (started, mut turns) = starts(&mut jobs, 50);
+    assert_eq!(started, ["a"]);
+    jobs.end(turns.remove(0), Some(ms(0)), ms(50));
+    let (started, turns) = starts(&mut jobs, 50);
+    assert_eq!(started, ["a"]);
+    end(&mut jobs, turns, 50);
+    assert!(starts(&mut jobs, 50).0.is_empty());
+    assert_eq!(
+        jobs.groups(),
+        0,
+        "it is forgotten when nothing is left to wait for"
+    );
+    jobs.set_rule("a", rule(30, 1), ms(50));
+    jobs.push(A, "a", 5, "a", ms(50));
+    let (_, mut turns) = starts(&mut jobs, 50);
+    jobs.end(turns.remove(0), Some(ms(5)), ms(50));
+    assert_eq!(jobs.next_time(), Some(ms(80)), "a rule comes first");
+}
+
+#[test]
+fn a_group_may_be_asked_how_many_it_takes() {
+    let parallelism = |group: &str| u32::from(group == "a") * 2;
+    let mut jobs = Names::new(rule(0, 3), Some(Box::new(parallelism)));
+    for (order, group) in (0..).zip(["a", "a", "a", "b", "b", "", ""]) {
+        jobs.push(A, group, order, group, ms(0));
+    }
+    let (mut started, _) = starts(&mut jobs, 0);
+    started.sort();
+    assert_eq!(started, ["", "", "a", "a", "b"]);
+}
+
+#[test]
 fn a_removed_stream_gives_back_its_jobs_in_order() {
-    let mut jobs = Names::new(rule(10, 1));
+    let mut jobs = Names::new(rule(10, 1), None);
     jobs.push_at(A, "a", 1, "1", ms(99), ms(0));
     for (group, order, job) in [("b", 4, "4"), ("a", 3, "3"), ("a", 0, "0"), ("b", 2, "2")] {
         jobs.push(A, group, order, job, ms(0));
@@ -310,7 +355,7 @@ fn a_removed_stream_gives_back_its_jobs_in_order() {
 
 #[test]
 fn a_clock_that_goes_back_is_not_believed() {
-    let mut jobs = Names::new(rule(10, 1));
+    let mut jobs = Names::new(rule(10, 1), None);
     jobs.push(A, "a", 0, "first", ms(20));
     jobs.push(A, "a", 1, "second", ms(15));
     let (_, turns) = starts(&mut jobs, 15);
@@ -320,10 +365,13 @@ fn a_clock_that_goes_back_is_not_believed() {
 
 #[test]
 fn times_without_end_do_not_overflow() {
-    let mut jobs = Names::new(Rule {
-        throttle: Duration::MAX,
-        parallelism: u32::MAX,
-    });
+    let mut jobs = Names::new(
+        Rule {
+            throttle: Duration::MAX,
+            parallelism: u32::MAX,
+        },
+        None,
+    );
     jobs.push(A, "a", u64::MAX, "first", ms(1));
     jobs.push(A, "a", u64::MAX, "second", ms(1));
     jobs.push_at(A, "b", 0, "never", Time::MAX, ms(1));
@@ -341,7 +389,7 @@ fn a_million_groups_cost_what_a_thousand_do() {
     } else {
         1_000_000
     };
-    let mut jobs = Scheduler::new(rule(1_000, 1));
+    let mut jobs = Scheduler::new(rule(1_000, 1), None);
     let (total, mut now) = (groups + groups / 4, ms(0));
     for order in 0..total {
         let name = format!("{}.example", order % groups);
@@ -360,7 +408,7 @@ fn a_million_groups_cost_what_a_thousand_do() {
             now = jobs.next_time().expect("something left to wait for");
         }
         for turn in turns {
-            jobs.end(turn, now);
+            jobs.end(turn, None, now);
         }
         assert!(jobs.timers.len() <= jobs.groups(), "one timer a group");
     }
@@ -428,6 +476,7 @@ enum Op {
     End {
         pick: Index,
         retry: Option<u64>,
+        throttle: Option<u64>,
     },
     Open {
         stream: u32,
@@ -459,12 +508,12 @@ fn op() -> impl Strategy<Value = Op> {
     let group = 0..GROUPS.len();
     let wait = || proptest::option::weighted(0.2, 0_u64..30);
     let push = (stream.clone(), group.clone(), 0_u64..6, wait());
-    let end = (any::<Index>(), wait());
+    let end = (any::<Index>(), wait(), wait());
     let rules = (prop_oneof![Just(0), 1_u64..20], 0_u32..4);
     prop_oneof![
         12 => push.prop_map(|(stream, group, behind, wait)| Op::Push { stream, group, behind, wait }),
         12 => Just(Op::Start),
-        8 => end.prop_map(|(pick, retry)| Op::End { pick, retry }),
+        8 => end.prop_map(|(pick, retry, throttle)| Op::End { pick, retry, throttle }),
         2 => stream.clone().prop_map(|stream| Op::Open { stream }),
         1 => stream.clone().prop_map(|stream| Op::Close { stream }),
         2 => (stream.clone(), any::<Index>()).prop_map(|(stream, pick)| Op::Only { stream, pick }),
@@ -476,6 +525,14 @@ fn op() -> impl Strategy<Value = Op> {
         4 => (0_u64..25).prop_map(|millis| Op::Wait { millis }),
         4 => Just(Op::Jump),
     ]
+}
+
+/// What the scheduler asks when a group comes to life.
+fn parallelism(group: &str) -> u32 {
+    match group == GROUPS[2] {
+        true => 2,
+        false => DEFAULT.parallelism,
+    }
 }
 
 /// A job that has not started.
@@ -496,6 +553,7 @@ struct Live {
     group: usize,
     in_flight: u32,
     last: Option<Time>,
+    throttle: Option<Time>,
 }
 
 /// What a scheduler is to do, found by looking at everything each time.
@@ -515,9 +573,16 @@ struct Model {
 impl Model {
     fn rule(&self, group: usize) -> Rule {
         let set = self.rules.iter().rev().find(|set| set.0 == group);
-        match group {
-            0 => rule(0, u32::MAX),
-            _ => set.map_or(DEFAULT, |set| set.1),
+        let own = self.live.iter().find(|live| live.group == group);
+        match (group, set) {
+            (0, _) => rule(0, u32::MAX),
+            (_, Some(set)) => set.1,
+            (_, None) => Rule {
+                throttle: own
+                    .and_then(|live| live.throttle)
+                    .unwrap_or(DEFAULT.throttle),
+                parallelism: parallelism(GROUPS[group]),
+            },
         }
     }
 
@@ -553,6 +618,7 @@ impl Model {
                     group: job.group,
                     in_flight: 0,
                     last: None,
+                    throttle: None,
                 });
             }
             if !self.turns.contains(&job.stream) {
@@ -673,9 +739,11 @@ impl Model {
         job
     }
 
-    fn end(&mut self, group: usize) {
+    fn end(&mut self, group: usize, throttle: Option<Time>) {
         let now = self.now;
+        let ruled = self.rules.iter().any(|set| set.0 == group);
         let live = self.live(group);
+        live.throttle = throttle.filter(|_| !ruled).or(live.throttle);
         live.in_flight -= 1;
         live.last = Some(now);
         self.update();
@@ -686,8 +754,8 @@ impl Model {
 #[derive(Clone, Copy, Debug, Default)]
 struct Seen {
     in_flight: u32,
-    /// The last start or end, since its rule last changed.
-    last: Option<Time>,
+    /// Until when the last start or end holds it back, since its rule last changed.
+    until: Option<Time>,
 }
 
 /// A scheduler and a model of it, taken through the same.
@@ -706,7 +774,7 @@ struct Pair {
 impl Pair {
     fn new() -> Self {
         Self {
-            scheduler: Scheduler::new(DEFAULT),
+            scheduler: Scheduler::new(DEFAULT, Some(Box::new(parallelism))),
             model: Model::default(),
             seen: Default::default(),
             gates: [Gate::Open; STREAMS as usize],
@@ -733,9 +801,14 @@ impl Pair {
             Op::Start => {
                 self.start();
             }
-            Op::End { pick, retry } => {
+            Op::End {
+                pick,
+                retry,
+                throttle,
+            } => {
                 if !self.flying.is_empty() {
-                    self.end(pick.index(self.flying.len()), retry);
+                    let throttle = throttle.map(ms);
+                    self.end(pick.index(self.flying.len()), retry, throttle);
                 }
             }
             Op::Open { stream } => self.gates[stream as usize] = Gate::Open,
@@ -751,7 +824,7 @@ impl Pair {
                 self.scheduler.set_rule(GROUPS[group], rule, self.now);
                 self.model.rules.push((group, rule));
                 self.model.update();
-                self.seen[group].last = None;
+                self.seen[group].until = None;
             }
             Op::Remove { stream } => {
                 let jobs = self.scheduler.remove_stream(StreamId(stream));
@@ -820,24 +893,24 @@ impl Pair {
             seen.in_flight < rule.parallelism.max(1),
             "too many in flight"
         );
-        assert!(
-            seen.last
-                .is_none_or(|last| self.now >= last + rule.throttle),
-            "too soon"
-        );
+        assert!(seen.until.is_none_or(|until| self.now >= until), "too soon");
         seen.in_flight += 1;
-        seen.last = Some(self.now);
+        seen.until = Some(self.now + rule.throttle);
         self.flying.push((job, started.turn));
         true
     }
 
-    fn end(&mut self, index: usize, retry: Option<u64>) {
+    fn end(&mut self, index: usize, retry: Option<u64>, throttle: Option<Time>) {
         let (job, turn) = self.flying.swap_remove(index);
-        self.scheduler.end(turn, self.now);
-        self.model.end(job.group);
+        let before = self.model.rule(job.group).throttle;
+        self.scheduler.end(turn, throttle, self.now);
+        self.model.end(job.group, throttle);
+        let ruled = self.model.rules.iter().any(|set| set.0 == job.group);
+        let free = job.group == 0 || ruled;
         let seen = &mut self.seen[job.group];
         seen.in_flight -= 1;
-        seen.last = Some(self.now);
+        let throttle = throttle.filter(|_| !free).unwrap_or(before);
+        seen.until = Some(self.now + throttle);
         match retry {
             Some(_) => self.push(job.id, job.stream, job.group, job.order, retry),
             None => self.gone += 1,
@@ -866,7 +939,7 @@ impl Pair {
                 assert!(time > self.now, "its time has come and gone");
                 self.now = time;
             } else {
-                self.end(0, None);
+                self.end(0, None, None);
             }
             self.model.advance(self.now);
         }

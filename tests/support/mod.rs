@@ -54,6 +54,7 @@ pub fn pool_of(throttle: Duration, parallelism: u32, max_workers: u32, threads: 
             throttle,
             parallelism,
         },
+        ..PoolConfig::default()
     })
     .expect("a pool")
 }

@@ -63,6 +63,7 @@ fn classify(curl: code::CURLcode, how: &Circumstances<'_>) -> ErrorCode {
         code::CURLE_COULDNT_RESOLVE_HOST => ErrorCode::NameResolutionFailure,
         code::CURLE_COULDNT_RESOLVE_PROXY | CURLE_PROXY => ErrorCode::ProxyError,
         code::CURLE_OPERATION_TIMEDOUT if !how.connected => ErrorCode::ConnectTimeout,
+        code::CURLE_OPERATION_TIMEDOUT if !how.answered => ErrorCode::ReadTimeout,
         code::CURLE_OPERATION_TIMEDOUT => ErrorCode::Timeout,
         code::CURLE_COULDNT_CONNECT if proxied => ErrorCode::ProxyError,
         code::CURLE_COULDNT_CONNECT | code::CURLE_INTERFACE_FAILED => match how.errno {

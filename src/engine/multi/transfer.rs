@@ -1,6 +1,6 @@
 //! One transfer on a curl easy handle: setting it up, and taking in what arrives.
 
-use std::ffi::{c_char, c_int, c_void};
+use std::ffi::{CString, c_char, c_int, c_void};
 use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use super::Shared;
 use super::codes::{self, Circumstances};
 use super::sockets::Sockets;
 use crate::address::shown;
-use crate::engine::{Flow, Hop, Receive};
+use crate::engine::{Flow, Hop, Receive, browser};
 use crate::error::{ErrorCode, Failure};
 use crate::headers::Headers;
 use crate::job::Timings;
@@ -29,6 +29,7 @@ const CURLOPT_PREREQFUNCTION: CURLoption = curl_sys::CURLOPTTYPE_FUNCTIONPOINT +
 const CURLOPT_PREREQDATA: CURLoption = curl_sys::CURLOPTTYPE_OBJECTPOINT + 313;
 const PREREQ_OK: c_int = 0;
 const PREREQ_ABORT: c_int = 1;
+const CURLOPT_TLS13_CIPHERS: CURLoption = curl_sys::CURLOPTTYPE_OBJECTPOINT + 276;
 /// A proxy's answer to CONNECT is none of the server's.
 const CURLOPT_SUPPRESS_CONNECT_HEADERS: CURLoption = curl_sys::CURLOPTTYPE_LONG + 265;
 
@@ -174,6 +175,7 @@ pub(super) struct Settings {
     connect_timeout: Duration,
     /// Whether addresses are set that were looked up for one host.
     pinned: bool,
+    cookie: Option<String>,
     /// Whether the hop is to an https URL.
     secure: bool,
 }
@@ -185,6 +187,7 @@ impl Settings {
             timeout: Duration::ZERO,
             connect_timeout: Duration::ZERO,
             pinned: false,
+            cookie: None,
             secure: false,
         }
     }
@@ -369,6 +372,13 @@ impl<R: Receive> Handle<R> {
             self.easy.connect_timeout(connect_timeout)?;
             self.settings.connect_timeout = connect_timeout;
         }
+        if self.settings.cookie.as_deref() != hop.cookie {
+            match hop.cookie {
+                Some(cookie) => self.easy.cookie(cookie)?,
+                None => set_null(&self.easy, curl_sys::CURLOPT_COOKIE)?,
+            }
+            self.settings.cookie = hop.cookie.map(str::to_owned);
+        }
         // curl drops these after each transfer.
         let dns = &self.settings.profile.options.dns;
         if self.settings.pinned || pins.is_some() || !dns.is_empty() {
@@ -417,10 +427,10 @@ impl<R: Receive> Handle<R> {
         }
         easy.http_headers(headers(options, *home, *body, bytes.is_some() || always)?)?;
         if !given(options, "user-agent") {
-            easy.useragent(USER_AGENT)?;
-        }
-        if let Some(cookie) = options.cookie.as_ref().filter(|_| *home) {
-            easy.cookie(cookie)?;
+            easy.useragent(match options.spoof_ua {
+                true => browser::USER_AGENT,
+                false => USER_AGENT,
+            })?;
         }
 
         easy.http_version(match options.http_version {
@@ -444,6 +454,10 @@ impl<R: Receive> Handle<R> {
             // curl parses a bundle once for all its connections, but only without a directory:
             // 20 times the cost of a connection otherwise (docs/tls.md).
             set_null(easy, curl_sys::CURLOPT_CAPATH)?;
+        }
+        if options.spoof_tls_ciphers {
+            easy.ssl_cipher_list(browser::TLS12_CIPHERS)?;
+            set_text(easy, CURLOPT_TLS13_CIPHERS, browser::TLS13_CIPHERS)?;
         }
         if options.insecure {
             easy.ssl_verify_peer(false)?;
@@ -527,6 +541,12 @@ fn check(code: curl_sys::CURLcode) -> Result<(), curl::Error> {
 fn set_long<H>(easy: &Easy2<H>, option: CURLoption, value: i64) -> Result<(), curl::Error> {
     // SAFETY: the handle is live; the option takes a long.
     check(unsafe { curl_sys::curl_easy_setopt(easy.raw(), option, value as std::ffi::c_long) })
+}
+
+fn set_text<H>(easy: &Easy2<H>, option: CURLoption, value: &str) -> Result<(), curl::Error> {
+    let value = CString::new(value)?;
+    // SAFETY: the handle is live; the option takes text that ends in a NUL, which curl copies.
+    check(unsafe { curl_sys::curl_easy_setopt(easy.raw(), option, value.as_ptr()) })
 }
 
 fn set_null<H>(easy: &Easy2<H>, option: CURLoption) -> Result<(), curl::Error> {

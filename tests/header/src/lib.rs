@@ -50,6 +50,8 @@ pub struct pool_options_t {
     pub headers: *const pool_header_t,
     pub header_count: usize,
     pub cookie: *const c_char,
+    pub stateful: i32,
+    pub spoof_ua: i32,
     pub body: *const c_void,
     pub body_size: usize,
     pub connect_timeout: c_double,
@@ -58,7 +60,16 @@ pub struct pool_options_t {
     pub compressed: i32,
     pub follow_redirects: i32,
     pub max_redirects: i32,
+    pub follow_refresh_header: i32,
+    pub follow_meta_refresh: i32,
+    pub follow_js_relocation: i32,
+    pub infer_redirection: i32,
+    pub canonicalize: i32,
     pub insecure: i32,
+    pub spoof_tls_ciphers: i32,
+    pub raise_on_statuses: *const u16,
+    pub raise_on_status_count: usize,
+    pub known_encoding: *const c_char,
     pub ca_file: *const c_char,
     pub proxy: *const c_char,
     pub connect_to: *const *const c_char,
@@ -83,11 +94,16 @@ pub struct pool_config_t {
     pub threads: u32,
     pub throttle: c_double,
     pub domain_parallelism: u32,
+    pub throttle_fn: pool_throttle_fn,
+    pub parallelism_fn: pool_parallelism_fn,
+    pub domain_userdata: *mut c_void,
     pub ordered: i32,
     pub passthrough: i32,
     pub buffer_size: usize,
     pub max_buffered_bytes: u64,
     pub options: *const pool_options_t,
+    pub callback: pool_callback_fn,
+    pub callback_userdata: *mut c_void,
 }
 
 #[repr(C)]
@@ -139,6 +155,7 @@ pub struct pool_result_t {
     pub kind: i32,
     pub status: i32,
     pub attempts: u32,
+    pub value: *mut c_void,
 }
 
 #[repr(C)]
@@ -155,6 +172,18 @@ pub struct pool_stats_t {
     pub connections: u64,
     pub name_lookups: u64,
 }
+
+pub type pool_throttle_fn = Option<
+    extern "C" fn(
+        group: *const c_char,
+        result: *const pool_result_t,
+        userdata: *mut c_void,
+    ) -> c_double,
+>;
+pub type pool_parallelism_fn =
+    Option<extern "C" fn(group: *const c_char, userdata: *mut c_void) -> u32>;
+pub type pool_callback_fn =
+    Option<extern "C" fn(result: *mut pool_result_t, userdata: *mut c_void) -> c_int>;
 
 pub type pool_log_fn =
     Option<extern "C" fn(level: i32, message: *const c_char, userdata: *mut c_void)>;
@@ -199,6 +228,17 @@ extern "C" {
         count: *mut usize,
     ) -> pool_status_t;
     pub fn pool_result_free(result: *mut pool_result_t);
+    pub fn pool_result_mimetype(result: *const pool_result_t) -> *const c_char;
+    pub fn pool_result_ext(result: *const pool_result_t) -> *const c_char;
+    pub fn pool_result_is_text(result: *const pool_result_t) -> i32;
+    pub fn pool_result_could_be_html(result: *const pool_result_t) -> i32;
+    pub fn pool_result_is_html(result: *const pool_result_t) -> i32;
+    pub fn pool_result_encoding(result: *const pool_result_t) -> *const c_char;
+    pub fn pool_result_text(result: *const pool_result_t, size: *mut usize) -> *const c_char;
+    pub fn pool_result_links(
+        result: *const pool_result_t,
+        count: *mut usize,
+    ) -> *const *const c_char;
 
     pub fn pool_finish(pool: *mut pool_t) -> pool_status_t;
     pub fn pool_cancel(pool: *mut pool_t) -> pool_status_t;

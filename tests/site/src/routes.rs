@@ -229,6 +229,9 @@ fn many_headers(query: Query<'_>) -> Answer {
 
 fn status_of(status: u64, query: Query<'_>) -> Answer {
     let mut answer = plain(status, query.get("body").unwrap_or_default());
+    if query.all("header").next().is_some() {
+        answer.headers_mut().remove(CONTENT_TYPE);
+    }
     for header in query.all("header") {
         let mut halves = header.splitn(2, |&byte| byte == b':');
         let name = halves.next().unwrap_or_default();

@@ -1,0 +1,379 @@
+//! The hops of an attempt so far, and the next one.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Instant;
+
+use url::Url;
+
+use super::body::{Look, Reader, Want};
+use super::cookies::Jar;
+use super::{Attempt, redirects, refreshes};
+use crate::address;
+use crate::engine::{Exchange, Hop};
+use crate::error::{ErrorCode, Failure};
+use crate::headers::Headers;
+use crate::job::{HopKind, StackEntry, Timings};
+use crate::options::Options;
+
+pub(super) struct Chain<'a> {
+    options: &'a Arc<Options>,
+    url: Cow<'a, Url>,
+    method: Cow<'a, str>,
+    /// Whether the options' body is still sent.
+    body: bool,
+    /// Whether every hop so far was on the origin of the first.
+    home: bool,
+    max_redirects: u32,
+    began: Instant,
+    /// Whether a request was made.
+    asked: bool,
+    stack: Vec<StackEntry>,
+    /// Where in the stack the method last changed: before that, the same URL was another request.
+    same_method: usize,
+    timings: Timings,
+    /// Of a stateful job: the cookies set, and those sent with each entry of the stack.
+    jar: Option<Jar>,
+    sent: Vec<Option<String>>,
+    /// The cookies to send with the next hop.
+    cookie: Option<String>,
+}
+
+impl<'a> Chain<'a> {
+    pub fn new(start: &'a Url, options: &'a Arc<Options>, max_redirects: u32) -> Self {
+        Self {
+            options,
+            url: Cow::Borrowed(start),
+            method: Cow::Borrowed(options.method.as_deref().unwrap_or("GET")),
+            body: true,
+            home: true,
+            max_redirects,
+            began: Instant::now(),
+            asked: false,
+            stack: Vec::with_capacity(1),
+            same_method: 0,
+            timings: Timings::default(),
+            jar: options.stateful.then(Jar::default),
+            sent: Vec::new(),
+            cookie: options.cookie.clone(),
+        }
+    }
+
+    /// Asks with HEAD, unless the caller gave a method or pages are looked into.
+    pub fn spare_bodies(&mut self) {
+        if self.options.method.is_none() && !self.look().is_any() {
+            self.method = Cow::Borrowed("HEAD");
+        }
+    }
+
+    /// Whether the server refuses HEAD (RFC 9110, sections 15.5.6 and 15.6.2). The hop is then to
+    /// be made again, and those after it are made, with GET.
+    pub fn is_refused(&mut self, exchange: &Exchange<Reader>) -> bool {
+        let refused = self.options.method.is_none()
+            && self.method == "HEAD"
+            && exchange.failure.is_none()
+            && matches!(exchange.status, 405 | 501);
+        if refused {
+            self.asked = true;
+            self.timings += exchange.timings;
+            self.take_cookies(&exchange.headers);
+            self.method = Cow::Borrowed("GET");
+            self.cookie = self.cookie_for(&self.url, self.home);
+        }
+        refused
+    }
+
+    pub fn hop(&self) -> Hop<'_> {
+        let timeout = self.options.timeout;
+        let time_left = match self.asked {
+            // The whole of it, to the letter: the engine need not set it anew.
+            false => timeout,
+            true => timeout.saturating_sub(self.began.elapsed()),
+        };
+        Hop {
+            url: &self.url,
+            method: &self.method,
+            body: self.body,
+            home: self.home,
+            cookie: self.cookie.as_deref(),
+            options: self.options,
+            time_left,
+        }
+    }
+
+    /// What takes in the answer to the hop. `body`: its body is wanted.
+    pub fn reader(&self, body: bool) -> Reader {
+        let options = self.options;
+        Reader::new(
+            &self.url,
+            Want {
+                body,
+                bodiless: self.method == "HEAD",
+                follow: options.follow_redirects,
+                refresh: options.follow_refresh_header,
+                decode: options.compressed,
+                limit: match body {
+                    true => options.max_body_size,
+                    false => u64::MAX,
+                },
+                look: self.look(),
+            },
+        )
+    }
+
+    fn look(&self) -> Look {
+        let options = self.options;
+        Look {
+            meta_refresh: options.follow_redirects && options.follow_meta_refresh,
+            js_relocation: options.follow_redirects && options.follow_js_relocation,
+            canonical: options.canonicalize,
+        }
+    }
+
+    /// Goes on to where the next URL leads by itself, as often as it does. `Some`: what the attempt
+    /// came to over this.
+    pub fn infer(&mut self) -> Option<Attempt> {
+        let Options {
+            follow_redirects,
+            infer_redirection,
+            ..
+        } = **self.options;
+        if !follow_redirects || !infer_redirection {
+            return None;
+        }
+        while let Some(target) = address::infer(&self.url) {
+            self.push(0);
+            if let Err(failure) = self.lead(HopKind::Infer, target) {
+                return Some(self.end(Attempt::default(), Err(failure)));
+            }
+        }
+        None
+    }
+
+    /// Takes in a hop's exchange. `None`: there is a next one; otherwise what the attempt came to.
+    pub fn step(&mut self, exchange: Exchange<Reader>) -> Option<Attempt> {
+        let Exchange {
+            receiver,
+            status,
+            headers,
+            timings,
+            failure,
+            stale,
+        } = exchange;
+        self.asked = true;
+        self.timings += timings;
+        self.push(status);
+        self.take_cookies(&headers);
+        let attempt = Attempt {
+            status,
+            headers,
+            stale: stale && is_idempotent(&self.method),
+            ..Attempt::default()
+        };
+        let outcome = match failure {
+            Some(failure) if !(receiver.has_enough() && is_of_body(failure.code)) => Err(failure),
+            _ => self.go_on(status, &attempt.headers, receiver),
+        };
+        match outcome {
+            Ok(None) => None,
+            Ok(Some(body)) => Some(self.end(attempt, Ok(body))),
+            Err(failure) => Some(self.end(attempt, Err(failure))),
+        }
+    }
+
+    /// Notes that the job was at the URL.
+    fn push(&mut self, status: u16) {
+        self.stack.push(StackEntry {
+            url: self.url.as_str().into(),
+            kind: HopKind::Hit,
+            status,
+        });
+        if self.jar.is_some() {
+            self.sent.push(self.cookie.clone());
+        }
+    }
+
+    /// Turns to where the answer leads, or gives the body of the one that is the end.
+    fn go_on(
+        &mut self,
+        status: u16,
+        headers: &Headers,
+        receiver: Reader,
+    ) -> Result<Option<Vec<u8>>, Failure> {
+        let options = self.options;
+        if options.follow_redirects && redirects(status, headers) {
+            let header = headers.get("location").unwrap_or_default();
+            let target = address::location(&self.url, header)?;
+            self.change_method(status);
+            self.lead(HopKind::LocationHeader, target)?;
+            return Ok(None);
+        }
+        if options.follow_redirects
+            && options.follow_refresh_header
+            && let Some(header) = refreshes(status, headers)
+        {
+            let target = address::refresh(&self.url, header)?;
+            if self.turn_page(HopKind::RefreshHeader, target)? {
+                return Ok(None);
+            }
+        }
+        let (body, targets) = receiver.finish().map_err(|failure| Failure {
+            message: format!("{}: {}", address::shown(self.url.as_str()), failure.message),
+            ..failure
+        })?;
+        if let Some(target) = targets.meta_refresh
+            && self.turn_page(HopKind::MetaRefresh, target?)?
+        {
+            return Ok(None);
+        }
+        if let Some(target) = targets.js_relocation
+            && self.turn_page(HopKind::JsRelocation, target)?
+        {
+            return Ok(None);
+        }
+        if options.raise_on_statuses.contains(&status) {
+            return Err(Failure::new(
+                ErrorCode::InvalidStatus(status),
+                format!(
+                    "{}: status {status} is one of raise_on_statuses",
+                    address::shown(self.url.as_str())
+                ),
+            ));
+        }
+        if let Some(target) = targets.canonical.filter(|target| *target != *self.url) {
+            self.stack.push(StackEntry {
+                url: target.as_str().into(),
+                kind: HopKind::Canonical,
+                status: 0,
+            });
+        }
+        Ok(Some(body))
+    }
+
+    /// Turns to where a page sends its reader. `false`: to itself, as pages do that are to be
+    /// loaded anew from time to time: it is the end.
+    fn turn_page(&mut self, kind: HopKind, target: Url) -> Result<bool, Failure> {
+        self.change_method(303);
+        let here = self.stack.len().checked_sub(1);
+        if self.met(&target, self.same_method) == here {
+            return Ok(false);
+        }
+        self.lead(kind, target)?;
+        Ok(true)
+    }
+
+    /// Browsers go on from these with GET, and RFC 9110, section 15.4 lets them.
+    fn change_method(&mut self, status: u16) {
+        let to_get = match (status, &*self.method) {
+            (303, method) => method != "GET" && method != "HEAD",
+            (301 | 302, method) => method == "POST",
+            _ => false,
+        };
+        if to_get {
+            self.method = Cow::Borrowed("GET");
+            self.body = false;
+            self.same_method = self.stack.len();
+        }
+    }
+
+    /// Turns to the target.
+    fn lead(&mut self, kind: HopKind, target: Url) -> Result<(), Failure> {
+        if let Some(last) = self.stack.last_mut() {
+            last.kind = kind;
+        }
+        let fail = |code, what: &str| {
+            Err(Failure::new(
+                code,
+                format!(
+                    "{} redirects to {}, {what}",
+                    address::shown(self.url.as_str()),
+                    address::shown(target.as_str()),
+                ),
+            ))
+        };
+        if let Some(at) = self.met(&target, self.same_method) {
+            return match at + 1 == self.stack.len() {
+                true => fail(ErrorCode::SelfRedirect, "which is itself"),
+                false => fail(
+                    ErrorCode::InfiniteRedirects,
+                    "where the job has been already",
+                ),
+            };
+        }
+        if self.stack.len() > self.max_redirects as usize {
+            return fail(
+                ErrorCode::MaxRedirects,
+                &format!("one more than max_redirects = {}", self.max_redirects),
+            );
+        }
+        self.home &= target.origin() == self.url.origin();
+        self.cookie = self.cookie_for(&target, self.home);
+        self.url = Cow::Owned(target);
+        Ok(())
+    }
+
+    /// Where in the stack, from an index on, the same request was made as one to `target` would be:
+    /// of a stateful job, with the same cookies.
+    fn met(&self, target: &Url, from: usize) -> Option<usize> {
+        let cookie = self.jar.as_ref().map(|_| {
+            let home = self.home && target.origin() == self.url.origin();
+            self.cookie_for(target, home)
+        });
+        let target = address::without_fragment(target.as_str());
+        (from..self.stack.len()).rfind(|&at| {
+            address::without_fragment(&self.stack[at].url) == target
+                && cookie
+                    .as_ref()
+                    .is_none_or(|cookie| *cookie == self.sent[at])
+        })
+    }
+
+    fn take_cookies(&mut self, headers: &Headers) {
+        if let Some(jar) = &mut self.jar {
+            jar.take(&self.url, headers);
+        }
+    }
+
+    /// The cookies to send to a URL. `home`: it is on the origin that the caller meant.
+    fn cookie_for(&self, url: &Url, home: bool) -> Option<String> {
+        let own = self.options.cookie.as_deref().filter(|_| home);
+        match &self.jar {
+            Some(jar) => jar.header(url, own),
+            None => own.map(str::to_owned),
+        }
+    }
+
+    fn end(&mut self, attempt: Attempt, outcome: Result<Vec<u8>, Failure>) -> Attempt {
+        let (body, failure) = match outcome {
+            Ok(body) => (body, None),
+            Err(failure) => (Vec::new(), Some(failure)),
+        };
+        Attempt {
+            body,
+            failure,
+            stack: std::mem::take(&mut self.stack),
+            timings: self.timings,
+            ..attempt
+        }
+    }
+}
+
+/// RFC 9110, section 9.2.2.
+fn is_idempotent(method: &str) -> bool {
+    matches!(
+        method,
+        "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE"
+    )
+}
+
+/// Whether a failure may be one of the body alone.
+fn is_of_body(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::ConnectionAborted
+            | ErrorCode::ProtocolError
+            | ErrorCode::ReadTimeout
+            | ErrorCode::ReceiveError
+            | ErrorCode::Timeout
+    )
+}

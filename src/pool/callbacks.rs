@@ -1,0 +1,165 @@
+//! Running the callers' callbacks, on threads of their own: they may take their time, and the
+//! shards have none.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Handle, Runtime};
+
+use super::stream::{Callback, Core};
+use crate::address;
+use crate::error::{ErrorCode, Failure};
+use crate::job::JobResult;
+
+/// Callbacks at once, over the pool: they may well wait for a disk or a database.
+const THREADS: usize = 64;
+
+/// How long the end of a pool waits for threads that have nothing to do any more.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// The threads of a pool's callbacks.
+#[derive(Default)]
+pub(crate) struct Callbacks {
+    /// Started by the first call: many pools never need it. tokio starts and ends the threads.
+    runtime: Mutex<Option<Runtime>>,
+}
+
+impl Callbacks {
+    /// Runs `call` on a thread. `false`: there is none to be had.
+    fn run(&self, call: impl FnOnce() + Send + 'static) -> bool {
+        // tokio panics when the system has no thread left.
+        catch_unwind(AssertUnwindSafe(|| {
+            self.handle().map(|handle| handle.spawn_blocking(call))
+        }))
+        .is_ok_and(|spawned| spawned.is_some())
+    }
+
+    fn handle(&self) -> Option<Handle> {
+        let mut runtime = lock(&self.runtime);
+        if runtime.is_none() {
+            *runtime = Builder::new_current_thread()
+                .max_blocking_threads(THREADS)
+                .thread_name("rouet-callback")
+                .build()
+                .ok();
+        }
+        Some(runtime.as_ref()?.handle().clone())
+    }
+
+    /// Ends the threads; each stream has waited for its calls.
+    pub fn stop(&self) {
+        if let Some(runtime) = lock(&self.runtime).take() {
+            runtime.shutdown_timeout(PATIENCE);
+        }
+    }
+}
+
+/// A stream's calls.
+#[derive(Default)]
+pub(crate) struct Calls {
+    state: Mutex<State>,
+    ended: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<(u64, JobResult)>,
+    running: usize,
+}
+
+impl Calls {
+    /// Waits until no call is under way.
+    pub fn wait(&self) {
+        let state = lock(&self.state);
+        drop(
+            self.ended
+                .wait_while(state, |state| state.running > 0)
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+    }
+}
+
+/// Has the callback see a result, which is then delivered.
+pub(super) fn call(stream: &Arc<Core>, callback: &Callback, order: u64, result: JobResult) {
+    lock(&stream.calls.state).waiting.push_back((order, result));
+    // Looked at after the result is there: a cancel before it finds none, one after it does.
+    if stream.is_cancelled() {
+        return give_up(stream);
+    }
+    let (core, callback) = (Arc::clone(stream), Arc::clone(callback));
+    let started = stream.common.callbacks.run(move || {
+        let next = {
+            let mut state = lock(&core.calls.state);
+            let next = state.waiting.pop_front();
+            state.running += usize::from(next.is_some());
+            next
+        };
+        // None: the stream was cancelled meanwhile.
+        if let Some((order, result)) = next {
+            let result = see(&core, &callback, result);
+            core.deliver([(order, result)]);
+            lock(&core.calls.state).running -= 1;
+            core.calls.ended.notify_all();
+        }
+    });
+    if !started {
+        let waiting = lock(&stream.calls.state).waiting.pop_back();
+        fail(
+            stream,
+            waiting,
+            ErrorCode::InternalError,
+            "no thread for the callback",
+        );
+    }
+}
+
+/// Ends the results that wait for a callback of a stream that was cancelled.
+pub(super) fn give_up(stream: &Core) {
+    let waiting = std::mem::take(&mut lock(&stream.calls.state).waiting);
+    fail(
+        stream,
+        waiting,
+        ErrorCode::Cancelled,
+        "the stream was cancelled before its callback was called",
+    );
+}
+
+fn fail(
+    stream: &Core,
+    results: impl IntoIterator<Item = (u64, JobResult)>,
+    code: ErrorCode,
+    why: &str,
+) {
+    stream.deliver(results.into_iter().map(|(order, mut result)| {
+        let url = address::shown(result.url.as_deref().unwrap_or_default());
+        result.error = Some(Failure::new(code, format!("{url}: {why}")));
+        (order, result)
+    }));
+}
+
+/// Shows a result to the callback.
+fn see(stream: &Core, callback: &Callback, mut result: JobResult) -> JobResult {
+    let size = result.size();
+    let outcome = catch_unwind(AssertUnwindSafe(|| callback(&mut result)));
+    let why = match outcome {
+        Ok(Ok(())) => None,
+        Ok(Err(why)) => Some(why),
+        Err(_) => Some("it panicked".into()),
+    };
+    if let Some(why) = why {
+        let url = address::shown(result.url.as_deref().unwrap_or_default());
+        let message = format!("{url}: the callback failed: {why}");
+        result.error = Some(Failure::new(ErrorCode::CallbackError, message));
+    }
+    // It may have taken the body, or made it larger.
+    stream.bytes.fetch_add(result.size(), SeqCst);
+    stream.bytes.fetch_sub(size, SeqCst);
+    result
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

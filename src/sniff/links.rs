@@ -1,0 +1,421 @@
+//! The links of a page.
+
+use std::collections::HashSet;
+
+use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};
+use html5gum::{Span, State, Tokenizer};
+use url::Url;
+
+use crate::address;
+
+/// How many bytes of URLs are made for each byte of a page, and for any page. A long base before
+/// many short links would make gigabytes of a megabyte.
+const GROWTH: usize = 16;
+const ROOM: usize = 16 << 20;
+
+/// Where the `<a href>` and `<area href>` of a page lead: absolute, `http` and `https` only, each
+/// once, in the order of the page. Fragments are kept, as some sites have their pages in them; a
+/// link to the page itself is left out.
+pub(crate) fn links(page: &Url, html: &str) -> Vec<String> {
+    let found = Found::read(html);
+    // Saved pages come with a base of `file:`, of no use to anyone else.
+    let base = found
+        .base
+        .and_then(|href| page.join(&href).ok())
+        .filter(|base| address::check(base).is_ok());
+    let base = base.as_ref().unwrap_or(page);
+    let mut page = page.clone();
+    page.set_fragment(None);
+    let mut room = html.len().saturating_mul(GROWTH).max(ROOM);
+    let mut seen = HashSet::new();
+    let mut links = Vec::new();
+    for href in found.hrefs {
+        let Ok(mut url) = base.join(&href) else {
+            continue;
+        };
+        room = match room.checked_sub(url.as_str().len()) {
+            Some(left) => left,
+            None => break,
+        };
+        if address::check(&url).is_err() || is_itself(&page, &url, &href) {
+            continue;
+        }
+        if url.fragment() == Some("") {
+            url.set_fragment(None);
+        }
+        let link = String::from(url);
+        if !seen.contains(&link) {
+            seen.insert(link.clone());
+            links.push(link);
+        }
+    }
+    links
+}
+
+/// Whether a link leads to the page it is on, or within it. A fragment behind a written-out
+/// address is a link of its own.
+fn is_itself(page: &Url, url: &Url, href: &str) -> bool {
+    let (address, fragment) = match url.as_str().split_once('#') {
+        Some((address, fragment)) => (address, fragment),
+        None => (url.as_str(), ""),
+    };
+    address == page.as_str() && (fragment.is_empty() || href.trim_start().starts_with('#'))
+}
+
+/// What the tags of a page say, entities decoded.
+#[derive(Default)]
+struct Found {
+    /// The first `<base href>`, which holds for all links, those before it too.
+    base: Option<String>,
+    hrefs: Vec<String>,
+}
+
+impl Found {
+    /// Reads a page's tags. There are none in comments, scripts and other raw text. The content of
+    /// a template is no part of the page until a script puts it there; that of `<noscript>` is,
+    /// for whoever runs no scripts.
+    fn read(html: &str) -> Self {
+        let mut found = Self::default();
+        let mut tag = Tag::default();
+        let (mut templates, mut drawings) = (0_usize, 0_usize);
+        let take = |event: CallbackEvent<'_>, _: Span<()>| {
+            match event {
+                CallbackEvent::OpenStartTag { name } => tag = Tag::new(name),
+                CallbackEvent::AttributeName { name } => tag.attribute(name),
+                CallbackEvent::AttributeValue { value } => tag.value(value),
+                CallbackEvent::CloseStartTag { self_closing } => {
+                    let tag = std::mem::take(&mut tag);
+                    match (tag.kind, tag.href) {
+                        (Kind::Template, _) => templates += 1,
+                        (Kind::Drawing, _) if !self_closing => drawings += 1,
+                        (Kind::Link, Some(href)) if templates == 0 => found.hrefs.push(href),
+                        (Kind::Base, Some(href)) if templates == 0 => {
+                            found.base.get_or_insert(href);
+                        }
+                        // Only SVG and MathML have `<title/>` and the like without content.
+                        (Kind::Raw(_), _) if self_closing && drawings > 0 => {}
+                        (Kind::Raw(state), _) => return Some(state),
+                        _ => {}
+                    }
+                }
+                CallbackEvent::EndTag { name } => match Kind::of(name) {
+                    Kind::Template => templates = templates.saturating_sub(1),
+                    Kind::Drawing => drawings = drawings.saturating_sub(1),
+                    _ => {}
+                },
+                _ => {}
+            }
+            None
+        };
+        let mut tokens = Tokenizer::new_with_emitter(html, CallbackEmitter::new(take));
+        while let Some(Ok(state)) = tokens.next() {
+            tokens.set_state(state);
+        }
+        found
+    }
+}
+
+/// A start tag as it is read.
+#[derive(Default)]
+struct Tag {
+    kind: Kind,
+    /// Whether the attribute being read is the `href`.
+    at_href: bool,
+    href: Option<String>,
+}
+
+impl Tag {
+    fn new(name: &[u8]) -> Self {
+        Self {
+            kind: Kind::of(name),
+            ..Self::default()
+        }
+    }
+
+    fn attribute(&mut self, name: &[u8]) {
+        let wanted = matches!(self.kind, Kind::Link | Kind::Base);
+        // Of two the first counts.
+        self.at_href = wanted && name == b"href" && self.href.is_none();
+        if self.at_href {
+            // An empty value is not heard of again.
+            self.href = Some(String::new());
+        }
+    }
+
+    fn value(&mut self, value: &[u8]) {
+        if self.at_href {
+            self.href = Some(String::from_utf8_lossy(value).into_owned());
+        }
+    }
+}
+
+/// What a tag means here.
+#[derive(Clone, Copy, Default)]
+enum Kind {
+    Link,
+    Base,
+    Template,
+    /// SVG and MathML, whose syntax is a little different.
+    Drawing,
+    /// What follows is no markup, and to be read in this state.
+    Raw(State),
+    #[default]
+    Other,
+}
+
+impl Kind {
+    fn of(name: &[u8]) -> Self {
+        match name {
+            b"a" | b"area" => Self::Link,
+            b"base" => Self::Base,
+            b"template" => Self::Template,
+            b"svg" | b"math" => Self::Drawing,
+            b"title" | b"textarea" => Self::Raw(State::RcData),
+            b"style" | b"xmp" | b"iframe" | b"noembed" | b"noframes" => Self::Raw(State::RawText),
+            b"script" => Self::Raw(State::ScriptData),
+            b"plaintext" => Self::Raw(State::PlainText),
+            _ => Self::Other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const PAGE: &str = "http://ex.com/dir/page.html";
+
+    fn found(html: &str) -> Vec<String> {
+        links(&Url::parse(PAGE).unwrap(), html)
+    }
+
+    #[track_caller]
+    fn check(html: &str, expected: &[&str]) {
+        assert_eq!(found(html), expected, "{html}");
+    }
+
+    #[test]
+    fn resolves_and_cleans() {
+        for (href, link) in [
+            ("b", "http://ex.com/dir/b"),
+            ("b.html#x", "http://ex.com/dir/b.html#x"),
+            ("b.html#", "http://ex.com/dir/b.html"),
+            ("?q=1", "http://ex.com/dir/page.html?q=1"),
+            ("..", "http://ex.com/"),
+            ("//o.com/x", "http://o.com/x"),
+            ("HTTP://O.com", "http://o.com/"),
+            ("https://ex.com:443/p", "https://ex.com/p"),
+            (" \n/a\n\tb ", "http://ex.com/ab"),
+            ("/x?a=1&amp;b=2", "http://ex.com/x?a=1&b=2"),
+            ("/x?a=1&copy=2", "http://ex.com/x?a=1&copy=2"),
+            ("/x&#47;y&eacute;", "http://ex.com/x/y%C3%A9"),
+            ("/é è", "http://ex.com/%C3%A9%20%C3%A8"),
+            ("http://münchen.de/", "http://xn--mnchen-3ya.de/"),
+            (
+                "x.php?u=http://o.com",
+                "http://ex.com/dir/x.php?u=http://o.com",
+            ),
+            ("http://localhost:8080/", "http://localhost:8080/"),
+        ] {
+            check(&format!("<p><a class=x href='{href}'>y</a>"), &[link]);
+        }
+    }
+
+    #[test]
+    fn leaves_out_what_is_no_link() {
+        for href in [
+            "mailto:x@y.z",
+            "javascript:void(0)",
+            "tel:1",
+            "ftp://x.com/",
+            "data:,x",
+            "http://",
+            "http://[bad",
+            "http://a..b/",
+            "http://x.com:0/",
+        ] {
+            check(&format!("<a href='{href}'>y</a>"), &[]);
+        }
+        check(
+            "<a name=x><link href=/l><img src=/i><a data-href=/d><ahref=/no>",
+            &[],
+        );
+        check("<p><a href='/cut", &[]);
+        check("", &[]);
+    }
+
+    #[test]
+    fn leaves_out_the_page_itself() {
+        check(
+            "<a href>1</a><a href=''>2</a><a href='#'>3</a><a href=' #x'>4</a>",
+            &[],
+        );
+        check(
+            "<a href=page.html><a href='http://ex.com/dir/page.html#'>",
+            &[],
+        );
+        // As minet has it: a fragment behind an address may be a page of its own.
+        check(
+            "<a href='/dir/page.html#x'>",
+            &["http://ex.com/dir/page.html#x"],
+        );
+        check(
+            "<base href=/other><a href='#x'>",
+            &["http://ex.com/other#x"],
+        );
+        let page = Url::parse("http://ex.com/#here").unwrap();
+        assert!(links(&page, "<a href='/'><a href='#there'>").is_empty());
+    }
+
+    #[test]
+    fn keeps_the_order_and_each_once() {
+        check(
+            "<A HREF=/1>x</A><area href=\"/2\"><a href=/1 ><a\nhref = '/2#z'><a href=/1/>",
+            &[
+                "http://ex.com/1",
+                "http://ex.com/2",
+                "http://ex.com/2#z",
+                "http://ex.com/1/",
+            ],
+        );
+        check(
+            "<a href=/x href=/y><a href='' href=/z>",
+            &["http://ex.com/x"],
+        );
+        check("<svg><a href=/s></a></svg>", &["http://ex.com/s"]);
+    }
+
+    #[test]
+    fn takes_the_first_base() {
+        check(
+            "<base href='http://b.com/q/'><a href=z>",
+            &["http://b.com/q/z"],
+        );
+        check(
+            "<a href=z><base target=x><base href=/q/><base href=/r/>",
+            &["http://ex.com/q/z"],
+        );
+        check("<base href='http://['><a href=z>", &["http://ex.com/dir/z"]);
+        check(
+            "<base href='file:///x/'><a href=z>",
+            &["http://ex.com/dir/z"],
+        );
+        check(
+            "<template><base href=/q/></template><a href=z>",
+            &["http://ex.com/dir/z"],
+        );
+    }
+
+    #[test]
+    fn searches_markup_only() {
+        for raw in [
+            "script", "style", "textarea", "title", "template", "xmp", "iframe", "noembed",
+            "noframes",
+        ] {
+            let html = format!("<{raw}><a href=/in></a></{raw}><a href=/after>");
+            check(&html, &["http://ex.com/after"]);
+        }
+        check(
+            "<!-- <a href=/c> --><a href=/after>",
+            &["http://ex.com/after"],
+        );
+        check(
+            "<script><!-- <script></script> <a href=/in> --></script><a href=/x>",
+            &["http://ex.com/x"],
+        );
+        check("<plaintext><a href=/p></plaintext>", &[]);
+        check("<noscript><a href=/n></a></noscript>", &["http://ex.com/n"]);
+        check(
+            "<template><template></template><a href=/t></template></template><a href=/x>",
+            &["http://ex.com/x"],
+        );
+        check(
+            "<svg><title/><style/></svg><a href=/x>",
+            &["http://ex.com/x"],
+        );
+    }
+
+    #[test]
+    fn stays_linear() {
+        for (piece, count) in [
+            ("<a href=", 1),
+            ("<a ", 1),
+            ("<", 1),
+            ("<!--", 1),
+            ("&", 1),
+            ("<a href=/x>", 1),
+            ("<template>", 1),
+            ("</a href=x", 1),
+            ("<a href='&amp;", 1),
+            ("x=1 ", 1),
+            ("<script>", 1),
+            ("<![CDATA[", 1),
+            ("<!doctype ", 1),
+        ] {
+            let links = found(&format!("<a {}", piece.repeat(200_000)));
+            assert!(links.len() <= count, "{piece}: {}", links.len());
+        }
+    }
+
+    const PIECES: &[&str] = &[
+        "<",
+        ">",
+        "/",
+        "a",
+        "area",
+        "base",
+        " ",
+        "href",
+        "=",
+        "\"",
+        "'",
+        "<a href=",
+        "<!--",
+        "-->",
+        "&amp",
+        ";",
+        "#",
+        "é",
+        "<script>",
+        "</script",
+        "<template>",
+        "</template>",
+        "<svg>",
+        "<title/>",
+        "\0",
+        "http://",
+        "x.com",
+        "?",
+        ":",
+    ];
+
+    #[test]
+    fn does_not_grow_without_bound() {
+        let base = "x".repeat(1 << 20);
+        let hrefs: String = (0..1000).map(|i| format!("<a href={i}>")).collect();
+        let links = found(&format!("<base href='/{base}/'>{hrefs}"));
+        assert_eq!(links.len(), 16, "a page of 1 MiB");
+    }
+
+    proptest! {
+        #[test]
+        fn takes_anything(html in any::<String>()) {
+            found(&html);
+        }
+
+        #[test]
+        fn takes_any_markup(pieces in prop::collection::vec(prop::sample::select(PIECES), 0..60)) {
+            let html = pieces.concat();
+            let links = found(&html);
+            for link in &links {
+                let url = Url::parse(link).unwrap();
+                prop_assert!(matches!(url.scheme(), "http" | "https"));
+                prop_assert_eq!(url.as_str(), link);
+            }
+            let unique: HashSet<_> = links.iter().collect();
+            prop_assert_eq!(unique.len(), links.len());
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Reading bytes: what a body is, in which encoding, what it links to, where a page leads on to.
+//! Pure: bytes in, decisions out; any bytes will do, and the work is linear in their number.
+
+mod encoding;
+mod hints;
+mod js;
+mod links;
+mod media;
+mod refresh;
+
+pub(crate) use encoding::{decode, decode_start, detect, for_label, name};
+pub(crate) use hints::{Hints, hints};
+pub(crate) use links::links;
+pub(crate) use media::{could_be_html, ext, is_html, is_text, mimetype};
+pub(crate) use refresh::refresh;

@@ -1,0 +1,463 @@
+//! Where pages lead on to, by other means than a `Location`: for request and resolve, in any mix.
+
+mod support;
+
+use std::io::Write;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rouet::{Job, JobResult, Options};
+use support::raw::{Raw, Request, answer};
+use support::*;
+
+const HTML: &str = "Content-Type: text/html";
+
+fn page(body: &str) -> Vec<u8> {
+    answer("200 OK", &[HTML], body)
+}
+
+/// All that can be followed is.
+fn all(options: &mut Options) {
+    options.follow_meta_refresh = true;
+    options.follow_js_relocation = true;
+    options.infer_redirection = true;
+    options.canonicalize = true;
+}
+
+/// A site whose pages lead from one to the next in every way there is.
+fn mixed() -> Raw {
+    Raw::start(|request| match &*request.target {
+        "/1" => answer("302 Found", &["Location: /2"], "moved"),
+        "/2" => answer("200 OK", &[HTML, "Refresh: 5; URL='/3?a=b&amp'"], "wait"),
+        "/3?a=b&amp" => page("<meta http-equiv=Refresh content='0;url=/4'>"),
+        "/4" => page("<script>if (top == self) { window.location.replace('\\/5') }</script>"),
+        "/5" => page("<base href='/dir/'><meta http-equiv=refresh content='1; url=6?x=1&amp;y=2'>"),
+        "/dir/6?x=1&y=2" => answer("308 Moved", &["Location: /out?url=%2F7"], ""),
+        "/7" => page("<title>end</title><link rel='alternate canonical' href='/seven#top'>"),
+        other => answer("404 Not Found", &[], other),
+    })
+}
+
+/// URL without its origin, kind, status.
+fn ways(result: &JobResult) -> Vec<(String, &'static str, u16)> {
+    let path = |url: &str| format!("/{}", url.splitn(4, '/').nth(3).unwrap_or_default());
+    hops(result)
+        .into_iter()
+        .map(|(url, kind, status)| (path(url), kind, status))
+        .collect()
+}
+
+#[test]
+fn all_ways_mix_along_one_chain() {
+    let server = mixed();
+    let expected = [
+        ("/1", "location-header", 302),
+        ("/2", "refresh-header", 200),
+        ("/3?a=b&amp", "meta-refresh", 200),
+        ("/4", "js-relocation", 200),
+        ("/5", "meta-refresh", 200),
+        ("/dir/6?x=1&y=2", "location-header", 308),
+        ("/out?url=%2F7", "infer", 0),
+        ("/7", "hit", 200),
+        ("/seven#top", "canonical", 0),
+    ]
+    .map(|(url, kind, status)| (url.to_owned(), kind, status));
+    for kind in [Job::request, Job::resolve] as [fn(String) -> Job; 2] {
+        let result = fetch(kind(server.url("/1")).options(options(all)));
+        assert_ok(&result);
+        assert_eq!(ways(&result), expected);
+        assert_eq!(result.end_url(), Some(&*server.url("/seven#top")));
+        assert_eq!(result.status, 200);
+    }
+    let result = fetch_with(server.url("/1"), all);
+    assert!(text(&result).contains("<title>end"));
+    assert!(
+        fetch(Job::resolve(server.url("/1")).options(options(all)))
+            .body
+            .is_empty()
+    );
+}
+
+#[test]
+fn nothing_is_followed_that_was_not_asked_for() {
+    let server = mixed();
+    let ends = |path: &str, set: fn(&mut Options)| {
+        let result = fetch_with(server.url(path), set);
+        assert_ok(&result);
+        ways(&result)
+            .into_iter()
+            .map(|(url, ..)| url)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(ends("/1", |_| {}), ["/1", "/2", "/3?a=b&amp"]);
+    assert_eq!(
+        ends("/1", |o| o.follow_refresh_header = false),
+        ["/1", "/2"]
+    );
+    assert_eq!(
+        ends("/2", |o| o.follow_meta_refresh = true),
+        ["/2", "/3?a=b&amp", "/4"]
+    );
+    assert_eq!(ends("/4", |o| o.follow_js_relocation = true), ["/4", "/5"]);
+    assert_eq!(ends("/7", |o| o.canonicalize = true), ["/7", "/seven#top"]);
+    assert_eq!(
+        ends("/1", |o| {
+            all(o);
+            o.follow_redirects = false;
+        }),
+        ["/1"]
+    );
+}
+
+#[test]
+fn each_kind_of_loop_is_found() {
+    let server = Raw::start(|request| match &*request.target {
+        "/a" => answer("200 OK", &["Refresh: 0;url=/b"], ""),
+        "/b" => page("<meta http-equiv=refresh content='0;url=/a#again'>"),
+        "/js" => page("<script>location='/js2'</script>"),
+        "/js2" => page("<script>location='/js'</script>"),
+        path => {
+            let number: u32 = path[1..].parse().unwrap_or(0);
+            answer("200 OK", &[&format!("Refresh: 0;url=/{}", number + 1)], "")
+        }
+    });
+    for kind in [Job::request, Job::resolve] as [fn(String) -> Job; 2] {
+        let fails = |path: &str, set: &dyn Fn(&mut Options)| {
+            let result = fetch(kind(server.url(path)).options(options(|options| {
+                all(options);
+                set(options);
+            })));
+            (code(&result), result.stack.len())
+        };
+        assert_eq!(fails("/a", &|_| {}), ("infinite-redirects", 2));
+        assert_eq!(fails("/js", &|_| {}), ("infinite-redirects", 2));
+        let most = |options: &mut Options| options.max_redirects = Some(3);
+        assert_eq!(fails("/1", &most), ("max-redirects", 4));
+        assert_eq!(fails("/out?url=/a", &most).0, "infinite-redirects");
+    }
+}
+
+#[test]
+fn a_page_that_refreshes_itself_is_the_end_of_the_way() {
+    let server = Raw::start(|request| match &*request.target {
+        "/header" => answer("200 OK", &[HTML, "Refresh: 60; url=/header"], "news"),
+        "/header2" => answer("200 OK", &[HTML, "Refresh: 60"], "news"),
+        "/meta" => page("<meta http-equiv=refresh content='60;url=#now'>news"),
+        "/meta2" => page("<meta http-equiv=refresh content=60>news"),
+        _ => page("<script>location='/script#x'</script>news"),
+    });
+    for path in ["/header", "/header2", "/meta", "/meta2", "/script"] {
+        let result = fetch_with(server.url(path), all);
+        assert!(text(&result).ends_with("news"), "{path}");
+        assert_eq!(ways(&result), [(path.to_owned(), "hit", 200)]);
+        let result = fetch(Job::resolve(server.url(path)).options(options(all)));
+        assert_eq!(ways(&result), [(path.to_owned(), "hit", 200)]);
+    }
+}
+
+#[test]
+fn error_pages_lead_nowhere_but_may_name_themselves() {
+    let server = Raw::start(|_| {
+        let body = "<meta http-equiv=refresh content='0;url=/x'><script>location='/y'</script>\
+                    <link rel=canonical href=/z>";
+        answer("404 Not Found", &[HTML, "Refresh: 0;url=/w"], body)
+    });
+    let result = fetch_with(server.url("/"), all);
+    assert_eq!(
+        ways(&result),
+        [("/".into(), "hit", 404), ("/z".into(), "canonical", 0)]
+    );
+    assert!(text(&result).contains("canonical"));
+}
+
+#[test]
+fn only_pages_of_html_are_looked_into() {
+    for kind in ["text/plain", "image/png", "application/json"] {
+        let header = format!("Content-Type: {kind}");
+        let server = Raw::start(move |_| {
+            answer(
+                "200 OK",
+                &[&header],
+                "<meta http-equiv=refresh content='0;url=/x'>",
+            )
+        });
+        let result = fetch_with(server.url("/"), all);
+        assert_eq!(result.stack.len(), 1, "{kind}");
+        assert!(!result.body.is_empty());
+    }
+    for headers in [&[][..], &["Content-Type: application/xhtml+xml"]] {
+        let server = Raw::start(move |request| match &*request.target {
+            "/" => answer(
+                "200 OK",
+                headers,
+                "<meta http-equiv='refresh' content='0;url=/x'/>",
+            ),
+            _ => answer("200 OK", &[], ""),
+        });
+        assert_eq!(fetch_with(server.url("/"), all).stack.len(), 2);
+    }
+}
+
+#[test]
+fn a_target_that_cannot_be_requested() {
+    let server = Raw::start(|request| match &*request.target {
+        "/header" => answer("200 OK", &["Refresh: 0;url=ftp://x/"], ""),
+        "/meta" => page("<meta http-equiv=refresh content='0;url=mailto:x@y'>"),
+        "/js" => page("<script>location='app://open'</script>here"),
+        _ => page("<link rel=canonical href='mailto:x@y'>here"),
+    });
+    // What a page declares is at fault; what was read out of a script is a guess.
+    for path in ["/header", "/meta"] {
+        let result = fetch_with(server.url(path), all);
+        assert_eq!(code(&result), "invalid-redirect", "{path}");
+        assert!(message(&result).contains(path), "{}", message(&result));
+    }
+    for path in ["/js", "/canonical"] {
+        let result = fetch_with(server.url(path), all);
+        assert_eq!(ways(&result), [(path.to_owned(), "hit", 200)]);
+        assert!(text(&result).ends_with("here"));
+    }
+}
+
+#[test]
+fn a_post_goes_on_as_get() {
+    let server = Raw::start(|request| match &*request.target {
+        "/" if request.method == "POST" => page("<meta http-equiv=refresh content='0;url=/'>"),
+        _ => answer(
+            "200 OK",
+            &[],
+            &format!("{} {}", request.method, request.body.len()),
+        ),
+    });
+    let result = fetch_with(server.url("/"), |options| {
+        all(options);
+        options.method = Some("POST".into());
+        options.body = Some((*b"form").into());
+    });
+    assert_eq!(text(&result), "GET 0");
+    assert_eq!(result.stack.len(), 2);
+}
+
+#[test]
+fn a_non_ascii_target_is_read_in_the_encoding_of_the_page() {
+    let seen = |request: &Request| answer("200 OK", &[], &request.target);
+    let body = b"<meta charset=iso-8859-1><meta http-equiv=refresh content='0;url=/caf\xe9'>";
+    let server = Raw::start(move |request| match &*request.target {
+        "/" => {
+            let mut page = answer("200 OK", &[HTML, &format!("X: {}", body.len())], "");
+            let head = String::from_utf8_lossy(&page).replace(
+                "Content-Length: 0",
+                &format!("Content-Length: {}", body.len()),
+            );
+            page = head.into_bytes();
+            page.extend_from_slice(body);
+            page
+        }
+        _ => seen(request),
+    });
+    assert_eq!(text(&fetch_with(server.url("/"), all)), "/caf%C3%A9");
+}
+
+/// A server that sends this and then more and more, until the client goes away; and how many
+/// bytes it got rid of.
+fn endless(start: String) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let sent = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&sent);
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let Some(request) = support::raw::read_request(&mut stream) else {
+                continue;
+            };
+            if request.target != "/" {
+                let _ = stream.write_all(&answer("200 OK", &[HTML], "the end"));
+                continue;
+            }
+            let head = format!("HTTP/1.1 200 OK\r\n{HTML}\r\n\r\n{start}");
+            let mut piece = head.into_bytes();
+            while stream.write_all(&piece).is_ok() {
+                count.fetch_add(piece.len(), Ordering::SeqCst);
+                piece = vec![b' '; 4096];
+                // So that what the kernel's buffers hold is not taken for what was read.
+                std::thread::sleep(ms(1));
+            }
+        }
+    });
+    (url, sent)
+}
+
+#[test]
+fn a_page_is_read_no_further_than_needed() {
+    let refresh = "<meta http-equiv=refresh content='0;url=/x'>";
+    let canonical = format!("{}<link rel=canonical href=/y>", " ".repeat(30 << 10));
+    let cases: [(&str, &str, fn(&mut Options), usize); 5] = [
+        // What is found, in the first KiB and beyond.
+        (
+            refresh,
+            "meta-refresh",
+            |o| o.follow_meta_refresh = true,
+            64 << 10,
+        ),
+        (
+            "<script>location='/x'</script>",
+            "js-relocation",
+            all,
+            64 << 10,
+        ),
+        (&canonical, "hit", |o| o.canonicalize = true, 200 << 10),
+        // What is not there.
+        ("nothing", "hit", |o| o.follow_meta_refresh = true, 64 << 10),
+        ("nothing", "hit", all, 250 << 10),
+    ];
+    for (start, kind, set, most) in cases {
+        let (url, sent) = endless(start.into());
+        let result = fetch(Job::resolve(url).options(options(set)));
+        assert_ok(&result);
+        assert_eq!(hops(&result)[0].1, kind, "{start:.30}");
+        let sent = sent.load(Ordering::SeqCst);
+        assert!(sent <= most, "{sent} bytes for {start:.30}");
+    }
+    // A request needs no more of a page that leads on, either.
+    let (url, sent) = endless(refresh.into());
+    let result = fetch_with(url, all);
+    assert_eq!(text(&result), "the end");
+    assert!(sent.load(Ordering::SeqCst) <= 64 << 10);
+}
+
+#[test]
+fn the_limit_of_what_is_looked_at_is_to_the_byte() {
+    let refresh = "<meta http-equiv=refresh content='0;url=/x'>";
+    let link = "<link rel=canonical href=/y>";
+    let server = Raw::start(move |request| match request.target.rsplit_once('/') {
+        Some((what, before)) if before.parse::<usize>().is_ok() => {
+            let before = " ".repeat(before.parse().unwrap_or(0));
+            let found = if what == "/refresh" { refresh } else { link };
+            page(&format!("{before}{found} and more"))
+        }
+        _ => page("end"),
+    });
+    let hops = |path: String, set: fn(&mut Options)| {
+        [Job::request, Job::resolve].map(|kind: fn(String) -> Job| {
+            let result = fetch(kind(server.url(&path)).options(options(set)));
+            assert_ok(&result);
+            result.stack.len()
+        })
+    };
+    let (kib, deep) = (1024 - refresh.len(), (64 << 10) - link.len());
+    assert_eq!(
+        hops(format!("/refresh/{kib}"), |o| o.follow_meta_refresh = true),
+        [2, 2]
+    );
+    let beyond = kib + 1;
+    assert_eq!(
+        hops(format!("/refresh/{beyond}"), |o| o.follow_meta_refresh =
+            true),
+        [1, 1]
+    );
+    assert_eq!(hops(format!("/refresh/{beyond}"), all), [2, 2]);
+    assert_eq!(
+        hops(format!("/link/{deep}"), |o| o.canonicalize = true),
+        [2, 2]
+    );
+    assert_eq!(
+        hops(format!("/link/{}", deep + 1), |o| o.canonicalize = true),
+        [1, 1]
+    );
+}
+
+#[test]
+fn compressed_pages_are_looked_into_too() {
+    let site = site();
+    // The site compresses its pages where the client takes it; each links to others.
+    for compressed in [true, false] {
+        let result = fetch_with(site.url("/page/1"), |options| {
+            all(options);
+            options.compressed = compressed;
+        });
+        assert_ok(&result);
+        assert!(result.is_html());
+        let resolved = fetch(
+            Job::resolve(site.url("/page/1")).options(options(|options| {
+                all(options);
+                options.compressed = compressed;
+            })),
+        );
+        assert_eq!(hops(&resolved), hops(&result));
+    }
+    for corrupt in ["/gzip-corrupt", "/br-corrupt"] {
+        let job = Job::resolve(site.url(corrupt));
+        let result = fetch(job.options(options(|options| {
+            all(options);
+            options.compressed = true;
+        })));
+        // Its body is not what a resolve is for.
+        assert_ok(&result);
+        assert_eq!(result.stack.len(), 1);
+    }
+}
+
+#[test]
+fn a_connection_is_kept_when_the_page_came_whole() {
+    let site = site();
+    let pool = pool_of(ms(0), 1, 1, 1);
+    let stream = stream_of(&pool, |config| {
+        config.options = options(|options| options.follow_meta_refresh = true);
+    });
+    let refresh = "<meta http-equiv=refresh content='0;url=/text'>";
+    let quoted: String = refresh.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    let path = format!("/status/200?header=Content-Type:text/html&body={quoted}");
+    let results = run(&stream, (0..5).map(|_| Job::request(site.url(&path))));
+    assert!(results.iter().all(|result| result.stack.len() == 2));
+    assert_eq!(site.connections(), 1);
+}
+
+#[test]
+fn an_inferred_target_is_asked_without_its_detour() {
+    let site = site();
+    let target = site.url("/text");
+    let quoted: String = target.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    for start in [
+        format!("http://nobody.invalid/redirect?x=1&url={quoted}"),
+        format!("https://l.facebook.com/l.php?u={quoted}&h=abc"),
+    ] {
+        for kind in [Job::request, Job::resolve] as [fn(String) -> Job; 2] {
+            let infer = options(|options| options.infer_redirection = true);
+            let result = fetch(kind(start.clone()).options(infer));
+            assert_ok(&result);
+            assert_eq!(
+                hops(&result),
+                [(&*start, "infer", 0), (&*target, "hit", 200)]
+            );
+        }
+    }
+    assert_eq!(site.log().len(), 4);
+}
+
+#[test]
+fn credentials_do_not_follow_what_a_page_says_to_another_origin() {
+    let other = site();
+    let echo = other.url("/echo");
+    let server = Raw::start(move |request| match &*request.target {
+        "/header" => answer("200 OK", &[&format!("Refresh: 0;url={echo}")], ""),
+        "/meta" => page(&format!("<meta http-equiv=refresh content='0;url={echo}'>")),
+        "/js" => page(&format!("<script>location='{echo}'</script>")),
+        _ => page(""),
+    });
+    let echoed: String = other
+        .url("/echo")
+        .bytes()
+        .map(|byte| format!("%{byte:02x}"))
+        .collect();
+    for path in ["/header", "/meta", "/js", &format!("/infer?url={echoed}")] {
+        let result = fetch_with(server.url(path), |options| {
+            all(options);
+            options.cookie = Some("secret=1".into());
+            options.headers = vec![("Authorization".into(), "secret".into())];
+        });
+        let seen = text(&result);
+        assert!(seen.contains("\"method\""), "{path}: {seen}");
+        assert!(!seen.contains("secret"), "{path}: {seen}");
+    }
+}
