@@ -288,11 +288,15 @@ fn endless(start: String) -> (String, Arc<AtomicUsize>) {
     (url, sent)
 }
 
+/// How an endless page starts, what it is in the stack, under which options, and how much of it may
+/// be read.
+type Case<'a> = (&'a str, &'static str, fn(&mut Options), usize);
+
 #[test]
 fn a_page_is_read_no_further_than_needed() {
     let refresh = "<meta http-equiv=refresh content='0;url=/x'>";
     let canonical = format!("{}<link rel=canonical href=/y>", " ".repeat(30 << 10));
-    let cases: [(&str, &str, fn(&mut Options), usize); 5] = [
+    let cases: [Case<'_>; 5] = [
         // What is found, in the first KiB and beyond.
         (
             refresh,

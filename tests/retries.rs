@@ -143,7 +143,11 @@ fn what_will_not_pass_is_not_tried_again() {
             with(|o| o.max_body_size = 1),
             "body-too-large",
         ),
-        (site.url("/hang"), with(|o| o.timeout = ms(50)), "timeout"),
+        (
+            site.url("/hang"),
+            with(|o| o.timeout = ms(50)),
+            "read-timeout",
+        ),
         (site.url("/status/503"), retry.clone(), "ok"),
     ] {
         let result = fetch(Job::request(&*url).options(options));
@@ -166,7 +170,7 @@ fn time_outs_are_tried_again_when_asked_for() {
     let mut options = (*retrying(ms(10), |retry| retry.on_timeout = true)).clone();
     options.timeout = ms(100);
     let result = fetch(Job::request(faults.url("/silence")).options(Arc::new(options)));
-    assert_eq!((code(&result), result.attempts), ("timeout", 3));
+    assert_eq!((code(&result), result.attempts), ("read-timeout", 3));
     assert_eq!(faults.requests("/silence"), 3);
 }
 
@@ -293,4 +297,23 @@ fn resolving_is_tried_again_as_well() {
     let result = fetch(job.options(retrying(ms(10), |_| {})));
     assert_ok(&result);
     assert_eq!((result.status, result.attempts), (200, 2));
+}
+
+#[test]
+fn a_status_that_is_raised_may_be_tried_again_too() {
+    let site = site();
+    let raised = |retried: Vec<u16>| {
+        site.clear_log();
+        let mut set = Options::clone(&retrying(ms(20), |retry| {
+            retry.on_statuses = retried;
+            retry.max_attempts = 2;
+        }));
+        set.raise_on_statuses = vec![404, 503];
+        let result = fetch(Job::request(site.url("/status/503")).options(Arc::new(set)));
+        assert_eq!(code(&result), "invalid-status-503");
+        assert_eq!((result.status, result.stack[0].status), (503, 503));
+        site.log().len()
+    };
+    assert_eq!(raised(vec![500, 503]), 2);
+    assert_eq!(raised(vec![500]), 1);
 }

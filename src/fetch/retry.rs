@@ -30,6 +30,7 @@ pub(crate) fn wait_before_retry(
             ErrorCode::ConnectTimeout | ErrorCode::ReadTimeout | ErrorCode::Timeout => {
                 retry.on_timeout
             }
+            ErrorCode::InvalidStatus(status) => retry.on_statuses.contains(&status),
             _ => false,
         },
         None => retry.on_statuses.contains(&attempt.status),

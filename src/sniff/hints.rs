@@ -1,17 +1,8 @@
 //! What the start of a page says of where it leads.
 
-use std::borrow::Cow;
-use std::cell::RefCell;
-use std::ops::Range;
-
-use lol_html::errors::RewritingError;
-use lol_html::html_content::{Element, TextChunk};
-use lol_html::{HtmlRewriter, Settings, element, text};
-
 use super::js::relocation;
 use super::refresh::refresh;
-
-const HTML: &str = "http://www.w3.org/1999/xhtml";
+use super::tags::{self, Kind, Noscript, Tag};
 
 /// The types under which browsers run a script, by the MIME Sniffing standard.
 const JAVASCRIPT: [&str; 17] = [
@@ -53,15 +44,8 @@ pub(crate) struct Hints {
 /// or other raw text. A `<noscript>` is read for its meta refresh, as by a browser without
 /// scripts: those that need it are who gets here.
 pub(crate) fn hints(html: &str) -> Hints {
-    let page = RefCell::new(Page {
-        html,
-        ..Page::default()
-    });
-    // Nothing is rewritten, memory is not limited: the one error left is one of our handlers', and
-    // they have none. What was found before it would still be right.
-    let _ = page_pass(html, &page);
-    let mut page = page.into_inner();
-    page.end_text();
+    let mut page = Page::default();
+    tags::read(html, Noscript::Text, |tag, text| page.read(tag, text));
     let mut hints = page.hints;
     hints.js_relocation = hints.js_relocation.or(page.onload);
     hints
@@ -69,202 +53,79 @@ pub(crate) fn hints(html: &str) -> Hints {
 
 /// What is known of a page on the way through it.
 #[derive(Default)]
-struct Page<'a> {
-    html: &'a str,
+struct Page {
     hints: Hints,
     /// The target within `<body onload>`, which runs after the scripts of the page.
     onload: Option<String>,
     /// Whether a body was there: a second one's attributes don't count.
     has_body: bool,
-    /// Where the last element within a template starts.
-    inert: Option<usize>,
-    /// The text element that is open, and its text.
-    text: Option<(Raw, Range<usize>)>,
 }
 
-/// The elements whose text is read.
-#[derive(Clone, Copy)]
-enum Raw {
-    Script,
-    Noscript,
-}
-
-fn page_pass(html: &str, page: &RefCell<Page<'_>>) -> Result<(), RewritingError> {
-    let in_text = |chunk: &mut TextChunk<'_>| {
-        page.borrow_mut().text_chunk(chunk);
-        Ok(())
-    };
-    // Handlers run in the order given here: the template's before that of the element itself.
-    let settings = Settings::new()
-        .with_strict(false)
-        .append_element_content_handler(element!("template *", |element| {
-            page.borrow_mut().inert = Some(element.source_location().bytes().start);
-            Ok(())
-        }))
-        .append_element_content_handler(element!("base[href]", |element| {
-            page.borrow_mut().base(element);
-            Ok(())
-        }))
-        .append_element_content_handler(element!("meta[http-equiv][content]", |element| {
-            page.borrow_mut().meta(element);
-            Ok(())
-        }))
-        .append_element_content_handler(element!("link[rel][href]", |element| {
-            page.borrow_mut().link(element);
-            Ok(())
-        }))
-        .append_element_content_handler(element!("body", |element| {
-            page.borrow_mut().body(element);
-            Ok(())
-        }))
-        .append_element_content_handler(element!("script", |element| {
-            page.borrow_mut().script(element);
-            Ok(())
-        }))
-        .append_element_content_handler(element!("noscript", |element| {
-            page.borrow_mut().noscript(element);
-            Ok(())
-        }))
-        .append_element_content_handler(text!("script", in_text))
-        .append_element_content_handler(text!("noscript", in_text));
-    let mut rewriter = HtmlRewriter::new(settings, |_: &[u8]| ());
-    rewriter.write(html.as_bytes())?;
-    rewriter.end()
-}
-
-impl Page<'_> {
-    fn base(&mut self, element: &Element<'_, '_>) {
-        if self.hints.base.is_none() && self.counts(element) {
-            self.hints.base = attribute(element, "href");
-        }
-    }
-
-    fn meta(&mut self, element: &Element<'_, '_>) {
-        if self.hints.meta_refresh.is_none() && self.counts(element) {
-            self.hints.meta_refresh = meta_refresh(element);
-        }
-    }
-
-    fn link(&mut self, element: &Element<'_, '_>) {
-        if self.hints.canonical.is_some() || !self.counts(element) {
-            return;
-        }
-        let rel = attribute(element, "rel").unwrap_or_default();
-        if rel
-            .split_ascii_whitespace()
-            .any(|word| word.eq_ignore_ascii_case("canonical"))
-        {
-            self.hints.canonical = attribute(element, "href").filter(|href| !href.is_empty());
-        }
-    }
-
-    fn body(&mut self, element: &Element<'_, '_>) {
-        if !std::mem::replace(&mut self.has_body, true) && self.counts(element) {
-            self.onload = attribute(element, "onload").and_then(|code| relocation(&code));
-        }
-    }
-
-    fn script(&mut self, element: &Element<'_, '_>) {
-        self.end_text();
-        if self.hints.js_relocation.is_none() && self.counts(element) && is_run(element) {
-            self.start_text(Raw::Script, element);
-        }
-    }
-
-    fn noscript(&mut self, element: &Element<'_, '_>) {
-        self.end_text();
-        if self.hints.meta_refresh.is_none() && self.counts(element) {
-            self.start_text(Raw::Noscript, element);
-        }
-    }
-
-    /// Whether an element is HTML's own and part of the page.
-    fn counts(&self, element: &Element<'_, '_>) -> bool {
-        element.namespace_uri() == HTML
-            && self.inert != Some(element.source_location().bytes().start)
-    }
-
-    fn start_text(&mut self, raw: Raw, element: &Element<'_, '_>) {
-        let start = element.source_location().bytes().end;
-        self.text = Some((raw, start..start));
-    }
-
-    fn text_chunk(&mut self, chunk: &TextChunk<'_>) {
-        if let Some((_, text)) = &mut self.text {
-            text.end = chunk.source_location().bytes().end.max(text.end);
-        }
-        if chunk.last_in_text_node() {
-            self.end_text();
-        }
-    }
-
-    /// Reads the text of the element that was open.
-    fn end_text(&mut self) {
-        let Some((raw, text)) = self.text.take() else {
-            return;
-        };
-        let text = self.html.get(text).unwrap_or_default();
-        match raw {
-            Raw::Script => {
-                let found = self.hints.js_relocation.take();
-                self.hints.js_relocation = found.or_else(|| relocation(text));
+impl Page {
+    fn read(&mut self, tag: &Tag, text: &str) {
+        let hints = &mut self.hints;
+        match tag.kind {
+            Kind::Base if hints.base.is_none() => {
+                hints.base = attribute(tag, "href").map(str::to_owned);
             }
-            Raw::Noscript => {
-                let found = self.hints.meta_refresh.take();
-                self.hints.meta_refresh = found.or_else(|| noscript_refresh(text));
+            Kind::Meta if hints.meta_refresh.is_none() => hints.meta_refresh = meta_refresh(tag),
+            Kind::Noscript if hints.meta_refresh.is_none() => {
+                hints.meta_refresh = noscript_refresh(text);
             }
+            Kind::Link if hints.canonical.is_none() => hints.canonical = canonical(tag),
+            Kind::Script if hints.js_relocation.is_none() && is_run(tag) => {
+                hints.js_relocation = relocation(text);
+            }
+            Kind::Body if !self.has_body => {
+                self.has_body = true;
+                self.onload = attribute(tag, "onload").and_then(relocation);
+            }
+            _ => {}
         }
     }
 }
 
 /// The meta refresh within a `<noscript>`. One within another is not looked into.
 fn noscript_refresh(html: &str) -> Option<String> {
-    if !html.contains('<') {
-        return None;
-    }
-    let page = RefCell::new(Page {
-        html,
-        ..Page::default()
+    let mut found = None;
+    tags::read(html, Noscript::Text, |tag, _| {
+        if matches!(tag.kind, Kind::Meta) && found.is_none() {
+            found = meta_refresh(tag);
+        }
     });
-    let settings = Settings::new()
-        .with_strict(false)
-        .append_element_content_handler(element!("template *", |element| {
-            page.borrow_mut().inert = Some(element.source_location().bytes().start);
-            Ok(())
-        }))
-        .append_element_content_handler(element!("meta[http-equiv][content]", |element| {
-            page.borrow_mut().meta(element);
-            Ok(())
-        }));
-    let mut rewriter = HtmlRewriter::new(settings, |_: &[u8]| ());
-    let _ = rewriter
-        .write(html.as_bytes())
-        .and_then(|()| rewriter.end());
-    page.into_inner().hints.meta_refresh
+    found
 }
 
-fn meta_refresh(element: &Element<'_, '_>) -> Option<String> {
-    let pragma = attribute(element, "http-equiv")?;
+fn meta_refresh(tag: &Tag) -> Option<String> {
+    let pragma = attribute(tag, "http-equiv")?;
     if !pragma.eq_ignore_ascii_case("refresh") {
         return None;
     }
-    let content = attribute(element, "content")?;
-    let url = refresh(content.as_bytes())?;
+    let url = refresh(attribute(tag, "content")?.as_bytes())?;
     // It is cut at ASCII characters, so it is text as before.
     Some(String::from_utf8_lossy(url).into_owned())
 }
 
+fn canonical(tag: &Tag) -> Option<String> {
+    let mut words = attribute(tag, "rel")?.split_ascii_whitespace();
+    if !words.any(|word| word.eq_ignore_ascii_case("canonical")) {
+        return None;
+    }
+    let href = attribute(tag, "href").filter(|href| !href.is_empty());
+    href.map(str::to_owned)
+}
+
 /// Whether a browser runs the text of a `<script>`.
-fn is_run(element: &Element<'_, '_>) -> bool {
+fn is_run(tag: &Tag) -> bool {
     // Modules are for browsers of today, `nomodule` for those that don't know them.
-    if element.has_attribute("src") || element.has_attribute("nomodule") {
+    if tag.get("src").is_some() || tag.get("nomodule").is_some() {
         return false;
     }
     let language = || {
-        let language = attribute(element, "language").filter(|language| !language.is_empty());
+        let language = attribute(tag, "language").filter(|language| !language.is_empty());
         language.map(|language| format!("text/{language}"))
     };
-    let kind = attribute(element, "type").or_else(language);
+    let kind = attribute(tag, "type").map(str::to_owned).or_else(language);
     kind.is_none_or(|kind| {
         JAVASCRIPT
             .iter()
@@ -272,11 +133,10 @@ fn is_run(element: &Element<'_, '_>) -> bool {
     })
 }
 
-/// The value of an attribute: entities undone, white space trimmed.
-fn attribute(element: &Element<'_, '_>, name: &str) -> Option<String> {
-    let value = element.get_attribute(name)?;
-    let value: Cow<'_, str> = htmlize::unescape_attribute(value.as_str());
-    Some(value.trim_matches(|c: char| c <= ' ').to_owned())
+/// The value of an attribute, white space trimmed.
+fn attribute<'a>(tag: &'a Tag, name: &str) -> Option<&'a str> {
+    let value = tag.get(name)?;
+    Some(value.trim_matches(|c: char| c <= ' '))
 }
 
 #[cfg(test)]

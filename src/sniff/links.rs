@@ -2,10 +2,9 @@
 
 use std::collections::HashSet;
 
-use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};
-use html5gum::{Span, State, Tokenizer};
 use url::Url;
 
+use super::tags::{self, Kind, Noscript};
 use crate::address;
 
 /// How many bytes of URLs are made for each byte of a page, and for any page. A long base before
@@ -71,111 +70,18 @@ struct Found {
 }
 
 impl Found {
-    /// Reads a page's tags. There are none in comments, scripts and other raw text. The content of
-    /// a template is no part of the page until a script puts it there; that of `<noscript>` is,
-    /// for whoever runs no scripts.
+    /// Reads a page's tags, those of `<noscript>` too: nobody runs scripts here.
     fn read(html: &str) -> Self {
         let mut found = Self::default();
-        let mut tag = Tag::default();
-        let (mut templates, mut drawings) = (0_usize, 0_usize);
-        let take = |event: CallbackEvent<'_>, _: Span<()>| {
-            match event {
-                CallbackEvent::OpenStartTag { name } => tag = Tag::new(name),
-                CallbackEvent::AttributeName { name } => tag.attribute(name),
-                CallbackEvent::AttributeValue { value } => tag.value(value),
-                CallbackEvent::CloseStartTag { self_closing } => {
-                    let tag = std::mem::take(&mut tag);
-                    match (tag.kind, tag.href) {
-                        (Kind::Template, _) => templates += 1,
-                        (Kind::Drawing, _) if !self_closing => drawings += 1,
-                        (Kind::Link, Some(href)) if templates == 0 => found.hrefs.push(href),
-                        (Kind::Base, Some(href)) if templates == 0 => {
-                            found.base.get_or_insert(href);
-                        }
-                        // Only SVG and MathML have `<title/>` and the like without content.
-                        (Kind::Raw(_), _) if self_closing && drawings > 0 => {}
-                        (Kind::Raw(state), _) => return Some(state),
-                        _ => {}
-                    }
-                }
-                CallbackEvent::EndTag { name } => match Kind::of(name) {
-                    Kind::Template => templates = templates.saturating_sub(1),
-                    Kind::Drawing => drawings = drawings.saturating_sub(1),
-                    _ => {}
-                },
+        tags::read(html, Noscript::Tags, |tag, _| {
+            let href = || tag.get("href").map(str::to_owned);
+            match tag.kind {
+                Kind::Anchor => found.hrefs.extend(href()),
+                Kind::Base if found.base.is_none() => found.base = href(),
                 _ => {}
             }
-            None
-        };
-        let mut tokens = Tokenizer::new_with_emitter(html, CallbackEmitter::new(take));
-        while let Some(Ok(state)) = tokens.next() {
-            tokens.set_state(state);
-        }
+        });
         found
-    }
-}
-
-/// A start tag as it is read.
-#[derive(Default)]
-struct Tag {
-    kind: Kind,
-    /// Whether the attribute being read is the `href`.
-    at_href: bool,
-    href: Option<String>,
-}
-
-impl Tag {
-    fn new(name: &[u8]) -> Self {
-        Self {
-            kind: Kind::of(name),
-            ..Self::default()
-        }
-    }
-
-    fn attribute(&mut self, name: &[u8]) {
-        let wanted = matches!(self.kind, Kind::Link | Kind::Base);
-        // Of two the first counts.
-        self.at_href = wanted && name == b"href" && self.href.is_none();
-        if self.at_href {
-            // An empty value is not heard of again.
-            self.href = Some(String::new());
-        }
-    }
-
-    fn value(&mut self, value: &[u8]) {
-        if self.at_href {
-            self.href = Some(String::from_utf8_lossy(value).into_owned());
-        }
-    }
-}
-
-/// What a tag means here.
-#[derive(Clone, Copy, Default)]
-enum Kind {
-    Link,
-    Base,
-    Template,
-    /// SVG and MathML, whose syntax is a little different.
-    Drawing,
-    /// What follows is no markup, and to be read in this state.
-    Raw(State),
-    #[default]
-    Other,
-}
-
-impl Kind {
-    fn of(name: &[u8]) -> Self {
-        match name {
-            b"a" | b"area" => Self::Link,
-            b"base" => Self::Base,
-            b"template" => Self::Template,
-            b"svg" | b"math" => Self::Drawing,
-            b"title" | b"textarea" => Self::Raw(State::RcData),
-            b"style" | b"xmp" | b"iframe" | b"noembed" | b"noframes" => Self::Raw(State::RawText),
-            b"script" => Self::Raw(State::ScriptData),
-            b"plaintext" => Self::Raw(State::PlainText),
-            _ => Self::Other,
-        }
     }
 }
 

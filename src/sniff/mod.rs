@@ -7,6 +7,7 @@ mod js;
 mod links;
 mod media;
 mod refresh;
+mod tags;
 
 pub(crate) use encoding::{decode, decode_start, detect, for_label, name};
 pub(crate) use hints::{Hints, hints};

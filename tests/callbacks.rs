@@ -1,0 +1,366 @@
+//! What the caller has called: the callback of a stream, and the functions that set a group's pace.
+
+mod support;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rouet::{Callback, Job, Next, Pool, PoolConfig, Rule, Stream};
+use support::raw::{Gate, Raw, answer};
+use support::*;
+
+fn stream_with(pool: &Pool, callback: Callback) -> Stream {
+    stream_of(pool, |config| config.callback = Some(callback))
+}
+
+#[test]
+fn a_callback_sees_each_answer_once_and_may_attach_a_value() {
+    let site = site();
+    let calls = Arc::new(Mutex::new(HashMap::new()));
+    let seen = Arc::clone(&calls);
+    let stream = stream_of(&hasty_pool(), |config| {
+        config.passthrough = true;
+        config.callback = Some(Arc::new(move |result| {
+            *seen.lock().unwrap().entry(result.tag).or_insert(0) += 1;
+            result.value = result.body.len() + 1;
+            Ok(())
+        }));
+    });
+    let mut jobs: Vec<Job> = (0..100)
+        .map(|tag| Job::request(site.url(&format!("/bytes/{tag}"))).tag(tag))
+        .collect();
+    jobs.push(Job::request(site.url("/status/404")).tag(100));
+    jobs.push(Job::resolve(site.url("/redirect/2")).tag(101));
+    // These have no answer.
+    jobs.push(Job::request(format!("http://127.0.0.1:{}/", closed_port())).tag(102));
+    jobs.push(Job::request("ftp://bad/").tag(103));
+    jobs.push(Job::request("").tag(104));
+    let results = run(&stream, jobs);
+    assert_eq!(results.len(), 105);
+    for result in &results {
+        let called = result.tag <= 101;
+        assert_eq!(result.value, if called { result.body.len() + 1 } else { 0 });
+    }
+    let calls = calls.lock().unwrap();
+    assert_eq!(calls.len(), 102);
+    assert!(calls.values().all(|count| *count == 1));
+}
+
+#[test]
+fn a_callback_that_fails_is_an_error_of_its_job_alone() {
+    let site = site();
+    let stream = stream_with(
+        &hasty_pool(),
+        Arc::new(|result| match result.tag {
+            0 => Err("the disk is full".into()),
+            1 => panic!("on purpose"),
+            _ => Ok(()),
+        }),
+    );
+    let jobs = (0..4).map(|tag| Job::request(site.url("/bytes/10")).tag(tag));
+    let mut results = run(&stream, jobs);
+    results.sort_by_key(|result| result.tag);
+    let codes: Vec<_> = results.iter().map(code).collect();
+    assert_eq!(codes, ["callback-error", "callback-error", "ok", "ok"]);
+    assert!(message(&results[0]).contains("the disk is full"));
+    assert!(message(&results[0]).contains(&site.url("/bytes/10")));
+    // What came is there all the same.
+    assert_eq!((results[0].status, results[0].body.len()), (200, 10));
+    assert_eq!(stream.stats().failed, 2);
+}
+
+#[test]
+fn a_callback_is_called_after_the_last_attempt_only() {
+    let site = site();
+    let calls = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&calls);
+    let stream = stream_with(
+        &hasty_pool(),
+        Arc::new(move |_| {
+            count.fetch_add(1, SeqCst);
+            Ok(())
+        }),
+    );
+    let job = Job::request(site.url("/status/503")).options(options(|options| {
+        options.retry = Some(rouet::Retry {
+            min_wait: ms(5),
+            on_statuses: vec![503],
+            ..rouet::Retry::default()
+        });
+    }));
+    let results = run(&stream, [job]);
+    assert_eq!((results[0].attempts, calls.load(SeqCst)), (3, 1));
+}
+
+#[test]
+fn the_order_is_kept_whatever_the_callbacks_take() {
+    let site = site();
+    let stream = stream_of(&hasty_pool(), |config| {
+        config.ordered = true;
+        config.callback = Some(Arc::new(|result| {
+            std::thread::sleep(ms((result.tag * 7) % 13));
+            Ok(())
+        }));
+    });
+    let jobs = (0..60).map(|tag| Job::request(site.url("/bytes/1")).tag(tag));
+    assert_eq!(tags(&run(&stream, jobs)), (0..60).collect::<Vec<_>>());
+}
+
+#[test]
+fn slow_callbacks_hold_back_their_stream_and_no_other() {
+    let site = site();
+    let gate = Gate::default();
+    let pool = hasty_pool();
+    let shut = gate.clone();
+    let slow = stream_of(&pool, |config| {
+        config.buffer_size = 8;
+        config.callback = Some(Arc::new(move |_| {
+            shut.pass();
+            Ok(())
+        }));
+    });
+    let quick = stream_with(&pool, Arc::new(|_| Ok(())));
+    for tag in 0..16 {
+        submit(&slow, Job::request(site.url("/bytes/1")).tag(tag));
+    }
+    eventually("all the room is taken", || site.log().len() == 8);
+    let jobs = (0..50).map(|tag| Job::request(site.url("/bytes/1")).tag(tag));
+    assert_eq!(run(&quick, jobs).len(), 50);
+    assert_eq!(site.log().len(), 58);
+    assert_eq!(pool.stats().in_flight, 0, "no worker is held");
+    gate.open();
+    slow.finish();
+    assert_eq!(drain(&slow).len(), 16);
+}
+
+#[test]
+fn a_callback_may_take_the_body_out() {
+    let site = site();
+    let stream = stream_of(&hasty_pool(), |config| {
+        config.max_buffered_bytes = 100_000;
+        config.callback = Some(Arc::new(|result| {
+            result.value = std::mem::take(&mut result.body).len();
+            Ok(())
+        }));
+    });
+    // More than fits, if it counted.
+    for tag in 0..50 {
+        submit(&stream, Job::request(site.url("/bytes/50000")).tag(tag));
+    }
+    eventually("all are done", || site.log().len() == 50);
+    stream.finish();
+    let results = drain(&stream);
+    assert!(
+        results
+            .iter()
+            .all(|r| r.value == 50_000 && r.body.is_empty())
+    );
+    assert_eq!(stream.stats().buffered_bytes, 0);
+}
+
+#[test]
+fn a_callback_may_submit_more() {
+    let site = site();
+    let pool = hasty_pool();
+    let place: Arc<Mutex<Option<Arc<Stream>>>> = Arc::default();
+    let (own, base) = (Arc::clone(&place), site.url("/bytes/"));
+    let stream = Arc::new(stream_with(
+        &pool,
+        Arc::new(move |result| {
+            let stream = own
+                .lock()
+                .unwrap()
+                .clone()
+                .expect("set before the first job");
+            if result.tag < 20 {
+                let next = Job::request(format!("{base}{}", result.tag + 1)).tag(result.tag + 1);
+                assert!(stream.submit(next, Some(Duration::ZERO)).is_ok());
+            }
+            Ok(())
+        }),
+    ));
+    *place.lock().unwrap() = Some(Arc::clone(&stream));
+    submit(&stream, Job::request(site.url("/bytes/0")));
+    for tag in 0..=20 {
+        assert_eq!(take(&stream).tag, tag);
+    }
+    assert_eq!(stream.pending(), 0);
+    // The callback holds the stream: what it holds must go first.
+    *place.lock().unwrap() = None;
+}
+
+#[test]
+fn results_that_wait_for_a_callback_are_cancelled_at_once() {
+    let site = site();
+    let gate = Gate::default();
+    let shut = gate.clone();
+    let began = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&began);
+    let stream = stream_with(
+        &hasty_pool(),
+        Arc::new(move |_| {
+            count.fetch_add(1, SeqCst);
+            shut.pass();
+            Ok(())
+        }),
+    );
+    for tag in 0..200 {
+        submit(&stream, Job::request(site.url("/bytes/1")).tag(tag));
+    }
+    eventually("all threads are taken", || began.load(SeqCst) == 64);
+    eventually("all answers are there", || site.log().len() == 200);
+    stream.cancel();
+    // Those under way are the caller's own; the others come without them.
+    for _ in 0..136 {
+        assert_eq!(code(&take(&stream)), "cancelled");
+    }
+    assert!(matches!(stream.next(Some(ms(20))), Next::Nothing));
+    gate.open();
+    let rest = drain(&stream);
+    assert_eq!(rest.len(), 64);
+    assert!(rest.iter().all(|result| result.error.is_none()));
+    assert_eq!(began.load(SeqCst), 64);
+}
+
+#[test]
+fn a_stream_waits_for_its_callbacks_before_it_is_gone() {
+    let site = site();
+    let (entered, ended) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::new(AtomicBool::new(false)),
+    );
+    let (enter, end) = (Arc::clone(&entered), Arc::clone(&ended));
+    let pool = hasty_pool();
+    let stream = stream_with(
+        &pool,
+        Arc::new(move |_| {
+            enter.store(true, SeqCst);
+            std::thread::sleep(ms(100));
+            end.store(true, SeqCst);
+            Ok(())
+        }),
+    );
+    submit(&stream, Job::request(site.url("/bytes/1")));
+    eventually("it was called", || entered.load(SeqCst));
+    drop(stream);
+    assert!(ended.load(SeqCst));
+}
+
+fn pool_with(set: impl FnOnce(&mut PoolConfig)) -> Pool {
+    let mut config = PoolConfig {
+        threads: 2,
+        rule: Rule {
+            throttle: ms(0),
+            parallelism: 1,
+        },
+        ..PoolConfig::default()
+    };
+    set(&mut config);
+    Pool::new(config).expect("a pool")
+}
+
+#[test]
+fn a_function_sets_the_pace_from_what_came() {
+    // As a server asks for it.
+    let server = Raw::start(|request| match &*request.target {
+        "/slow" => answer("429 Too Many", &["Retry-After: 150"], ""),
+        _ => answer("200 OK", &[], ""),
+    });
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&asked);
+    let pool = pool_with(|config| {
+        config.throttle_fn = Some(Arc::new(move |group, result| {
+            let wait = result.headers.get("retry-after")?;
+            let wait = std::str::from_utf8(wait).ok()?.parse().ok()?;
+            log.lock().unwrap().push((group.to_owned(), result.status));
+            Some(ms(wait))
+        }));
+    });
+    let stream = stream(&pool);
+    let ends: Vec<_> = ["/a", "/slow", "/b", "/c"]
+        .map(|path| {
+            submit(&stream, Job::request(server.url(path)).group("g"));
+            let result = take(&stream);
+            assert_ok(&result);
+            (result.start_time, result.end_time)
+        })
+        .into();
+    let gap = |n: usize| ends[n].0.duration_since(ends[n - 1].1).unwrap_or_default();
+    assert!(gap(2) >= ms(145), "{:?}", gap(2));
+    assert!(gap(3) < ms(100), "the next answer was quick: {:?}", gap(3));
+    assert_eq!(*asked.lock().unwrap(), [("g".to_owned(), 429)]);
+}
+
+#[test]
+fn a_rule_comes_before_the_functions_and_a_panic_says_nothing() {
+    let site = site();
+    let pool = pool_with(|config| {
+        config.throttle_fn = Some(Arc::new(|group, _| match group {
+            "panics" => panic!("on purpose"),
+            _ => Some(Duration::from_secs(3600)),
+        }));
+        config.parallelism_fn = Some(Arc::new(|group| match group {
+            "panics" => panic!("on purpose"),
+            _ => 1,
+        }));
+    });
+    let free = Rule {
+        throttle: ms(0),
+        parallelism: 4,
+    };
+    pool.set_domain_rule("ruled", free).unwrap();
+    let stream = stream(&pool);
+    let jobs = ["ruled", "panics", ""].into_iter().flat_map(|group| {
+        let url = site.url("/bytes/1");
+        (0..3).map(move |_| Job::request(&*url).group(group))
+    });
+    assert_eq!(run(&stream, jobs).len(), 9);
+}
+
+#[test]
+fn a_function_says_how_many_a_group_takes() {
+    let site = site();
+    let pool = pool_with(|config| {
+        config.parallelism_fn = Some(Arc::new(|group| match group {
+            "wide.com" => 3,
+            _ => 1,
+        }));
+    });
+    let stream = stream_of(&pool, |config| {
+        config.options = options(|options| options.connect_to = all_to(site.port()));
+    });
+    let jobs = (0..24).map(|n| {
+        let host = if n % 2 == 0 { "wide.com" } else { "narrow.com" };
+        Job::request(format!("http://{host}/slow?ms=30"))
+    });
+    assert_eq!(run(&stream, jobs).len(), 24);
+    assert_eq!(site.max_in_flight("wide.com"), 3);
+    assert_eq!(site.max_in_flight("narrow.com"), 1);
+}
+
+#[test]
+fn retries_are_paced_by_the_function_too() {
+    let site = site();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let pool = pool_with(|config| {
+        config.throttle_fn = Some(Arc::new(move |_, result| {
+            assert_eq!(result.status, 503);
+            count.fetch_add(1, SeqCst);
+            Some(ms(100))
+        }));
+    });
+    let stream = stream(&pool);
+    let job = Job::request(site.url("/status/503")).options(options(|options| {
+        options.retry = Some(rouet::Retry {
+            min_wait: ms(1),
+            on_statuses: vec![503],
+            ..rouet::Retry::default()
+        });
+    }));
+    assert_eq!(run(&stream, [job])[0].attempts, 3);
+    assert_eq!(asked.load(SeqCst), 3);
+    assert!(gaps(&site.log()).iter().all(|gap| *gap >= ms(100)));
+}
