@@ -123,6 +123,14 @@ fn bad_input() {
 }
 
 #[test]
+fn content() {
+    let site = site();
+    for mut program in ways(&compile("tests/c/content.c")) {
+        run(program.arg(site.url("")), 0);
+    }
+}
+
+#[test]
 fn lifecycle() {
     let (site, faults) = (site(), Faults::start().expect("the fault server starts"));
     for mut program in ways(&compile("tests/c/lifecycle.c")) {

@@ -190,6 +190,22 @@ static void options_fields(pool_t *pool) {
   BAD_OPTIONS("max_redirects", o.max_redirects = -2);
   BAD_OPTIONS("max_redirects", o.max_redirects = INT32_MIN);
   BAD_OPTIONS("insecure", o.insecure = 256);
+  BAD_OPTIONS("stateful", o.stateful = 2);
+  BAD_OPTIONS("spoof_ua", o.spoof_ua = 2);
+  BAD_OPTIONS("spoof_tls_ciphers", o.spoof_tls_ciphers = -1);
+  BAD_OPTIONS("follow_refresh_header", o.follow_refresh_header = 2);
+  BAD_OPTIONS("follow_meta_refresh", o.follow_meta_refresh = 2);
+  BAD_OPTIONS("follow_js_relocation", o.follow_js_relocation = 2);
+  BAD_OPTIONS("infer_redirection", o.infer_redirection = 2);
+  BAD_OPTIONS("canonicalize", o.canonicalize = 2);
+  static const uint16_t statuses[] = {404, 1000}, none[] = {0};
+  BAD_OPTIONS("raise_on_statuses", o.raise_on_status_count = 1);
+  BAD_OPTIONS("raise_on_statuses", o.raise_on_statuses = statuses; o.raise_on_status_count = 2);
+  BAD_OPTIONS("retry_on_statuses", o.retry = 1; o.retry_on_statuses = none;
+              o.retry_on_status_count = 1);
+  BAD_OPTIONS("known_encoding", o.known_encoding = "utf-12");
+  BAD_OPTIONS("known_encoding", o.known_encoding = "");
+  BAD_OPTIONS("known_encoding", o.known_encoding = NOT_UTF8);
   BAD_OPTIONS("http_version", o.http_version = 3);
   BAD_OPTIONS("http_version", o.http_version = -1);
 
