@@ -92,6 +92,7 @@ impl Headers {
         });
     }
 
+    #[cfg(not(feature = "isahc"))]
     pub(crate) fn clear(&mut self) {
         self.text.clear();
         self.lines.clear();

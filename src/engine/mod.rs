@@ -4,7 +4,7 @@
 //! it, and gives back an answer or a failure.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use url::Url;
 
@@ -14,11 +14,27 @@ use crate::job::Timings;
 use crate::options::Options;
 
 mod browser;
+mod codes;
+#[cfg(feature = "isahc")]
+mod isahc;
+#[cfg(not(feature = "isahc"))]
 mod multi;
 mod names;
+mod request;
+mod route;
 
-pub(crate) use multi::Multi;
+/// The engine the library runs on.
+#[cfg(feature = "isahc")]
+pub(crate) use isahc::Isahc as Engine;
+#[cfg(not(feature = "isahc"))]
+pub(crate) use multi::Multi as Engine;
 pub(crate) use names::Names;
+pub(crate) use request::is_idempotent;
+
+/// curl counts in milliseconds and takes 0 for no limit.
+const SHORTEST: Duration = Duration::from_millis(1);
+/// The longest time curl can count on every platform.
+const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
 
 /// One HTTP exchange to perform.
 pub(crate) struct Hop<'a> {
@@ -61,4 +77,29 @@ pub(crate) struct Exchange<R> {
     pub failure: Option<Failure>,
     /// The failure is that of a kept connection which had been closed before an answer came.
     pub stale: bool,
+}
+
+impl<R> Exchange<R> {
+    fn failed(receiver: R, failure: Failure, name_lookup: Duration) -> Self {
+        Self {
+            receiver,
+            status: 0,
+            headers: Default::default(),
+            timings: Timings {
+                name_lookup,
+                ..Timings::default()
+            },
+            failure: Some(failure),
+            stale: false,
+        }
+    }
+}
+
+/// A time limit that curl can count.
+fn in_curls_range(time: Duration) -> Duration {
+    time.clamp(SHORTEST, LONGEST)
+}
+
+fn left(until: Instant) -> Duration {
+    until.saturating_duration_since(Instant::now())
 }

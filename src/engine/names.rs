@@ -13,6 +13,8 @@ use dns_lookup::{AddrInfoHints, LookupErrorKind, SockType};
 use futures_channel::oneshot;
 use tokio::runtime::{Builder, Handle, Runtime};
 
+use super::Hop;
+use crate::address::shown;
 use crate::error::{ErrorCode, Failure};
 
 /// How long an answer holds. The system's resolver does not tell the record's own time to live;
@@ -108,6 +110,17 @@ impl Names {
                 format!("the look-up of {host} was broken off"),
             )),
         }
+    }
+
+    /// The addresses of a name that a hop needs, in the time it has to connect.
+    pub async fn lookup_for(&self, hop: &Hop<'_>, host: &str) -> Answer {
+        let patience = hop.options.connect_timeout.min(hop.time_left);
+        self.lookup(host, patience)
+            .await
+            .map_err(|failure| Failure {
+                message: format!("{}: {}", shown(hop.url.as_str()), failure.message),
+                ..failure
+            })
     }
 
     /// Ends the threads. One that the system's resolver keeps busy can't be broken off, and is

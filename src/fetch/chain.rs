@@ -10,7 +10,7 @@ use super::body::{Look, Reader, Want};
 use super::cookies::Jar;
 use super::{Attempt, redirects, refreshes};
 use crate::address;
-use crate::engine::{Exchange, Hop};
+use crate::engine::{Exchange, Hop, is_idempotent};
 use crate::error::{ErrorCode, Failure};
 use crate::headers::Headers;
 use crate::job::{HopKind, StackEntry, Timings};
@@ -356,14 +356,6 @@ impl<'a> Chain<'a> {
             ..attempt
         }
     }
-}
-
-/// RFC 9110, section 9.2.2.
-fn is_idempotent(method: &str) -> bool {
-    matches!(
-        method,
-        "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE"
-    )
 }
 
 /// Whether a failure may be one of the body alone.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use url::Url;
 
-use crate::engine::Multi;
+use crate::engine;
 use crate::error::Failure;
 use crate::headers::Headers;
 use crate::job::{JobResult, StackEntry, Timings};
@@ -24,7 +24,7 @@ mod retry;
 pub(crate) use retry::wait_before_retry;
 
 /// The engine that jobs run on.
-pub(crate) type Engine = Multi<Reader>;
+pub(crate) type Engine = engine::Engine<Reader>;
 
 /// What came of an attempt.
 #[derive(Default)]

@@ -18,7 +18,6 @@ use super::inbox::{Inbox, Message};
 use super::log::Level;
 use super::stream::{Core, Task, Work};
 use super::{Common, PoolConfig};
-use crate::engine::Multi;
 use crate::error::{ErrorCode, Failure};
 use crate::fetch::{self, Attempt, Engine};
 use crate::job::{JobResult, Kind};
@@ -70,7 +69,7 @@ impl Shard {
         max_connects: usize,
     ) -> Result<Self, Failure> {
         let inbox = Arc::clone(&common.inboxes[index]);
-        let engine = Multi::new(
+        let engine = Engine::new(
             Arc::clone(inbox.poller()),
             Arc::clone(&common.names),
             Arc::clone(&common.connections),

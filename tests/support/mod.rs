@@ -11,6 +11,15 @@ use rouet_site::{Entry, Faults, Options as SiteOptions, Site};
 pub mod proxy;
 pub mod raw;
 
+/// What holds over curl's multi handle, and what over isahc, the second engine; `docs/isahc.md` has
+/// the reason of each.
+pub fn by_engine<T>(multi: T, isahc: T) -> T {
+    match cfg!(feature = "isahc") {
+        false => multi,
+        true => isahc,
+    }
+}
+
 /// How long anything may take that has no reason to take long.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 

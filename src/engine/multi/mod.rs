@@ -20,15 +20,13 @@ use polling::Poller;
 use slab::Slab;
 use url::Url;
 
-use super::{Exchange, Hop, Names, Receive};
+use super::{Exchange, Hop, Names, Receive, in_curls_range, left};
 use crate::address::shown;
 use crate::error::{ErrorCode, Failure};
-use crate::job::Timings;
 use sockets::{Interest, Sockets};
 use transfer::{Handle, Transfer};
 
-mod codes;
-mod route;
+mod names;
 mod sockets;
 mod transfer;
 
@@ -38,11 +36,6 @@ const EVENTS: NonZero<usize> = NonZero::new(256).unwrap();
 // Not in curl-sys.
 const CURLMOPT_QUICK_EXIT: curl_sys::CURLMoption = curl_sys::CURLOPTTYPE_LONG + 21;
 const QUICK: std::ffi::c_long = 1;
-
-/// curl counts in milliseconds and takes 0 for no limit.
-const SHORTEST: Duration = Duration::from_millis(1);
-/// The longest time curl can count on every platform.
-const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
 
 /// What curl's callbacks and the engine share. Only ever used on the shard's thread; the locks,
 /// never contended, are what the callbacks' signatures ask for.
@@ -179,20 +172,13 @@ impl<R: Receive> Multi<R> {
     pub async fn perform(&self, hop: Hop<'_>, receiver: R) -> Exchange<R> {
         let mut name_lookup = Duration::ZERO;
         let mut pins = None;
-        if let Some((host, port)) = route::name_to_look_up(hop.url, hop.options) {
+        if let Some((host, port)) = names::name_to_look_up(hop.url, hop.options) {
             let began = Instant::now();
-            let patience = hop.options.connect_timeout.min(hop.time_left);
-            let answer = self.names.lookup(host, patience).await;
+            let answer = self.names.lookup_for(&hop, host).await;
             name_lookup = began.elapsed();
             match answer {
-                Ok(addresses) => pins = Some(route::pin(host, port, &addresses)),
-                Err(failure) => {
-                    let failure = Failure {
-                        message: format!("{}: {}", shown(hop.url.as_str()), failure.message),
-                        ..failure
-                    };
-                    return Exchange::failed(receiver, failure, name_lookup);
-                }
+                Ok(addresses) => pins = Some(names::pin(host, port, &addresses)),
+                Err(failure) => return Exchange::failed(receiver, failure, name_lookup),
             }
         }
         match self.start(&hop, receiver, name_lookup, pins.as_deref()) {
@@ -223,9 +209,8 @@ impl<R: Receive> Multi<R> {
                 format!("{}: curl: {words}", shown(hop.url.as_str())),
             )
         };
-        let timeout = hop.time_left.saturating_sub(spent).clamp(SHORTEST, LONGEST);
-        let connect = hop.options.connect_timeout.saturating_sub(spent);
-        let connect = connect.clamp(SHORTEST, LONGEST);
+        let timeout = in_curls_range(hop.time_left.saturating_sub(spent));
+        let connect = in_curls_range(hop.options.connect_timeout.saturating_sub(spent));
 
         let idle = self.idle.borrow_mut().pop();
         let mut handle = match idle.map_or_else(|| Handle::new(&self.shared, hop), Ok) {
@@ -347,22 +332,6 @@ impl<R: Receive> Drop for Multi<R> {
     }
 }
 
-impl<R> Exchange<R> {
-    fn failed(receiver: R, failure: Failure, name_lookup: Duration) -> Self {
-        Self {
-            receiver,
-            status: 0,
-            headers: Default::default(),
-            timings: Timings {
-                name_lookup,
-                ..Timings::default()
-            },
-            failure: Some(failure),
-            stale: false,
-        }
-    }
-}
-
 /// The end of a transfer. Dropped before, it breaks the transfer off.
 struct Finished<'a, R: Receive> {
     engine: &'a Multi<R>,
@@ -413,8 +382,4 @@ impl<R: Receive> Drop for Finished<'_, R> {
             self.engine.take(key);
         }
     }
-}
-
-fn left(until: Instant) -> Duration {
-    until.saturating_duration_since(Instant::now())
 }

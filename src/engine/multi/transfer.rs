@@ -15,10 +15,10 @@ use socket2::Socket;
 use url::Url;
 
 use super::Shared;
-use super::codes::{self, Circumstances};
 use super::sockets::Sockets;
 use crate::address::shown;
-use crate::engine::{Flow, Hop, Receive, browser};
+use crate::engine::codes::{self, Circumstances};
+use crate::engine::{Flow, Hop, Receive, browser, request};
 use crate::error::{ErrorCode, Failure};
 use crate::headers::Headers;
 use crate::job::Timings;
@@ -32,9 +32,6 @@ const PREREQ_ABORT: c_int = 1;
 const CURLOPT_TLS13_CIPHERS: CURLoption = curl_sys::CURLOPTTYPE_OBJECTPOINT + 276;
 /// A proxy's answer to CONNECT is none of the server's.
 const CURLOPT_SUPPRESS_CONNECT_HEADERS: CURLoption = curl_sys::CURLOPTTYPE_LONG + 265;
-
-/// Sent unless the options have a `User-Agent`: a polite client says who it is.
-const USER_AGENT: &str = concat!("rouet/", env!("CARGO_PKG_VERSION"));
 
 /// What curl calls while a transfer runs.
 pub(super) struct Transfer<R> {
@@ -299,12 +296,10 @@ impl<R: Receive> Handle<R> {
                 &format!("the answer starts with {line:?}, which is no status line"),
             );
         }
-        // Only proxies ask for this (RFC 9110, section 15.5.8).
-        if error.is_none() && transfer.status == 407 && options.proxy.is_some() {
-            return protocol(
-                ErrorCode::ProxyError,
-                "the proxy asks for credentials (status 407)",
-            );
+        if error.is_none()
+            && let Some(failure) = codes::refused_by_proxy(url, transfer.status, options)
+        {
+            return Some(failure);
         }
         if self.is_stale() {
             return protocol(
@@ -315,7 +310,7 @@ impl<R: Receive> Handle<R> {
         let error = error.filter(|_| !transfer.stopped)?;
         let peer = self.easy.primary_ip().ok().flatten();
         let circumstances = Circumstances {
-            errno: self.easy.os_errno().unwrap_or(0),
+            errno: self.easy.os_errno().ok(),
             connected: self.is_connected(),
             answered: transfer.status != 0,
             peer: peer.filter(|ip| !ip.is_empty()),
@@ -410,13 +405,8 @@ impl<R: Receive> Handle<R> {
         // The URL standard has taken the dots out already.
         easy.path_as_is(true)?;
 
-        // Methods that have a body by definition say so when it is empty (RFC 9110, section 8.6).
-        let always = matches!(method.as_str(), "POST" | "PUT" | "PATCH");
-        let bytes = options
-            .body
-            .as_deref()
-            .filter(|_| *body && method != "HEAD");
-        match bytes.or(always.then_some(&[])) {
+        let bytes = request::body(options, method, *body);
+        match bytes {
             Some(bytes) => {
                 easy.post_fields_copy(bytes)?;
                 easy.custom_request(method)?;
@@ -425,12 +415,9 @@ impl<R: Receive> Handle<R> {
             None if method == "HEAD" => easy.nobody(true)?,
             None => easy.custom_request(method)?,
         }
-        easy.http_headers(headers(options, *home, *body, bytes.is_some() || always)?)?;
-        if !given(options, "user-agent") {
-            easy.useragent(match options.spoof_ua {
-                true => browser::USER_AGENT,
-                false => USER_AGENT,
-            })?;
+        easy.http_headers(headers(options, *home, *body, bytes.is_some())?)?;
+        if let Some(name) = request::user_agent(options) {
+            easy.useragent(name)?;
         }
 
         easy.http_version(match options.http_version {
@@ -481,40 +468,17 @@ fn system_authorities() -> Option<&'static Path> {
         .as_deref()
 }
 
-/// Whether the options have a header of that name.
-fn given(options: &Options, name: &str) -> bool {
-    options
-        .headers
-        .iter()
-        .any(|(other, _)| other.eq_ignore_ascii_case(name))
-}
-
-/// The header lines to send, in curl's syntax. `home` and `kept` are the hop's: whether this is the
-/// origin the caller meant, and still the body; `body`: whether one is sent.
+/// The header lines to send, in curl's syntax. `home` and `kept` are the hop's; `body`: whether one
+/// is sent.
 fn headers(options: &Options, home: bool, kept: bool, body: bool) -> Result<List, curl::Error> {
     let mut list = List::new();
-    if options.compressed && !given(options, "accept-encoding") {
-        list.append("Accept-Encoding: gzip, deflate, br, zstd")?;
-    }
     // curl would add these to a body of its own accord.
     for name in ["Content-Type", "Expect"] {
-        if body && !given(options, name) {
+        if body && !request::given(options, name) {
             list.append(&format!("{name}:"))?;
         }
     }
-    for (name, value) in &options.headers {
-        let is = |names: &[&str]| names.iter().any(|other| name.eq_ignore_ascii_case(other));
-        let private = is(&["authorization", "cookie", "host", "proxy-authorization"]);
-        // The Fetch standard drops these with the body they are about (HTTP-redirect fetch).
-        let about_body = is(&[
-            "content-encoding",
-            "content-language",
-            "content-location",
-            "content-type",
-        ]);
-        if private && !home || about_body && !kept {
-            continue;
-        }
+    for (name, value) in request::headers(options, home, kept) {
         match value.is_empty() {
             true => list.append(&format!("{name};"))?,
             false => list.append(&format!("{name}: {value}"))?,

@@ -4,9 +4,11 @@ use std::io;
 use std::time::Duration;
 
 use curl_sys as code;
+use url::Url;
 
 use crate::address::shown;
 use crate::error::{ErrorCode, Failure};
+use crate::options::Options;
 
 // Not in curl-sys.
 const CURLE_WEIRD_SERVER_REPLY: code::CURLcode = 8;
@@ -15,8 +17,8 @@ const CURLE_TOO_LARGE: code::CURLcode = 100;
 
 /// How far a transfer had come when it failed, and by what way.
 pub(super) struct Circumstances<'a> {
-    /// The system's last error on the connection; 0: none.
-    pub errno: i32,
+    /// The system's last error on the connection; 0: none. `None`: the engine can't tell.
+    pub errno: Option<i32>,
     /// Whether a connection stood, TLS included.
     pub connected: bool,
     /// Whether the head of the answer had begun.
@@ -49,11 +51,25 @@ pub(super) fn failure(url: &str, error: &curl::Error, how: &Circumstances<'_>) -
         error.code(),
         code::CURLE_COULDNT_CONNECT | code::CURLE_SEND_ERROR | code::CURLE_RECV_ERROR
     );
-    if is_of_socket && how.errno != 0 {
-        message.push_str(&format!(": {}", io::Error::from_raw_os_error(how.errno)));
+    if is_of_socket && let Some(errno) = how.errno.filter(|errno| *errno != 0) {
+        message.push_str(&format!(": {}", io::Error::from_raw_os_error(errno)));
     }
     message.push_str(&format!(", after {:.3} s", how.took.as_secs_f64()));
     Failure::new(kind, message)
+}
+
+/// The failure when the answer is a proxy's: only they ask for credentials with 407 (RFC 9110,
+/// section 15.5.8).
+pub(super) fn refused_by_proxy(url: &Url, status: u16, options: &Options) -> Option<Failure> {
+    (status == 407 && options.proxy.is_some()).then(|| {
+        Failure::new(
+            ErrorCode::ProxyError,
+            format!(
+                "{}: the proxy asks for credentials (status 407)",
+                shown(url.as_str())
+            ),
+        )
+    })
 }
 
 fn classify(curl: code::CURLcode, how: &Circumstances<'_>) -> ErrorCode {
@@ -67,24 +83,26 @@ fn classify(curl: code::CURLcode, how: &Circumstances<'_>) -> ErrorCode {
         code::CURLE_OPERATION_TIMEDOUT => ErrorCode::Timeout,
         code::CURLE_COULDNT_CONNECT if proxied => ErrorCode::ProxyError,
         code::CURLE_COULDNT_CONNECT | code::CURLE_INTERFACE_FAILED => match how.errno {
-            libc::ECONNREFUSED => ErrorCode::ConnectionRefused,
-            libc::ECONNRESET | libc::ECONNABORTED => ErrorCode::ConnectionAborted,
-            libc::EHOSTUNREACH | libc::EHOSTDOWN => ErrorCode::NoRouteToHost,
-            libc::ENETUNREACH | libc::ENETDOWN => ErrorCode::UnreachableNetwork,
-            libc::ETIMEDOUT => ErrorCode::ConnectTimeout,
+            Some(libc::ECONNREFUSED) => ErrorCode::ConnectionRefused,
+            Some(libc::ECONNRESET | libc::ECONNABORTED) => ErrorCode::ConnectionAborted,
+            Some(libc::EHOSTUNREACH | libc::EHOSTDOWN) => ErrorCode::NoRouteToHost,
+            Some(libc::ENETUNREACH | libc::ENETDOWN) => ErrorCode::UnreachableNetwork,
+            Some(libc::ETIMEDOUT) => ErrorCode::ConnectTimeout,
             _ => ErrorCode::ConnectionError,
         },
         code::CURLE_GOT_NOTHING | code::CURLE_PARTIAL_FILE => ErrorCode::ConnectionAborted,
         code::CURLE_SEND_ERROR => match how.errno {
-            libc::EPIPE | libc::ECONNRESET | libc::ECONNABORTED => ErrorCode::ConnectionAborted,
+            Some(libc::EPIPE | libc::ECONNRESET | libc::ECONNABORTED) => {
+                ErrorCode::ConnectionAborted
+            }
             _ => ErrorCode::SendError,
         },
         code::CURLE_RECV_ERROR => match how.errno {
-            libc::ECONNRESET | libc::ECONNABORTED => ErrorCode::ConnectionAborted,
-            libc::ETIMEDOUT => ErrorCode::ReadTimeout,
+            Some(libc::ECONNRESET | libc::ECONNABORTED) => ErrorCode::ConnectionAborted,
+            Some(libc::ETIMEDOUT) => ErrorCode::ReadTimeout,
             // A CONNECT that the proxy refused comes as this before there is a connection.
             _ if proxied && !how.connected => ErrorCode::ProxyError,
-            0 if how.answered => ErrorCode::ProtocolError,
+            Some(0) if how.answered => ErrorCode::ProtocolError,
             _ => ErrorCode::ReceiveError,
         },
         code::CURLE_SSL_CONNECT_ERROR

@@ -1,0 +1,517 @@
+//! The engine over isahc: the same work on another client of the same curl, to check one by the
+//! other. What it does differently, and why, is in `docs/isahc.md`.
+//!
+//! isahc runs curl on a thread of its own, one for each shard, and wakes the shard's futures from
+//! there: the shard itself only ever waits for its bell.
+
+use std::cell::RefCell;
+use std::error::Error as _;
+use std::future::poll_fn;
+use std::io;
+use std::marker::PhantomData;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::num::NonZero;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use futures_io::AsyncRead;
+use futures_util::FutureExt as _;
+use isahc::auth::Authentication;
+use isahc::config::{Configurable, VersionNegotiation};
+use isahc::http::header::{CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use isahc::http::{Method, Uri};
+use isahc::net::interface::Name;
+use isahc::tls::{TlsConfig, TrustStore};
+use isahc::{AsyncBody, HttpClient, Metrics, Request};
+use once_cell::unsync::OnceCell;
+use polling::Poller;
+
+use super::codes::{self, Circumstances};
+use super::{Exchange, Flow, Hop, Names, Receive, in_curls_range, left, request, route};
+use crate::address::shown;
+use crate::error::{ErrorCode, Failure};
+use crate::headers::Headers;
+use crate::job::Timings;
+use crate::options::HttpVersion;
+
+/// How much of a body is taken at once: curl hands over no more.
+const PIECE: usize = 16 << 10;
+/// The poller has no sockets: all it is for is to be notified.
+const EVENTS: NonZero<usize> = NonZero::new(1).unwrap();
+/// Proxies listen there unless their URL says otherwise.
+const PROXY_PORT: u16 = 1080;
+
+/// Performs hops on isahc.
+pub(crate) struct Isahc<R: Receive> {
+    client: HttpClient,
+    /// Keeps no connections: for requests that must not be sent twice. isahc can't keep curl from
+    /// sending a request again when a kept connection turns out to be closed.
+    once: OnceCell<HttpClient>,
+    names: Arc<Names>,
+    connections: Arc<AtomicU64>,
+    poller: Arc<Poller>,
+    events: RefCell<polling::Events>,
+    piece: RefCell<Box<[u8]>>,
+    receivers: PhantomData<fn(R) -> R>,
+}
+
+/// What has come of an answer so far.
+#[derive(Default)]
+struct Answer {
+    status: u16,
+    headers: Headers,
+    timings: Timings,
+}
+
+/// A request that got no answer.
+struct Lost {
+    failure: Failure,
+    /// Whether there was no connection, so that another address may be tried.
+    unconnected: bool,
+}
+
+impl<R: Receive> Isahc<R> {
+    /// An engine that waits on `poller`, counts its connections in `connections` and keeps at most
+    /// `max_connects` of them open while idle.
+    pub fn new(
+        poller: Arc<Poller>,
+        names: Arc<Names>,
+        connections: Arc<AtomicU64>,
+        max_connects: usize,
+    ) -> Result<Self, Failure> {
+        Ok(Self {
+            // To isahc, none to be kept means to close them all.
+            client: client(max_connects.max(1))?,
+            once: OnceCell::new(),
+            names,
+            connections,
+            poller,
+            events: RefCell::new(polling::Events::with_capacity(EVENTS)),
+            piece: RefCell::new(vec![0; PIECE].into()),
+            receivers: PhantomData,
+        })
+    }
+
+    /// Performs one hop. Dropping the future breaks it off.
+    pub async fn perform(&self, hop: Hop<'_>, mut receiver: R) -> Exchange<R> {
+        let began = Instant::now();
+        let addresses = self.addresses(&hop).await;
+        let name_lookup = began.elapsed();
+        let addresses = match addresses {
+            Ok(addresses) => addresses,
+            Err(failure) => return Exchange::failed(receiver, failure, name_lookup),
+        };
+        let mut answer = Answer::default();
+        // The receiver may panic, and isahc does when its thread has ended.
+        let exchange =
+            AssertUnwindSafe(self.exchange(&hop, &addresses, began, &mut receiver, &mut answer));
+        let failure = match exchange.catch_unwind().await {
+            Ok(Ok(())) => codes::refused_by_proxy(hop.url, answer.status, hop.options),
+            Ok(Err(failure)) => Some(failure),
+            Err(_) => Some(fails(
+                &hop,
+                ErrorCode::InternalError,
+                "the library panicked over the answer",
+            )),
+        };
+        answer.timings.name_lookup += name_lookup;
+        Exchange {
+            receiver,
+            status: answer.status,
+            headers: answer.headers,
+            timings: answer.timings,
+            failure,
+            // curl repeats such a request at once; `once` is for those that may not be.
+            stale: false,
+        }
+    }
+
+    /// There is nothing to drive: isahc has a thread for that.
+    pub fn drive(&self) -> bool {
+        false
+    }
+
+    /// Waits for `notify` on the poller or the time `until`.
+    pub fn wait(&self, until: Option<Instant>) -> io::Result<()> {
+        let mut events = self.events.borrow_mut();
+        events.clear();
+        match self.poller.wait(&mut events, until.map(left)) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// The addresses to connect to, one after the other. None: curl needs none to be told.
+    ///
+    /// isahc takes curl's --resolve for a whole client only, and --connect-to only as an address
+    /// that all of a request's connections go to: so a name is looked up for each request, and its
+    /// addresses are tried here.
+    async fn addresses(&self, hop: &Hop<'_>) -> Result<Vec<SocketAddr>, Failure> {
+        let options = &**hop.options;
+        let led = route::led(hop.url, options);
+        let Some((host, port)) = led.or_else(|| route::own(hop.url)) else {
+            return Ok(Vec::new());
+        };
+        let addresses = if let Some(proxy) = &options.proxy {
+            for_proxy(hop, proxy, led)?
+        } else if let Some(address) = route::address(host) {
+            led.iter().map(|_| address).collect()
+        } else if let Some(list) = route::given(options, host, port) {
+            parse(hop, list)?
+        } else if route::is_local(host) {
+            let loopback = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+            led.iter().flat_map(|_| loopback).collect()
+        } else {
+            self.names.lookup_for(hop, host).await?.to_vec()
+        };
+        let socket = |address| SocketAddr::new(address, port);
+        Ok(addresses.into_iter().map(socket).collect())
+    }
+
+    /// Sends the request and hands the answer to the receiver.
+    async fn exchange(
+        &self,
+        hop: &Hop<'_>,
+        addresses: &[SocketAddr],
+        began: Instant,
+        receiver: &mut R,
+        answer: &mut Answer,
+    ) -> Result<(), Failure> {
+        let client = match request::is_idempotent(hop.method) {
+            true => &self.client,
+            false => self.once.get_or_try_init(|| client(0))?,
+        };
+        let mut addresses = addresses.iter().copied();
+        let (response, sent) = loop {
+            let address = addresses.next();
+            let time = in_curls_range(whole(hop.time_left.saturating_sub(began.elapsed())));
+            let connect = hop.options.connect_timeout.saturating_sub(began.elapsed());
+            // As curl does it: an address that does not answer leaves the next as much time.
+            let connect = if addresses.len() > 0 {
+                connect / 2
+            } else {
+                connect
+            };
+            let request = make(hop, address, time, in_curls_range(connect))?;
+            let sent = Instant::now();
+            match client.send_async(request).await {
+                Ok(response) => break (response, sent),
+                Err(error) => {
+                    self.connections.fetch_add(1, Relaxed);
+                    let took = sent.elapsed();
+                    let lost = lost(hop, &error, address, false, took, time);
+                    match lost.unconnected {
+                        true => answer.timings.connect += took,
+                        false => answer.timings.wait += took,
+                    }
+                    if !lost.unconnected || addresses.len() == 0 {
+                        return Err(lost.failure);
+                    }
+                }
+            }
+        };
+
+        let (head, mut body) = response.into_parts();
+        answer.status = head.status.as_u16();
+        for (name, value) in &head.headers {
+            let line = [name.as_str().as_bytes(), b": ", value.as_bytes()].concat();
+            answer.headers.push(&line);
+        }
+        let metrics = head.extensions.get::<Metrics>();
+        if metrics.is_some_and(|metrics| !metrics.connect_time().is_zero()) {
+            self.connections.fetch_add(1, Relaxed);
+        }
+        let answered = sent.elapsed();
+        let mut flow = receiver.head(answer.status, &answer.headers);
+        let mut outcome = Ok(());
+        while flow == Flow::Continue {
+            let read = poll_fn(|context| {
+                let mut piece = self.piece.borrow_mut();
+                Pin::new(&mut body)
+                    .poll_read(context, &mut piece)
+                    .map_ok(|length| (length > 0).then(|| receiver.data(&piece[..length])))
+            });
+            match read.await {
+                Ok(Some(next)) => flow = next,
+                Ok(None) => break,
+                Err(error) => {
+                    let (time, error) = (hop.time_left, isahc::Error::from(error));
+                    outcome = Err(lost(hop, &error, None, true, sent.elapsed(), time).failure);
+                    break;
+                }
+            }
+        }
+        answer.timings += match metrics {
+            Some(metrics) => timings(metrics, hop.url.scheme() == "https"),
+            None => Timings {
+                wait: answered,
+                receive: sent.elapsed() - answered,
+                ..Timings::default()
+            },
+        };
+        outcome
+    }
+}
+
+/// A client that keeps that many connections. None of what isahc may do beyond one exchange, and
+/// nothing of the environment.
+fn client(keep: usize) -> Result<HttpClient, Failure> {
+    HttpClient::builder()
+        .connection_cache_size(keep)
+        .automatic_decompression(false)
+        // Those in a URL, as curl does it.
+        .authentication(Authentication::basic())
+        .proxy(None)
+        .proxy_blacklist(std::iter::empty::<String>())
+        .metrics(true)
+        // isahc knows no case; this is what most headers are written in.
+        .title_case_headers(true)
+        .build()
+        .map_err(|error| Failure::new(ErrorCode::InternalError, format!("isahc: {error}")))
+}
+
+/// isahc's request for a hop. `address`: where to connect instead of to the URL's host.
+fn make(
+    hop: &Hop<'_>,
+    address: Option<SocketAddr>,
+    time: Duration,
+    connect: Duration,
+) -> Result<Request<AsyncBody>, Failure> {
+    let options = &**hop.options;
+    let uri: Uri = hop.url.as_str().parse().map_err(|error| {
+        let what = format!("the isahc engine can't read the URL: {error}");
+        fails(hop, ErrorCode::InvalidUrl, &what)
+    })?;
+    let method = Method::from_bytes(hop.method.as_bytes())
+        .map_err(|_| cannot(hop, &format!("send the method {:?}", hop.method)))?;
+    let post = method == Method::POST;
+
+    let mut request = Request::builder()
+        .method(method)
+        .uri(uri)
+        .timeout(time)
+        .connect_timeout(connect)
+        .version_negotiation(match options.http_version {
+            HttpVersion::Any => VersionNegotiation::latest_compatible(),
+            HttpVersion::Http11 => VersionNegotiation::http11(),
+            HttpVersion::Http2PriorKnowledge => VersionNegotiation::http2(),
+        })
+        .tls_config(tls(hop)?);
+    if !request::given(options, "expect") {
+        request = request.expect_continue(false);
+    }
+    if let Some(proxy) = &options.proxy {
+        request = request.proxy(proxy_uri(hop, proxy)?);
+    }
+    if let Some(address) = address {
+        request = request.dial(address);
+    }
+    request = match &options.interface {
+        None => request,
+        Some(name) => match name.parse::<IpAddr>() {
+            Ok(address) => request.interface(address),
+            Err(_) => request.interface(Name(name.clone())),
+        },
+    };
+
+    let body = request::body(options, hop.method, hop.body);
+    let mut headers = headers(hop)?;
+    if post && body.is_some() && !headers.contains_key(CONTENT_TYPE) {
+        // curl would call it a form. To call it what nobody knows says no more than to say nothing
+        // (RFC 9110, section 8.3).
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/octet-stream"),
+        );
+    }
+    if let Some(ours) = request.headers_mut() {
+        *ours = headers;
+    }
+    request
+        .body(body.map_or_else(AsyncBody::empty, AsyncBody::from))
+        .map_err(|error| cannot(hop, &format!("make the request: {error}")))
+}
+
+fn headers(hop: &Hop<'_>) -> Result<HeaderMap, Failure> {
+    let mut map = HeaderMap::new();
+    let agent = request::user_agent(hop.options).map(|agent| (USER_AGENT.as_str(), agent));
+    let cookie = hop.cookie.map(|cookie| (COOKIE.as_str(), cookie));
+    let others = request::headers(hop.options, hop.home, hop.body);
+    for (name, value) in agent.into_iter().chain(others).chain(cookie) {
+        // isahc panics over others.
+        let value = HeaderValue::from_str(value)
+            .ok()
+            .filter(|value| value.to_str().is_ok())
+            .ok_or_else(|| cannot(hop, &format!("send {name}: its value is not plain ASCII")))?;
+        let name = HeaderName::from_bytes(name.as_bytes())
+            .map_err(|_| cannot(hop, &format!("send a header of the name {name:?}")))?;
+        map.append(name, value);
+    }
+    Ok(map)
+}
+
+fn tls(hop: &Hop<'_>) -> Result<TlsConfig, Failure> {
+    let options = &**hop.options;
+    if options.spoof_tls_ciphers && hop.url.scheme() == "https" {
+        // isahc sets those of TLS 1.2 only, and half of it fools nobody.
+        return Err(cannot(
+            hop,
+            "set the ciphers of TLS 1.3 (spoof_tls_ciphers)",
+        ));
+    }
+    let mut tls = TlsConfig::builder()
+        .danger_accept_invalid_certs(options.insecure)
+        .danger_accept_invalid_hosts(options.insecure);
+    if let Some(file) = &options.ca_file {
+        tls = tls.trust_store(TrustStore::from_file(file));
+    }
+    Ok(tls.build())
+}
+
+/// The address to ask the proxy for, if it is not the URL's host. `led`: where `connect_to` leads.
+fn for_proxy(hop: &Hop<'_>, proxy: &str, led: Option<(&str, u16)>) -> Result<Vec<IpAddr>, Failure> {
+    let uri = proxy_uri(hop, proxy)?;
+    let host = uri.host().unwrap_or_default();
+    let port = uri.port_u16().unwrap_or(PROXY_PORT);
+    if route::given(hop.options, host, port).is_some() {
+        return Err(cannot(hop, "take a proxy's address from dns"));
+    }
+    if let Some((host, _)) = led {
+        return match route::address(host) {
+            Some(address) => Ok(vec![address]),
+            None => Err(cannot(hop, "have a proxy connect_to a name")),
+        };
+    }
+    // This kind is told addresses; to the others, dns is of no concern.
+    let local = uri.scheme_str() == Some("socks5");
+    match route::own(hop.url).and_then(|(host, port)| route::given(hop.options, host, port)) {
+        Some(list) if local => Ok(parse(hop, list)?.into_iter().take(1).collect()),
+        _ => Ok(Vec::new()),
+    }
+}
+
+fn proxy_uri(hop: &Hop<'_>, proxy: &str) -> Result<Uri, Failure> {
+    let uri: Uri = proxy
+        .parse()
+        .map_err(|error| cannot(hop, &format!("read the proxy {}: {error}", shown(proxy))))?;
+    match uri.scheme_str() {
+        // isahc 2.0.2 checks a proxy's certificate when told not to, and the other way round.
+        Some("https") => Err(cannot(hop, "talk TLS to a proxy")),
+        _ => Ok(uri),
+    }
+}
+
+/// The addresses of an entry of `dns`.
+fn parse(hop: &Hop<'_>, list: &str) -> Result<Vec<IpAddr>, Failure> {
+    list.split(',')
+        .map(|text| {
+            let what = || format!("dns has {text:?}, which is no address");
+            route::address(text).ok_or_else(|| fails(hop, ErrorCode::InternalError, &what()))
+        })
+        .collect()
+}
+
+/// What isahc's error comes to. `address`: where it was to connect to; `time`: all it had.
+fn lost(
+    hop: &Hop<'_>,
+    error: &isahc::Error,
+    address: Option<SocketAddr>,
+    answered: bool,
+    took: Duration,
+    time: Duration,
+) -> Lost {
+    let options = &**hop.options;
+    let Some(curl) = error
+        .source()
+        .and_then(|source| source.downcast_ref::<curl::Error>())
+    else {
+        let source = error.source().map(|source| format!(": {source}"));
+        let words = format!("isahc: {error}{}", source.unwrap_or_default());
+        return Lost {
+            failure: fails(hop, ErrorCode::InternalError, &words),
+            unconnected: false,
+        };
+    };
+    if curl.is_write_error() {
+        // isahc's own refusal of a line that it can't read.
+        let words = "the head of the answer has a line that is no header";
+        return Lost {
+            failure: fails(hop, ErrorCode::ProtocolError, words),
+            unconnected: false,
+        };
+    }
+    let timed_out = curl.is_operation_timedout();
+    // isahc does not tell how far it came. What ended before its time ended by the other limit.
+    let connected = answered
+        || match timed_out {
+            true if took < time => false,
+            true => options.connect_timeout < time || error.remote_addr().is_some(),
+            false => !curl.is_couldnt_connect() && options.proxy.is_none(),
+        };
+    // Nor does it tell curl's own words.
+    let mut curl = curl.clone();
+    if let Some(file) = options
+        .ca_file
+        .as_ref()
+        .filter(|_| curl.is_ssl_cacert_badfile())
+    {
+        curl.set_extra(format!("{}: {}", curl.description(), file.display()));
+    }
+    let peer = error
+        .remote_addr()
+        .or(address)
+        .map(|peer| peer.ip().to_string());
+    let how = Circumstances {
+        errno: None,
+        connected,
+        answered,
+        peer: peer.as_deref(),
+        proxy: options.proxy.as_deref(),
+        interface: options.interface.as_deref(),
+        took,
+    };
+    let unconnected = match timed_out {
+        true => !connected,
+        false => curl.is_couldnt_connect() || curl.is_interface_failed(),
+    };
+    Lost {
+        failure: codes::failure(hop.url.as_str(), &curl, &how),
+        unconnected,
+    }
+}
+
+/// Where the time of a transfer went, as far as it came.
+fn timings(metrics: &Metrics, secure: bool) -> Timings {
+    let name_lookup = metrics.name_lookup_time();
+    let connect = metrics.connect_time();
+    let tls = match secure {
+        true => metrics.secure_connect_time(),
+        false => Duration::ZERO,
+    };
+    let before = name_lookup + connect + tls;
+    Timings {
+        name_lookup,
+        connect,
+        tls,
+        wait: metrics.transfer_start_time().saturating_sub(before),
+        receive: metrics.transfer_time(),
+    }
+}
+
+/// A time in whole milliseconds, as curl counts it, and none lost.
+fn whole(time: Duration) -> Duration {
+    let millis = time.as_nanos().div_ceil(1_000_000);
+    Duration::from_millis(millis.try_into().unwrap_or(u64::MAX))
+}
+
+fn fails(hop: &Hop<'_>, code: ErrorCode, what: &str) -> Failure {
+    Failure::new(code, format!("{}: {what}", shown(hop.url.as_str())))
+}
+
+fn cannot(hop: &Hop<'_>, what: &str) -> Failure {
+    let what = format!("the isahc engine can't {what}");
+    fails(hop, ErrorCode::InternalError, &what)
+}

@@ -1,0 +1,63 @@
+//! Which name must be looked up before curl can connect, if any, and how curl is told of it.
+
+use std::net::IpAddr;
+
+use url::Url;
+
+use crate::engine::route::{address, given, is_local, led, own};
+use crate::options::Options;
+
+/// The host and port whose name must be looked up before curl can connect, if any.
+pub(super) fn name_to_look_up<'a>(url: &'a Url, options: &'a Options) -> Option<(&'a str, u16)> {
+    if options.proxy.is_some() {
+        // The proxy looks it up; the proxy's own name is left to curl.
+        return None;
+    }
+    let (host, port) = led(url, options).or_else(|| own(url))?;
+    let known = address(host).is_some() || is_local(host) || given(options, host, port).is_some();
+    (!known).then_some((host, port))
+}
+
+/// An entry for curl's --resolve that ages as one of curl's own look-ups would.
+pub(super) fn pin(host: &str, port: u16, addresses: &[IpAddr]) -> String {
+    let addresses: Vec<String> = addresses
+        .iter()
+        .map(|address| address.to_string())
+        .collect();
+    format!("+{host}:{port}:{}", addresses.join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_need_a_look_up() {
+        let options = Options {
+            connect_to: vec![
+                "a.test:80:127.0.0.1:8080".into(),
+                "b.test::c.test:".into(),
+                ":8443:[::1]:443".into(),
+            ],
+            dns: vec!["D.Test:80:127.0.0.1".into(), "*:81:127.0.0.1".into()],
+            ..Options::default()
+        };
+        for (url, expected) in [
+            ("http://a.test/", None),
+            ("http://a.test:82/", Some(("a.test", 82))),
+            ("http://a.test:81/", None),
+            ("http://b.test/", Some(("c.test", 80))),
+            ("https://c.test/", Some(("c.test", 443))),
+            ("https://c.test:8443/", None),
+            ("http://d.test/", None),
+            ("https://d.test/", Some(("d.test", 443))),
+            ("http://127.0.0.1/", None),
+            ("http://[::1]/", None),
+            ("http://localhost/", None),
+            ("http://www.localhost/", None),
+        ] {
+            let url = Url::parse(url).unwrap();
+            assert_eq!(name_to_look_up(&url, &options), expected, "{url}");
+        }
+    }
+}

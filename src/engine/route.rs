@@ -1,0 +1,76 @@
+//! Where a hop goes, whichever engine takes it there.
+
+use std::net::IpAddr;
+
+use url::Url;
+
+use crate::options::Options;
+
+/// The host and port of a URL.
+pub(super) fn own(url: &Url) -> Option<(&str, u16)> {
+    Some((url.host_str()?, url.port_or_known_default()?))
+}
+
+/// Where `connect_to` leads a URL, if anywhere.
+pub(super) fn led<'a>(url: &'a Url, options: &'a Options) -> Option<(&'a str, u16)> {
+    let (host, port) = own(url)?;
+    options
+        .connect_to
+        .iter()
+        .find_map(|entry| connect_to(entry, host, port))
+}
+
+/// The address that a host is, if it is no name.
+pub(super) fn address(host: &str) -> Option<IpAddr> {
+    let inner = host
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    inner.unwrap_or(host).parse().ok()
+}
+
+/// RFC 6761, section 6.3: curl connects these to the loopback addresses without asking.
+pub(super) fn is_local(host: &str) -> bool {
+    host == "localhost" || host.ends_with(".localhost")
+}
+
+/// The addresses that `dns` gives a name, with commas between. As in curl, the last entry counts,
+/// and one for the name before one for any.
+pub(super) fn given<'a>(options: &'a Options, host: &str, port: u16) -> Option<&'a str> {
+    let mut of_any = None;
+    for entry in options.dns.iter().rev() {
+        let Some((name, rest)) = split_host(entry.trim_start_matches('+')) else {
+            continue;
+        };
+        match rest.split_once(':') {
+            Some((number, addresses)) if number.parse() == Ok(port) => match name {
+                "*" => of_any = of_any.or(Some(addresses)),
+                name if name.eq_ignore_ascii_case(host) => return Some(addresses),
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+    of_any
+}
+
+/// Where a `HOST:PORT:CONNECT-TO-HOST:CONNECT-TO-PORT` entry leads a host and port, if it is
+/// about them.
+fn connect_to<'a>(entry: &'a str, host: &'a str, port: u16) -> Option<(&'a str, u16)> {
+    let (from_host, rest) = split_host(entry)?;
+    let (from_port, rest) = rest.split_once(':')?;
+    let (to_host, to_port) = split_host(rest)?;
+    let about = (from_host.is_empty() || from_host.eq_ignore_ascii_case(host))
+        && (from_port.is_empty() || from_port.parse() == Ok(port));
+    about.then(|| {
+        let to_host = if to_host.is_empty() { host } else { to_host };
+        (to_host, to_port.parse().unwrap_or(port))
+    })
+}
+
+/// Splits a host, in brackets if it is an IPv6 address, from what follows its colon.
+fn split_host(text: &str) -> Option<(&str, &str)> {
+    match text.find(']').filter(|_| text.starts_with('[')) {
+        Some(end) => Some((&text[..=end], text[end + 1..].strip_prefix(':')?)),
+        None => text.split_once(':'),
+    }
+}
