@@ -20,16 +20,22 @@ fn every_fault_has_its_code() {
     let faults = faults();
     for (path, expected) in [
         ("/close", "connection-aborted"),
-        ("/reset", "connection-aborted"),
+        ("/reset", by_engine("connection-aborted", "receive-error")),
         ("/truncate", "connection-aborted"),
         ("/truncate-chunk", "connection-aborted"),
-        ("/reset-body", "connection-aborted"),
+        (
+            "/reset-body",
+            by_engine("connection-aborted", "receive-error"),
+        ),
         ("/stall", "timeout"),
         ("/silence", "read-timeout"),
         ("/garbage", "protocol-error"),
-        ("/bad-chunk", "protocol-error"),
+        ("/bad-chunk", by_engine("protocol-error", "receive-error")),
         ("/http09", "protocol-error"),
-        ("/header-flood", "protocol-error"),
+        (
+            "/header-flood",
+            by_engine("protocol-error", "receive-error"),
+        ),
         ("/dup-length", "protocol-error"),
     ] {
         let result = fetch_with(faults.url(path), |options| options.timeout = ms(500));
@@ -76,11 +82,11 @@ fn a_status_that_is_none_is_a_protocol_error() {
 fn a_closed_port_refuses() {
     for host in ["127.0.0.1", "localhost"] {
         let url = format!("http://{host}:{}/x", closed_port());
-        assert_fails(&fetch(Job::request(&*url)), "connection-refused");
-        assert_fails(&fetch(Job::resolve(&*url)), "connection-refused");
+        assert_fails(&fetch(Job::request(&*url)), refused());
+        assert_fails(&fetch(Job::resolve(&*url)), refused());
     }
     let url = format!("https://127.0.0.1:{}/", closed_port());
-    assert_fails(&fetch(Job::request(url)), "connection-refused");
+    assert_fails(&fetch(Job::request(url)), refused());
 }
 
 #[test]
@@ -189,7 +195,11 @@ fn a_proxy_that_cannot_be_reached_is_at_fault() {
                 options.proxy = Some(format!("{scheme}://127.0.0.1:{port}"));
             };
             let result = fetch_with(url, through);
-            assert_fails(&result, "proxy-error");
+            let expected = match scheme {
+                "https" => by_engine("proxy-error", "internal-error"),
+                _ => "proxy-error",
+            };
+            assert_fails(&result, expected);
         }
     }
     assert!(site.log().is_empty());

@@ -502,7 +502,7 @@ fn a_failure_on_the_way_tells_how_far_it_came() {
     let target = format!("http://127.0.0.1:{}/", closed_port());
     let url = site.url(&format!("/redirect-to?url={target}"));
     let result = fetch(Job::request(&*url));
-    assert_eq!(code(&result), "connection-refused");
+    assert_eq!(code(&result), refused());
     assert_eq!(
         hops(&result),
         [(&*url, "location-header", 302), (&*target, "hit", 0)]

@@ -85,7 +85,7 @@ fn the_last_failure_is_the_result_when_all_attempts_are_used_up() {
 
     let url = format!("http://127.0.0.1:{}/", closed_port());
     let result = fetch_retrying(url, |retry| retry.max_attempts = 5);
-    assert_eq!((code(&result), result.attempts), ("connection-refused", 5));
+    assert_eq!((code(&result), result.attempts), (refused(), 5));
 }
 
 #[test]

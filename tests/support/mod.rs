@@ -20,6 +20,11 @@ pub fn by_engine<T>(multi: T, isahc: T) -> T {
     }
 }
 
+/// The code of a connection refused: isahc does not tell why there was none.
+pub fn refused() -> &'static str {
+    by_engine("connection-refused", "connection-error")
+}
+
 /// How long anything may take that has no reason to take long.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
