@@ -13,7 +13,7 @@ export CFLAGS := $(strip $(filter-out -DHAVE_POLL,$(CFLAGS)) -DHAVE_POLL)
 EXAMPLE = $(CC) -std=c11 -O2 -Wall -Wextra -pedantic -Iinclude $< -o $@ \
 	-L$(RELEASE) -lrouet -Wl,-rpath,'$$ORIGIN'
 
-.PHONY: all library site bare demo test lint clean help
+.PHONY: all library site bare demo test lint docs clean help
 
 all: library $(RELEASE)/fetch $(RELEASE)/throughput ## the library and the examples, in target/release
 
@@ -44,6 +44,9 @@ lint: ## formatting, clippy, documentation, and the header as the sources have i
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --package rouet
 	git diff --exit-code include/rouet.h
+
+docs: ## docs/options.md, from the sources
+	ROUET_WRITE_DOCS=1 $(CARGO) test --locked --test docs options_reference
 
 clean: ## what was built
 	$(CARGO) clean

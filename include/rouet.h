@@ -38,7 +38,7 @@
  *
  * Any thread may call anything with any handle, except that pool_free must be the last call on
  * its handle. No call blocks on the network. Nothing is kept of what you pass in once a call
- * has returned, but a job's userdata and a log function.
+ * has returned, but a job's userdata, a log function, and the functions of a configuration.
  *
  * Every function that can fail returns a pool_status_t, writes its outputs only on POOL_OK, and
  * leaves a sentence that names the field at fault for pool_last_error.
@@ -127,14 +127,15 @@ typedef struct pool_header_t {
 typedef struct pool_options_t {
   // Set by pool_options_init.
   size_t struct_size;
-  // The request method; NULL (default): GET for a request, HEAD for a resolve.
+  // The request method. Default NULL: GET for a request, HEAD for a resolve.
   const char *method;
   // Headers to send, in this order. Authorization, Cookie, Host and Proxy-Authorization are
   // not sent on to another origin. A name or value with a line break or a NUL is refused.
+  // Default NULL: none.
   const struct pool_header_t *headers;
   // The number of headers, 1000 at most. Default 0.
   size_t header_count;
-  // The value of a Cookie header, not sent on to another origin; NULL (default): none.
+  // The value of a Cookie header, not sent on to another origin. Default NULL: none.
   const char *cookie;
   // 1: cookies that answers set on the way are sent with the job's next hops, to the hosts and
   // paths they are meant for (RFC 6265). They are forgotten when the attempt ends. A URL may
@@ -143,16 +144,16 @@ typedef struct pool_options_t {
   // 1: send the User-Agent of a widespread browser instead of rouet/VERSION. One among headers
   // comes first. Default 0.
   int32_t spoof_ua;
-  // What to send as the request's body; NULL (default): none.
+  // What to send as the request's body. Default NULL: none.
   const void *body;
-  // The bytes of the body.
+  // The bytes of the body. Default 0.
   size_t body_size;
   // Seconds to look up the name, connect and shake hands, each hop; above 0. Default 5.
   double connect_timeout;
   // Seconds for a whole attempt, all hops and the body; above 0. Default 30.
   double timeout;
   // The largest body taken, in bytes after decompression; beyond it the job ends in
-  // body-too-large. Default 256 MiB.
+  // body-too-large. Default 268435456: 256 MiB.
   uint64_t max_body_size;
   // 1: ask for gzip, deflate, br or zstd, and undo them. Default 0.
   int32_t compressed;
@@ -190,25 +191,25 @@ typedef struct pool_options_t {
   // The encoding of the text, by a label of the Encoding Standard such as "windows-1251": it is
   // then not looked for. Default NULL: none.
   const char *known_encoding;
-  // A PEM file of the certificate authorities to trust; NULL (default): the system's.
+  // A PEM file of the certificate authorities to trust. Default NULL: the system's.
   const char *ca_file;
-  // http://, https://, socks5:// or socks5h://, with credentials if it needs them; NULL
-  // (default): none. The environment's http_proxy and no_proxy are not looked at.
+  // A proxy: http://, https://, socks5:// or socks5h://, with credentials if it needs them. The
+  // environment's http_proxy and no_proxy are not looked at. Default NULL: none.
   const char *proxy;
   // "HOST:PORT:CONNECT-TO-HOST:CONNECT-TO-PORT", as in curl: connect there instead. An empty
-  // HOST or PORT matches any.
+  // HOST or PORT matches any. Default NULL: none.
   const char *const *connect_to;
   // The number of connect_to entries, 10,000 at most. Default 0.
   size_t connect_to_count;
   // "HOST:PORT:ADDRESS", or several addresses with commas between, as in curl's --resolve: use
   // these. Jobs of one pool share connections by host and port: do not give one host different
-  // addresses in one pool.
+  // addresses in one pool. Default NULL: none.
   const char *const *dns;
   // The number of dns entries, 10,000 at most. Default 0.
   size_t dns_count;
-  // The local interface, address or host name to connect from; NULL (default): any.
+  // The local interface, address or host name to connect from. Default NULL: any.
   const char *network_interface;
-  // POOL_HTTP_ANY (default), POOL_HTTP_1_1 or POOL_HTTP_2_PRIOR_KNOWLEDGE.
+  // POOL_HTTP_ANY, POOL_HTTP_1_1 or POOL_HTTP_2_PRIOR_KNOWLEDGE. Default POOL_HTTP_ANY.
   int32_t http_version;
   // 1: a failed attempt is made again, after retry_min_wait·4^(n−1) seconds, at most
   // retry_max_wait, varied by a quarter either way. The waiting job occupies no worker, and its
@@ -224,7 +225,7 @@ typedef struct pool_options_t {
   double retry_min_wait;
   // The longest wait, in seconds; at least retry_min_wait. Default 86400: one day.
   double retry_max_wait;
-  // Statuses of a final answer that are tried again too.
+  // Statuses of a final answer that are tried again too. Default NULL: none.
   const uint16_t *retry_on_statuses;
   // The number of these statuses. Default 0.
   size_t retry_on_status_count;
@@ -336,11 +337,11 @@ typedef int (*pool_callback_fn)(struct pool_result_t *result, void *userdata);
 typedef struct pool_config_t {
   // Set by pool_config_init.
   size_t struct_size;
-  // Of the pool: transfers at once, over all its streams; 0 (default): 64 a core, within the
+  // Of the pool: transfers at once, over all its streams. Default 0: 64 a core, within the
   // process's limit of descriptors.
   uint32_t max_workers;
-  // Of the pool: threads that run transfers, 256 at most; 0 (default): one a core. Never more
-  // than max_workers.
+  // Of the pool: threads that run transfers, 256 at most, and never more than max_workers.
+  // Default 0: one a core.
   uint32_t threads;
   // Of the pool: seconds between the end (and the start) of a group's last job and the start
   // of its next; 0 or above. Default 0.2.
@@ -365,12 +366,12 @@ typedef struct pool_config_t {
   int32_t passthrough;
   // Of the stream: jobs held and not started, those that wait for a retry included, and again
   // jobs started whose results were not taken, so it also bounds the stream's transfers at
-  // once; at least 1. Default 1024. An ordered stream has this many jobs outstanding in all.
+  // once; at least 1. An ordered stream has this many jobs outstanding in all. Default 1024.
   size_t buffer_size;
   // Of the stream: bytes of results not taken, beyond which no more jobs are started; at
-  // least 1. Default 256 MiB.
+  // least 1. Default 268435456: 256 MiB.
   uint64_t max_buffered_bytes;
-  // Of the stream: how its jobs are done; NULL (default): the defaults of pool_options_init.
+  // Of the stream: how its jobs are done. Default NULL: as pool_options_init has it.
   const struct pool_options_t *options;
   // Of the stream: called with each result that has an answer before it can be taken. Default
   // NULL: none.
@@ -385,23 +386,23 @@ typedef struct pool_job_t {
   // Set by pool_job_init.
   size_t struct_size;
   // The URL. White space around it is taken off and http:// put before it when it has no
-  // scheme. A bad one gives a result with invalid-url. NULL or empty: see passthrough in
-  // pool_config_t.
+  // scheme. A bad one gives a result with invalid-url. Default NULL, which like the empty text
+  // is taken only with passthrough in pool_config_t.
   const char *url;
-  // The bytes of the URL; 0 (default): up to the NUL.
+  // The bytes of the URL. Default 0: up to the NUL.
   size_t url_size;
-  // The politeness key; NULL (default): the registrable domain of the URL, or its host when
-  // that has none. The empty text "" is unconstrained: no throttle, no limit.
+  // The politeness key; the empty text "" is unconstrained: no throttle, no limit. Default
+  // NULL: the registrable domain of the URL, or its host when that has none.
   const char *group;
-  // The bytes of the group; 0 (default): up to the NUL.
+  // The bytes of the group. Default 0: up to the NUL.
   size_t group_size;
-  // Comes back in the result.
+  // Comes back in the result. Default 0.
   uint64_t tag;
-  // Comes back in the result; never looked at.
+  // Comes back in the result; never looked at. Default NULL.
   void *userdata;
-  // How the job is done; NULL (default): as the stream's options say.
+  // How the job is done. Default NULL: as the stream's options say.
   const struct pool_options_t *options;
-  // POOL_REQUEST (default) or POOL_RESOLVE.
+  // POOL_REQUEST or POOL_RESOLVE. Default POOL_REQUEST.
   int32_t kind;
 } pool_job_t;
 

@@ -126,3 +126,150 @@ fn every_error_code_is_explained() {
         "docs/errors.md explains codes that are none"
     );
 }
+
+/// A field of a struct of the header that a caller sets.
+struct Field {
+    name: String,
+    kind: String,
+    /// What its comment says, but for the default.
+    meaning: String,
+    /// What its comment says of the default: the value, and perhaps what it stands for.
+    default: (String, Option<String>),
+}
+
+/// The fields of a struct of the header, but for its size.
+fn fields(header: &str, name: &str) -> Vec<Field> {
+    let body = header
+        .split(&format!("typedef struct {name} {{\n"))
+        .nth(1)
+        .and_then(|rest| rest.split("\n}").next())
+        .unwrap_or_else(|| panic!("the header has no {name}"));
+    let mut fields = Vec::new();
+    let mut comment = String::new();
+    for line in body.lines().map(str::trim) {
+        if let Some(text) = line.strip_prefix("//") {
+            comment += text;
+            continue;
+        }
+        let comment = std::mem::take(&mut comment);
+        let line = line.trim_end_matches(';');
+        let at = line.rfind([' ', '*']).expect("a type and a name") + 1;
+        let (kind, field) = (&line[..at], &line[at..]);
+        if field == "struct_size" {
+            continue;
+        }
+        let (meaning, default) = comment
+            .trim()
+            .rsplit_once("Default ")
+            .unwrap_or_else(|| panic!("{name}.{field} has no default in its comment"));
+        let default = default.trim_end_matches('.');
+        let (value, stands_for) = match default.split_once(&[':', ','][..]) {
+            Some((value, rest)) => (value, Some(rest.trim().to_owned())),
+            None => (default, None),
+        };
+        fields.push(Field {
+            name: field.to_owned(),
+            kind: kind.replace("struct ", "").trim().to_owned(),
+            meaning: meaning.trim().to_owned(),
+            default: (value.to_owned(), stands_for),
+        });
+    }
+    fields
+}
+
+/// The defaults of those fields, as the struct's `_init` writes them.
+fn defaults(name: &str, fields: &[Field]) -> Vec<String> {
+    let init = name.replace("_t", "_init");
+    let mut program = format!(
+        "#include <rouet.h>\n#include <stdio.h>\n\
+         int main(void) {{\n{name} s;\nif ({init}(&s, sizeof s) != POOL_OK) return 1;\n"
+    );
+    for Field { name, kind, .. } in fields {
+        program += &match kind.as_str() {
+            "double" => format!("printf(\"%.15g\\n\", s.{name});\n"),
+            kind if kind.contains('*') || kind.ends_with("_fn") => {
+                format!("printf(\"%s\\n\", s.{name} ? \"set\" : \"NULL\");\n")
+            }
+            _ => format!("printf(\"%lld\\n\", (long long)s.{name});\n"),
+        };
+    }
+    program += "return 0;\n}\n";
+    let output = run_c(name, &program, &[]);
+    assert!(output.status.success(), "{name}");
+    let lines = String::from_utf8(output.stdout).expect("ASCII");
+    lines.lines().map(str::to_owned).collect()
+}
+
+const OPTIONS_HEAD: &str = "\
+# Options
+
+Generated from the comments in `src/ffi/`, which are those of `include/rouet.h`: change them there,
+then `make docs`. A test sees to it that the defaults are those of the library.
+
+Rust has the same names in `PoolConfig`, `StreamConfig`, `Options`, `Retry` and `Job`, with Rust's
+types: `Duration` for seconds, `bool` for flags, `Option` for what may be NULL.
+";
+
+fn table(title: &str, fields: &[&Field]) -> String {
+    let mut text =
+        format!("\n## {title}\n\n| name | type | default | meaning |\n| --- | --- | --- | --- |\n");
+    for field in fields {
+        let escape = |text: &str| text.replace('|', "\\|").replace('<', "&lt;");
+        let (value, stands_for) = &field.default;
+        let default = match stands_for {
+            Some(meaning) => format!("`{value}`: {}", escape(meaning)),
+            None => format!("`{value}`"),
+        };
+        let meaning = escape(
+            field
+                .meaning
+                .split_once(" the pool: ")
+                .or(field.meaning.split_once(" the stream: "))
+                .map_or(&*field.meaning, |(_, rest)| rest),
+        );
+        text += &format!(
+            "| `{}` | `{}` | {default} | {meaning} |\n",
+            field.name, field.kind
+        );
+    }
+    text
+}
+
+#[test]
+fn the_options_reference_is_what_the_library_has() {
+    let header = read("include/rouet.h");
+    let [config, options, job] = ["pool_config_t", "pool_options_t", "pool_job_t"].map(|name| {
+        let fields = fields(&header, name);
+        let documented: Vec<_> = fields
+            .iter()
+            .map(|field| match field.default.0.as_str() {
+                "POOL_HTTP_ANY" | "POOL_REQUEST" => "0",
+                value => value,
+            })
+            .collect();
+        assert_eq!(documented, defaults(name, &fields), "{name}");
+        fields
+    });
+    let of = |whom: &str| -> Vec<&Field> {
+        config
+            .iter()
+            .filter(|field| field.meaning.starts_with(whom))
+            .collect()
+    };
+    assert_eq!(of("Of the ").len(), config.len());
+    let text = OPTIONS_HEAD.to_owned()
+        + &table("The pool: `pool_config_t`", &of("Of the pool: "))
+        + &table("The stream: `pool_config_t`", &of("Of the stream: "))
+        + &table(
+            "How jobs are done: `pool_options_t`",
+            &options.iter().collect::<Vec<_>>(),
+        )
+        + &table("A job: `pool_job_t`", &job.iter().collect::<Vec<_>>());
+    if std::env::var_os("ROUET_WRITE_DOCS").is_some() {
+        std::fs::write(root().join("docs/options.md"), &text).expect("docs can be written");
+    }
+    assert!(
+        read("docs/options.md") == text,
+        "docs/options.md is not what the sources say: make docs"
+    );
+}

@@ -920,3 +920,67 @@ fn a_request_broken_off_closes_its_connection() {
     assert_eq!(code(&result), "read-timeout");
     was_closed.recv_timeout(PATIENCE).expect("still open");
 }
+
+#[test]
+fn a_browser_s_name_is_sent_when_asked_for() {
+    let site = site();
+    let agent = |set: fn(&mut Options)| text(&fetch_with(site.url("/echo"), set));
+    assert!(agent(|_| {}).contains("rouet/"));
+    let spoofed = agent(|options| options.spoof_ua = true);
+    assert!(
+        spoofed.contains("Mozilla/5.0") && spoofed.contains("Chrome/"),
+        "{spoofed}"
+    );
+    assert!(!spoofed.contains("rouet"), "{spoofed}");
+    let own = agent(|options| {
+        options.spoof_ua = true;
+        options.headers = vec![("user-agent".into(), "mine/1".into())];
+    });
+    assert!(own.contains("mine/1") && !own.contains("Mozilla"), "{own}");
+}
+
+/// The cipher suites that a client offers in its first message (RFC 8446, section 4.1.2), but for
+/// those that are none: GREASE and signals.
+#[cfg(not(feature = "isahc"))]
+fn ciphers_offered(set: impl FnOnce(&mut Options)) -> Vec<u16> {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}/", listener.local_addr().unwrap());
+    let (tell, told) = mpsc::channel();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut head = [0; 5 + 4 + 2 + 32 + 1];
+        stream.read_exact(&mut head).unwrap();
+        let mut session = vec![0; head[43].into()];
+        stream.read_exact(&mut session).unwrap();
+        let mut size = [0; 2];
+        stream.read_exact(&mut size).unwrap();
+        let mut suites = vec![0; u16::from_be_bytes(size).into()];
+        stream.read_exact(&mut suites).unwrap();
+        let pairs = suites
+            .chunks(2)
+            .map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
+        tell.send(pairs.filter(|suite| *suite != 0x00FF).collect())
+            .unwrap();
+    });
+    let result = fetch_with(url, |options| {
+        options.timeout = Duration::from_secs(5);
+        set(options);
+    });
+    assert!(result.error.is_some());
+    told.recv_timeout(PATIENCE).expect("a first message")
+}
+
+#[test]
+#[cfg(not(feature = "isahc"))]
+fn a_browser_s_ciphers_are_offered_when_asked_for() {
+    // As Chrome has them, by their numbers in the registry of IANA.
+    let browser = [
+        0x1301, 0x1302, 0x1303, 0xC02B, 0xC02F, 0xC02C, 0xC030, 0xCCA9, 0xCCA8, 0xC013, 0xC014,
+        0x009C, 0x009D, 0x002F, 0x0035,
+    ];
+    assert_eq!(
+        ciphers_offered(|options| options.spoof_tls_ciphers = true),
+        browser
+    );
+    assert_ne!(ciphers_offered(|_| {}), browser);
+}

@@ -42,14 +42,15 @@ pub struct pool_header_t {
 pub struct pool_options_t {
     /// Set by pool_options_init.
     pub struct_size: usize,
-    /// The request method; NULL (default): GET for a request, HEAD for a resolve.
+    /// The request method. Default NULL: GET for a request, HEAD for a resolve.
     pub method: *const c_char,
     /// Headers to send, in this order. Authorization, Cookie, Host and Proxy-Authorization are
     /// not sent on to another origin. A name or value with a line break or a NUL is refused.
+    /// Default NULL: none.
     pub headers: *const pool_header_t,
     /// The number of headers, 1000 at most. Default 0.
     pub header_count: usize,
-    /// The value of a Cookie header, not sent on to another origin; NULL (default): none.
+    /// The value of a Cookie header, not sent on to another origin. Default NULL: none.
     pub cookie: *const c_char,
     /// 1: cookies that answers set on the way are sent with the job's next hops, to the hosts and
     /// paths they are meant for (RFC 6265). They are forgotten when the attempt ends. A URL may
@@ -58,16 +59,16 @@ pub struct pool_options_t {
     /// 1: send the User-Agent of a widespread browser instead of rouet/VERSION. One among headers
     /// comes first. Default 0.
     pub spoof_ua: i32,
-    /// What to send as the request's body; NULL (default): none.
+    /// What to send as the request's body. Default NULL: none.
     pub body: *const c_void,
-    /// The bytes of the body.
+    /// The bytes of the body. Default 0.
     pub body_size: usize,
     /// Seconds to look up the name, connect and shake hands, each hop; above 0. Default 5.
     pub connect_timeout: f64,
     /// Seconds for a whole attempt, all hops and the body; above 0. Default 30.
     pub timeout: f64,
     /// The largest body taken, in bytes after decompression; beyond it the job ends in
-    /// body-too-large. Default 256 MiB.
+    /// body-too-large. Default 268435456: 256 MiB.
     pub max_body_size: u64,
     /// 1: ask for gzip, deflate, br or zstd, and undo them. Default 0.
     pub compressed: i32,
@@ -105,25 +106,25 @@ pub struct pool_options_t {
     /// The encoding of the text, by a label of the Encoding Standard such as "windows-1251": it is
     /// then not looked for. Default NULL: none.
     pub known_encoding: *const c_char,
-    /// A PEM file of the certificate authorities to trust; NULL (default): the system's.
+    /// A PEM file of the certificate authorities to trust. Default NULL: the system's.
     pub ca_file: *const c_char,
-    /// http://, https://, socks5:// or socks5h://, with credentials if it needs them; NULL
-    /// (default): none. The environment's http_proxy and no_proxy are not looked at.
+    /// A proxy: http://, https://, socks5:// or socks5h://, with credentials if it needs them. The
+    /// environment's http_proxy and no_proxy are not looked at. Default NULL: none.
     pub proxy: *const c_char,
     /// "HOST:PORT:CONNECT-TO-HOST:CONNECT-TO-PORT", as in curl: connect there instead. An empty
-    /// HOST or PORT matches any.
+    /// HOST or PORT matches any. Default NULL: none.
     pub connect_to: *const *const c_char,
     /// The number of connect_to entries, 10,000 at most. Default 0.
     pub connect_to_count: usize,
     /// "HOST:PORT:ADDRESS", or several addresses with commas between, as in curl's --resolve: use
     /// these. Jobs of one pool share connections by host and port: do not give one host different
-    /// addresses in one pool.
+    /// addresses in one pool. Default NULL: none.
     pub dns: *const *const c_char,
     /// The number of dns entries, 10,000 at most. Default 0.
     pub dns_count: usize,
-    /// The local interface, address or host name to connect from; NULL (default): any.
+    /// The local interface, address or host name to connect from. Default NULL: any.
     pub network_interface: *const c_char,
-    /// POOL_HTTP_ANY (default), POOL_HTTP_1_1 or POOL_HTTP_2_PRIOR_KNOWLEDGE.
+    /// POOL_HTTP_ANY, POOL_HTTP_1_1 or POOL_HTTP_2_PRIOR_KNOWLEDGE. Default POOL_HTTP_ANY.
     pub http_version: i32,
     /// 1: a failed attempt is made again, after retry_min_wait·4^(n−1) seconds, at most
     /// retry_max_wait, varied by a quarter either way. The waiting job occupies no worker, and its
@@ -139,7 +140,7 @@ pub struct pool_options_t {
     pub retry_min_wait: f64,
     /// The longest wait, in seconds; at least retry_min_wait. Default 86400: one day.
     pub retry_max_wait: f64,
-    /// Statuses of a final answer that are tried again too.
+    /// Statuses of a final answer that are tried again too. Default NULL: none.
     pub retry_on_statuses: *const u16,
     /// The number of these statuses. Default 0.
     pub retry_on_status_count: usize,
@@ -249,11 +250,11 @@ pub type pool_callback_fn =
 pub struct pool_config_t {
     /// Set by pool_config_init.
     pub struct_size: usize,
-    /// Of the pool: transfers at once, over all its streams; 0 (default): 64 a core, within the
+    /// Of the pool: transfers at once, over all its streams. Default 0: 64 a core, within the
     /// process's limit of descriptors.
     pub max_workers: u32,
-    /// Of the pool: threads that run transfers, 256 at most; 0 (default): one a core. Never more
-    /// than max_workers.
+    /// Of the pool: threads that run transfers, 256 at most, and never more than max_workers.
+    /// Default 0: one a core.
     pub threads: u32,
     /// Of the pool: seconds between the end (and the start) of a group's last job and the start
     /// of its next; 0 or above. Default 0.2.
@@ -278,12 +279,12 @@ pub struct pool_config_t {
     pub passthrough: i32,
     /// Of the stream: jobs held and not started, those that wait for a retry included, and again
     /// jobs started whose results were not taken, so it also bounds the stream's transfers at
-    /// once; at least 1. Default 1024. An ordered stream has this many jobs outstanding in all.
+    /// once; at least 1. An ordered stream has this many jobs outstanding in all. Default 1024.
     pub buffer_size: usize,
     /// Of the stream: bytes of results not taken, beyond which no more jobs are started; at
-    /// least 1. Default 256 MiB.
+    /// least 1. Default 268435456: 256 MiB.
     pub max_buffered_bytes: u64,
-    /// Of the stream: how its jobs are done; NULL (default): the defaults of pool_options_init.
+    /// Of the stream: how its jobs are done. Default NULL: as pool_options_init has it.
     pub options: *const pool_options_t,
     /// Of the stream: called with each result that has an answer before it can be taken. Default
     /// NULL: none.

@@ -21,23 +21,23 @@ pub struct pool_job_t {
     /// Set by pool_job_init.
     pub struct_size: usize,
     /// The URL. White space around it is taken off and http:// put before it when it has no
-    /// scheme. A bad one gives a result with invalid-url. NULL or empty: see passthrough in
-    /// pool_config_t.
+    /// scheme. A bad one gives a result with invalid-url. Default NULL, which like the empty text
+    /// is taken only with passthrough in pool_config_t.
     pub url: *const c_char,
-    /// The bytes of the URL; 0 (default): up to the NUL.
+    /// The bytes of the URL. Default 0: up to the NUL.
     pub url_size: usize,
-    /// The politeness key; NULL (default): the registrable domain of the URL, or its host when
-    /// that has none. The empty text "" is unconstrained: no throttle, no limit.
+    /// The politeness key; the empty text "" is unconstrained: no throttle, no limit. Default
+    /// NULL: the registrable domain of the URL, or its host when that has none.
     pub group: *const c_char,
-    /// The bytes of the group; 0 (default): up to the NUL.
+    /// The bytes of the group. Default 0: up to the NUL.
     pub group_size: usize,
-    /// Comes back in the result.
+    /// Comes back in the result. Default 0.
     pub tag: u64,
-    /// Comes back in the result; never looked at.
+    /// Comes back in the result; never looked at. Default NULL.
     pub userdata: *mut c_void,
-    /// How the job is done; NULL (default): as the stream's options say.
+    /// How the job is done. Default NULL: as the stream's options say.
     pub options: *const pool_options_t,
-    /// POOL_REQUEST (default) or POOL_RESOLVE.
+    /// POOL_REQUEST or POOL_RESOLVE. Default POOL_REQUEST.
     pub kind: i32,
 }
 
