@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use url::Url;
 
-use super::body::{Look, Reader, Want};
 use super::cookies::Jar;
+use super::reader::{Look, Reader, Want};
 use super::{Attempt, redirects, refreshes};
 use crate::address;
 use crate::engine::{Exchange, Hop, is_idempotent};

@@ -13,12 +13,13 @@ use crate::headers::Headers;
 use crate::job::{JobResult, StackEntry, Timings};
 use crate::options::Options;
 use crate::sniff;
-use body::Reader;
 use chain::Chain;
+use reader::Reader;
 
 mod body;
 mod chain;
 mod cookies;
+mod reader;
 mod retry;
 
 pub(crate) use retry::wait_before_retry;

@@ -1,0 +1,342 @@
+//! Taking in the answer to a hop: how much of it is read, and where the page in it leads.
+
+use url::Url;
+
+use super::body::Body;
+use crate::address;
+use crate::engine::{Flow, Receive};
+use crate::error::Failure;
+use crate::headers::Headers;
+use crate::sniff::{self, Hints};
+
+/// How much of a body nobody wants is read, so that its connection can be used again.
+const SKIP: u64 = 64 << 10;
+/// At which sizes the start of a page is looked into: where the network happens to cut it makes no
+/// difference, and what comes early is found early.
+const LOOKS: [usize; 4] = [1 << 10, 4 << 10, 16 << 10, 64 << 10];
+
+/// What is wanted of an answer.
+#[derive(Clone, Copy)]
+pub(crate) struct Want {
+    /// The body.
+    pub body: bool,
+    /// The request is one whose answer has none, whatever its head says.
+    pub bodiless: bool,
+    /// Redirections are followed, so that their bodies are of no use.
+    pub follow: bool,
+    /// A `Refresh` header is such a redirection.
+    pub refresh: bool,
+    /// Codings are undone.
+    pub decode: bool,
+    /// The largest body.
+    pub limit: u64,
+    /// What is looked for in the start of a page.
+    pub look: Look,
+}
+
+/// What is looked for in the start of a page.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Look {
+    pub meta_refresh: bool,
+    pub js_relocation: bool,
+    pub canonical: bool,
+}
+
+impl Look {
+    pub fn is_any(self) -> bool {
+        self.depth() > 0
+    }
+
+    /// How far into the page.
+    fn depth(self) -> usize {
+        match self {
+            Self {
+                js_relocation: true,
+                ..
+            }
+            | Self {
+                canonical: true, ..
+            } => 64 << 10,
+            Self {
+                meta_refresh: true, ..
+            } => 1 << 10,
+            _ => 0,
+        }
+    }
+}
+
+/// Where the start of a page leads.
+#[derive(Default)]
+pub(crate) struct Targets {
+    pub meta_refresh: Option<Result<Url, Failure>>,
+    /// What is read out of a script is a guess: one that can't be requested is none.
+    pub js_relocation: Option<Url>,
+    pub canonical: Option<Url>,
+    /// Whether one leads away from the page, so that the rest of it is of no use.
+    away: bool,
+}
+
+impl Targets {
+    /// What is looked for of what was found in the page of that URL.
+    fn of(page: &str, look: Look, hints: Hints) -> Self {
+        let Ok(page) = Url::parse(page) else {
+            return Self::default();
+        };
+        let base = hints.base.and_then(|base| address::join(&page, &base).ok());
+        let base = base.as_ref().unwrap_or(&page);
+        let join = |target: Option<String>, wanted: bool| {
+            let target = target.filter(|_| wanted)?;
+            Some(address::join(base, &target))
+        };
+        let meta_refresh = join(hints.meta_refresh, look.meta_refresh);
+        let js_relocation = join(hints.js_relocation, look.js_relocation).and_then(Result::ok);
+        let leaves = |target: &Url| !address::same_page(target, &page);
+        Self {
+            // An invalid one is an error, for which no body is needed.
+            away: meta_refresh
+                .as_ref()
+                .is_some_and(|target| target.as_ref().map_or(true, leaves))
+                || js_relocation.as_ref().is_some_and(leaves),
+            meta_refresh,
+            js_relocation,
+            canonical: join(hints.canonical, look.canonical).and_then(Result::ok),
+        }
+    }
+
+    /// Whether there is nothing left to look for.
+    fn are_all(&self, look: Look) -> bool {
+        self.away || !look.meta_refresh && !look.js_relocation && self.canonical.is_some()
+    }
+}
+
+/// What becomes of the bytes that arrive.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// No head yet.
+    Head,
+    /// They are kept, and their start is looked into.
+    Look,
+    /// They are kept.
+    Keep,
+    /// They are passed over, to keep the connection.
+    Skip,
+    /// None is needed.
+    Over,
+}
+
+/// Takes in the answer to a hop.
+pub(crate) struct Reader {
+    /// The URL that answers.
+    url: Box<str>,
+    want: Want,
+    state: State,
+    /// What the head said of the body.
+    length: Option<u64>,
+    codings: Option<Box<[u8]>>,
+    content_type: Option<Box<[u8]>>,
+    /// There from its first byte on: the head of an answer to HEAD promises what does not come.
+    body: Option<Body>,
+    targets: Targets,
+    /// How much of the body was looked into.
+    looked: usize,
+    failure: Option<Failure>,
+    /// Bytes that arrived.
+    arrived: u64,
+}
+
+impl Reader {
+    pub fn new(url: &Url, want: Want) -> Self {
+        Self {
+            url: url.as_str().into(),
+            want,
+            state: State::Head,
+            length: None,
+            codings: None,
+            content_type: None,
+            body: None,
+            targets: Targets::default(),
+            looked: 0,
+            failure: None,
+            arrived: 0,
+        }
+    }
+
+    /// Whether all that was wanted of the answer came, so that what happens to the rest of it is
+    /// no failure.
+    pub fn has_enough(&self) -> bool {
+        matches!(self.state, State::Skip | State::Over)
+    }
+
+    /// The body, if it is wanted, and what was found in it; or why there is none.
+    pub fn finish(mut self) -> Result<(Vec<u8>, Targets), Failure> {
+        if let Some(failure) = self.failure {
+            return Err(failure);
+        }
+        let mut body = Vec::new();
+        if !self.has_enough() {
+            // A coding may give out its last bytes only now.
+            match self.body.take() {
+                Some(came) if self.want.body => body = came.finish(self.want.limit)?,
+                Some(mut came) => body = came.bytes().unwrap_or_default().to_vec(),
+                None => {}
+            }
+            if self.state == State::Look {
+                self.look(&body);
+            }
+        }
+        if !self.want.body || self.targets.away {
+            body = Vec::new();
+        }
+        Ok((body, self.targets))
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        let limit = self.want.limit;
+        let body = match &mut self.body {
+            Some(body) => body,
+            None => {
+                let length = self.length.filter(|_| self.want.body);
+                let body = Body::new(self.codings.as_deref(), length, limit)?;
+                self.body.insert(body)
+            }
+        };
+        body.push(bytes)
+            .map_err(|error| body.failure(&error, limit))?;
+        if self.state == State::Look {
+            self.look_at_what_came()?;
+        }
+        Ok(())
+    }
+
+    /// Looks into the body as far as it came, at the sizes of `LOOKS`.
+    fn look_at_what_came(&mut self) -> Result<(), Failure> {
+        let depth = self.want.look.depth();
+        loop {
+            let next = LOOKS.iter().copied().find(|size| *size > self.looked);
+            let Some(next) = next.filter(|next| *next <= depth) else {
+                break;
+            };
+            let Some(mut body) = self.body.take() else {
+                break;
+            };
+            let bytes = match body.bytes() {
+                Ok(bytes) => bytes,
+                Err(error) => return Err(body.failure(&error, self.want.limit)),
+            };
+            let came = bytes.len() >= next;
+            if came {
+                self.look(&bytes[..next]);
+            }
+            self.body = Some(body);
+            if !came || self.targets.are_all(self.want.look) {
+                break;
+            }
+        }
+        let done = self.looked >= depth || self.targets.are_all(self.want.look);
+        if done {
+            self.state = match self.want.body && !self.targets.away {
+                true => State::Keep,
+                false => State::Over,
+            };
+        }
+        Ok(())
+    }
+
+    fn look(&mut self, start: &[u8]) {
+        let start = &start[..start.len().min(self.want.look.depth())];
+        if start.len() > self.looked {
+            self.looked = start.len();
+            let text = sniff::decode_start(self.content_type.as_deref(), start);
+            self.targets = Targets::of(&self.url, self.want.look, sniff::hints(&text));
+        }
+    }
+
+    /// Whether a `Refresh` header leads to another page than this one.
+    fn leaves(&self, status: u16, headers: &Headers) -> bool {
+        let Some(target) = super::refreshes(status, headers) else {
+            return false;
+        };
+        match Url::parse(&self.url).map(|url| (address::refresh(&url, target), url)) {
+            Ok((Ok(target), url)) => !address::same_page(&target, &url),
+            // An invalid one is an error, for which no body is needed.
+            _ => true,
+        }
+    }
+
+    /// What the state asks of the connection.
+    fn flow(&self) -> Flow {
+        // The last byte came: there is nothing to stop, and the connection can be used again.
+        let whole = self.length == Some(self.arrived);
+        match self.state {
+            State::Over if !whole => Flow::Stop,
+            State::Skip if self.arrived > SKIP => Flow::Stop,
+            _ => Flow::Continue,
+        }
+    }
+}
+
+impl Receive for Reader {
+    fn head(&mut self, status: u16, headers: &Headers) -> Flow {
+        let Want {
+            bodiless,
+            follow,
+            refresh,
+            mut look,
+            ..
+        } = self.want;
+        self.length = headers
+            .get("content-length")
+            .and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
+        let moved = follow && super::redirects(status, headers);
+        let moves = moved || follow && refresh && self.leaves(status, headers);
+        if status >= 400 {
+            // An error page leads nowhere, but may say which page it is.
+            look.meta_refresh = false;
+            look.js_relocation = false;
+        }
+        if look.is_any()
+            && let Some(mimetype) = sniff::mimetype(headers.get("content-type"), "", b"")
+            && !sniff::could_be_html(Some(&mimetype))
+        {
+            look = Look::default();
+        }
+        self.want.look = look;
+        let looks = look.is_any();
+        self.state = match self.want.body {
+            _ if moves => State::Skip,
+            true if looks => State::Look,
+            true => State::Keep,
+            false if looks => State::Look,
+            false => State::Skip,
+        };
+        match self.state {
+            State::Skip => {
+                // Short, or of a redirection, whose body is: worth its connection.
+                let short = self.length.map_or(moved, |length| length <= SKIP);
+                if !short && !bodiless {
+                    self.state = State::Over;
+                    return Flow::Stop;
+                }
+            }
+            _ => {
+                let header = |name| headers.get(name).map(Into::into);
+                self.codings = header("content-encoding").filter(|_| self.want.decode);
+                self.content_type = header("content-type").filter(|_| looks);
+            }
+        }
+        Flow::Continue
+    }
+
+    fn data(&mut self, bytes: &[u8]) -> Flow {
+        self.arrived += bytes.len() as u64;
+        if matches!(self.state, State::Look | State::Keep)
+            && let Err(failure) = self.take(bytes)
+        {
+            // A page that can't be read on leads nowhere: only its body is lost.
+            self.state = State::Over;
+            self.failure = Some(failure).filter(|_| self.want.body);
+            return Flow::Stop;
+        }
+        self.flow()
+    }
+}
