@@ -2,7 +2,10 @@
 
 mod support;
 
+use std::net::Ipv4Addr;
+
 use rouet::{Job, JobResult, Options};
+use support::dns::{Answer, Dns};
 use support::raw::Raw;
 use support::*;
 
@@ -97,29 +100,34 @@ fn https_to_a_server_without_it_is_an_error_of_tls() {
 }
 
 #[test]
-fn a_name_that_does_not_exist_has_no_address() {
-    let result = fetch(Job::request("http://nosuch.invalid/x"));
-    // As the machine's resolver says: it may be out of reach.
-    assert!(
-        ["unknown-host", "name-resolution-failure"].contains(&code(&result)),
-        "{:?}",
-        result.error
-    );
-    assert!(
-        message(&result).contains("http://nosuch.invalid/x"),
-        "{}",
-        message(&result)
-    );
-    assert_eq!(result.attempts, 1);
+fn a_name_is_looked_up_once_for_all_who_ask() {
+    own::network("a_name_is_looked_up_once_for_all_who_ask", || {
+        let dns = Dns::start(|name| match name {
+            "known.test" => Answer::Address(Ipv4Addr::LOCALHOST),
+            _ => Answer::NoSuchName,
+        });
+        let site = site();
+        for name in ["known.test", "unknown.test"] {
+            let (pool, before) = (hasty_pool(), dns.questions());
+            let url = format!("http://{name}:{}/", site.port());
+            let jobs = (0..20).map(|_| Job::request(&*url));
+            assert_eq!(run(&stream(&pool), jobs).len(), 20);
+            assert_eq!(pool.stats().name_lookups, 1);
+            assert_eq!(dns.questions() - before, 2);
+        }
+    });
 }
 
 #[test]
-fn a_name_is_looked_up_once_for_all_who_ask() {
-    let pool = hasty_pool();
-    let stream = stream(&pool);
-    let jobs = (0..20).map(|_| Job::request("http://nosuch.invalid/"));
-    assert_eq!(run(&stream, jobs).len(), 20);
-    assert_eq!(pool.stats().name_lookups, 1);
+fn a_proxy_of_no_known_name_is_at_fault() {
+    own::network("a_proxy_of_no_known_name_is_at_fault", || {
+        Dns::start(|_| Answer::NoSuchName);
+        let result = fetch_with("http://127.0.0.1/", |options| {
+            options.proxy = Some("http://nosuch.test:8080".into());
+        });
+        assert_fails(&result, "proxy-error");
+        assert!(message(&result).contains("nosuch.test"));
+    });
 }
 
 #[test]
@@ -203,14 +211,6 @@ fn a_proxy_that_cannot_be_reached_is_at_fault() {
         }
     }
     assert!(site.log().is_empty());
-}
-
-#[test]
-fn a_proxy_of_no_known_name_is_at_fault() {
-    let result = fetch_with(site().url("/text"), |options| {
-        options.proxy = Some("http://nosuch.invalid:8080".into());
-    });
-    assert_fails(&result, "proxy-error");
 }
 
 #[test]

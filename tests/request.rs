@@ -3,13 +3,12 @@
 mod support;
 
 use std::io::Read as _;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::sync::mpsc;
 use std::time::Duration;
 
 use rouet::{HttpVersion, Job, Options};
 use rouet_site::{known_text, pattern};
-use socket2::{Domain, SockAddr, Socket, Type};
 use support::raw::{Raw, answer};
 use support::*;
 
@@ -446,17 +445,7 @@ fn the_time_out_is_over_all_hops_together() {
 
 #[test]
 fn a_connection_that_is_not_accepted_times_out() {
-    // Its queue of connections to be accepted being full, the system drops what comes.
-    let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    let loopback: std::net::SocketAddr = "127.0.0.1:0".parse().unwrap();
-    listener.bind(&SockAddr::from(loopback)).unwrap();
-    listener.listen(0).unwrap();
-    let address = listener.local_addr().unwrap().as_socket().unwrap();
-    let mut filling = Vec::new();
-    while let Ok(stream) = TcpStream::connect_timeout(&address, ms(200)) {
-        filling.push(stream);
-    }
-
+    let (address, _filling) = full_listener();
     let url = format!("http://{address}/");
     let result = fetch_with(url.clone(), |options| options.connect_timeout = ms(200));
     assert_eq!(code(&result), "connect-timeout");

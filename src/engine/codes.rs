@@ -34,8 +34,9 @@ pub(super) struct Circumstances<'a> {
 
 /// The failure behind a curl error on a URL.
 pub(super) fn failure(url: &str, error: &curl::Error, how: &Circumstances<'_>) -> Failure {
-    let kind = classify(error.code(), how);
-    let words = error.extra_description().unwrap_or(error.description());
+    let own_words = error.extra_description();
+    let kind = classify(error.code(), own_words, how);
+    let words = own_words.unwrap_or(error.description());
     let mut message = format!("{}: {words}", shown(url));
     if let Some(peer) = how.peer {
         message.push_str(&format!(" (address {peer})"));
@@ -72,8 +73,17 @@ pub(super) fn refused_by_proxy(url: &Url, status: u16, options: &Options) -> Opt
     })
 }
 
-fn classify(curl: code::CURLcode, how: &Circumstances<'_>) -> ErrorCode {
+/// `words`: what curl says of this very failure, beyond what it says of all with that code. They
+/// alone tell some apart; that they still do, `tests/error_codes.rs` sees.
+fn classify(curl: code::CURLcode, words: Option<&str>, how: &Circumstances<'_>) -> ErrorCode {
     let proxied = how.proxy.is_some();
+    let says = |what| words.is_some_and(|words| words.contains(what));
+    // OpenSSL 3, and older: the connection ended without TLS's goodbye.
+    let cut_off = says("unexpected eof while reading") || says("Connection closed abruptly");
+    let is_io = matches!(
+        curl,
+        code::CURLE_SEND_ERROR | code::CURLE_RECV_ERROR | code::CURLE_SSL_CONNECT_ERROR
+    );
     match curl {
         code::CURLE_URL_MALFORMAT => ErrorCode::InvalidUrl,
         code::CURLE_COULDNT_RESOLVE_HOST => ErrorCode::NameResolutionFailure,
@@ -90,21 +100,38 @@ fn classify(curl: code::CURLcode, how: &Circumstances<'_>) -> ErrorCode {
             Some(libc::ETIMEDOUT) => ErrorCode::ConnectTimeout,
             _ => ErrorCode::ConnectionError,
         },
+        // A broken frame after the first bytes of a body comes as this too.
+        code::CURLE_PARTIAL_FILE if says("nghttp2 ") => ErrorCode::ProtocolError,
         code::CURLE_GOT_NOTHING | code::CURLE_PARTIAL_FILE => ErrorCode::ConnectionAborted,
-        code::CURLE_SEND_ERROR => match how.errno {
-            Some(libc::EPIPE | libc::ECONNRESET | libc::ECONNABORTED) => {
-                ErrorCode::ConnectionAborted
-            }
-            _ => ErrorCode::SendError,
-        },
-        code::CURLE_RECV_ERROR => match how.errno {
-            Some(libc::ECONNRESET | libc::ECONNABORTED) => ErrorCode::ConnectionAborted,
-            Some(libc::ETIMEDOUT) => ErrorCode::ReadTimeout,
-            // A CONNECT that the proxy refused comes as this before there is a connection.
-            _ if proxied && !how.connected => ErrorCode::ProxyError,
-            Some(0) if how.answered => ErrorCode::ProtocolError,
-            _ => ErrorCode::ReceiveError,
-        },
+        // Where sending failed curl may say that receiving did, and the other way round.
+        _ if is_io
+            && matches!(
+                how.errno,
+                Some(libc::EPIPE | libc::ECONNRESET | libc::ECONNABORTED)
+            ) =>
+        {
+            ErrorCode::ConnectionAborted
+        }
+        // A CONNECT that the proxy refused comes as this before there is a connection.
+        code::CURLE_RECV_ERROR if proxied && !how.connected => ErrorCode::ProxyError,
+        _ if is_io && cut_off => ErrorCode::ConnectionAborted,
+        code::CURLE_SEND_ERROR | code::CURLE_RECV_ERROR if how.errno == Some(libc::ETIMEDOUT) => {
+            ErrorCode::ReadTimeout
+        }
+        // TLS is broken; over HTTP/2 that may be noticed while sending.
+        code::CURLE_SEND_ERROR | code::CURLE_RECV_ERROR if says("SSL_read") => {
+            ErrorCode::ReceiveError
+        }
+        code::CURLE_SEND_ERROR => ErrorCode::SendError,
+        // Broken chunks and heads.
+        code::CURLE_RECV_ERROR if how.errno == Some(0) && how.answered => ErrorCode::ProtocolError,
+        code::CURLE_RECV_ERROR => ErrorCode::ReceiveError,
+        // The server gave an HTTP/2 stream up, or closed the connection, of which curl says
+        // nothing; of a broken frame it does, but for isahc.
+        code::CURLE_HTTP2 if words.is_none() && how.errno.is_some() => ErrorCode::ConnectionAborted,
+        code::CURLE_HTTP2_STREAM if says("reset by server") || says("was closed cleanly") => {
+            ErrorCode::ConnectionAborted
+        }
         code::CURLE_SSL_CONNECT_ERROR
         | code::CURLE_PEER_FAILED_VERIFICATION
         | code::CURLE_SSL_ENGINE_NOTFOUND

@@ -4,7 +4,9 @@
 //! not exist from a resolver that fails for now.
 
 use std::collections::HashMap;
+use std::io;
 use std::net::IpAddr;
+use std::panic::catch_unwind;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -136,12 +138,17 @@ impl Names {
         if let Some(runtime) = &*runtime {
             return Ok(runtime.handle().clone());
         }
-        let started = Builder::new_multi_thread()
-            .worker_threads(1)
-            .max_blocking_threads(THREADS)
-            .thread_name("rouet-names")
-            .enable_time()
-            .build()
+        let start = || {
+            Builder::new_multi_thread()
+                .worker_threads(1)
+                .max_blocking_threads(THREADS)
+                .thread_name("rouet-names")
+                .enable_time()
+                .build()
+        };
+        // tokio panics when the system has no thread left: the shard must outlive that.
+        let started = catch_unwind(start)
+            .unwrap_or_else(|_| Err(io::Error::from_raw_os_error(libc::EAGAIN)))
             .map_err(|error| {
                 let message = format!("no thread to look up names on: {error}");
                 Failure::new(ErrorCode::InternalError, message)
@@ -237,7 +244,7 @@ fn look_up(host: &str) -> (Answer, Duration) {
                 LookupErrorKind::NoData => (ErrorCode::NoAddressAssociatedWithHostname, KEEP),
                 _ => (ErrorCode::NameResolutionFailure, KEEP_TEMPORARY),
             };
-            (code, std::io::Error::from(error).to_string(), keep)
+            (code, io::Error::from(error).to_string(), keep)
         }
     };
     let message = format!("looking up {host}: {why}");

@@ -2,14 +2,19 @@
 
 #![allow(dead_code, reason = "no test file uses all of it")]
 
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rouet::{Job, JobResult, Next, Options, Pool, PoolConfig, Rule, Stream, StreamConfig, Submit};
 use rouet_site::{Entry, Faults, Options as SiteOptions, Site};
+use socket2::{Domain, Socket, Type};
 
+pub mod dns;
+pub mod own;
 pub mod proxy;
 pub mod raw;
+pub mod wire;
 
 /// What holds over curl's multi handle, and what over isahc, the second engine; `docs/isahc.md` has
 /// the reason of each.
@@ -53,6 +58,25 @@ pub fn faults() -> Faults {
 pub fn closed_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.local_addr().expect("bound").port()
+}
+
+/// Where nobody accepts, and the system drops what comes: the queue of connections to be accepted
+/// is full, for as long as the second value lives.
+pub fn full_listener() -> (SocketAddr, impl Drop) {
+    let listener = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
+    listener.bind(&loopback.into()).expect("a port");
+    listener.listen(0).expect("a queue");
+    let address = listener
+        .local_addr()
+        .ok()
+        .and_then(|address| address.as_socket());
+    let address = address.expect("bound");
+    let mut filling = vec![listener];
+    while let Ok(stream) = TcpStream::connect_timeout(&address, ms(200)) {
+        filling.push(stream.into());
+    }
+    (address, filling.into_iter())
 }
 
 /// A pool that spaces the jobs of a group by that much, and runs that many at once.

@@ -50,6 +50,8 @@ pub(super) struct Transfer<R> {
     panicked: bool,
     /// Whether it opened a connection, rather than reuse one.
     opened: bool,
+    /// Why the system gave no socket, which curl does not ask; 0: it gave what it was asked for.
+    no_socket: c_int,
     /// How often curl was about to send the request.
     sends: Arc<AtomicU32>,
 }
@@ -124,7 +126,13 @@ impl<R: Receive> Handler for Transfer<R> {
 
     fn open_socket(&mut self, family: c_int, kind: c_int, protocol: c_int) -> Option<RawFd> {
         // socket2 sets close-on-exec, which curl does not.
-        let socket = Socket::new(family.into(), kind.into(), Some(protocol.into())).ok()?;
+        let socket = match Socket::new(family.into(), kind.into(), Some(protocol.into())) {
+            Ok(socket) => socket,
+            Err(error) => {
+                self.no_socket = error.raw_os_error().unwrap_or(0);
+                return None;
+            }
+        };
         let fd = socket.into_raw_fd();
         self.shared.opened(fd);
         self.opened = true;
@@ -208,6 +216,7 @@ impl<R: Receive> Handle<R> {
             malformed: None,
             panicked: false,
             opened: false,
+            no_socket: 0,
             sends: Arc::default(),
         });
         let mut handle = Self::join(easy, Settings::of(hop));
@@ -310,7 +319,10 @@ impl<R: Receive> Handle<R> {
         let error = error.filter(|_| !transfer.stopped)?;
         let peer = self.easy.primary_ip().ok().flatten();
         let circumstances = Circumstances {
-            errno: self.easy.os_errno().ok(),
+            errno: match self.easy.os_errno() {
+                Ok(0) => Some(transfer.no_socket),
+                errno => errno.ok(),
+            },
             connected: self.is_connected(),
             answered: transfer.status != 0,
             peer: peer.filter(|ip| !ip.is_empty()),
@@ -340,6 +352,7 @@ impl<R: Receive> Handle<R> {
                 transfer.malformed = None;
                 transfer.panicked = false;
                 transfer.opened = false;
+                transfer.no_socket = 0;
                 transfer.sends.store(0, Relaxed);
                 Ok(())
             }

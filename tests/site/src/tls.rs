@@ -2,7 +2,8 @@
 //!
 //! Clients rightly refuse a `*.test` certificate, too wide: so each name ending in `.test` gets
 //! its own one, signed when it is first asked for. Any other name (but localhost) gets the one of
-//! localhost, which will not do: that is how a wrong certificate is met.
+//! localhost, which will not do: that is how a wrong certificate is met. Three names have one that
+//! is wrong in another way: `expired.test`, `early.test` (not yet valid) and `self-signed.test`.
 
 use std::collections::HashMap;
 use std::io;
@@ -10,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, SerialNumber,
+    KeyUsagePurpose, SerialNumber, date_time_ymd,
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -73,7 +74,15 @@ impl Names {
         params.serial_number = Some(SerialNumber::from(serial));
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
-        let certificate = params.signed_by(&self.leaf, &self.issuer)?;
+        match name {
+            "expired.test" => params.not_after = date_time_ymd(2000, 1, 1),
+            "early.test" => params.not_before = date_time_ymd(4000, 1, 1),
+            _ => {}
+        }
+        let certificate = match name {
+            "self-signed.test" => params.self_signed(&self.leaf)?,
+            _ => params.signed_by(&self.leaf, &self.issuer)?,
+        };
         let chain = vec![certificate.der().clone()];
         Ok(CertifiedKey::new(chain, self.signer.clone()))
     }
