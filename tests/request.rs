@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -972,4 +972,43 @@ fn a_browser_s_ciphers_are_offered_when_asked_for() {
         browser
     );
     assert_ne!(ciphers_offered(|_| {}), browser);
+}
+
+#[test]
+fn what_comes_behind_gzip_is_passed_over() {
+    let gzip = |text: &str| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(text.as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    };
+    for (behind, expected) in [
+        (vec![], "ok"),
+        (vec![0; 3], "ok"),
+        (vec![0; 5000], "ok"),
+        (b"more".to_vec(), "ok"),
+        (gzip("second"), "ok"),
+        ([gzip("second"), vec![0; 100]].concat(), "ok"),
+        // A member that breaks off.
+        (gzip("second")[..12].to_vec(), "invalid-gzip"),
+    ] {
+        let first = gzip("first ");
+        let body = [first, behind.clone()].concat();
+        let server = Raw::start(move |_| {
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n",
+                body.len()
+            );
+            [head.as_bytes(), &body].concat()
+        });
+        let result = fetch_with(server.url("/"), |options| options.compressed = true);
+        assert_eq!(code(&result), expected, "{behind:?}");
+        if expected == "ok" {
+            let second = if behind.starts_with(&[0x1F]) {
+                "second"
+            } else {
+                ""
+            };
+            assert_eq!(text(&result), format!("first {second}"));
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use brotli_decompressor::DecompressorWriter;
-use flate2::write::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use flate2::write::{DeflateDecoder, GzDecoder, ZlibDecoder};
 use zstd::stream::zio::Writer;
 
 use crate::error::{ErrorCode, Failure};
@@ -124,7 +124,8 @@ fn layer(coding: &str, under: Box<dyn Layer>) -> io::Result<Box<dyn Layer>> {
         }),
         "deflate" => Box::new(Deflate::Undecided(Some(under))),
         _ => Box::new(Gzip {
-            decoder: MultiGzDecoder::new(under),
+            decoder: Some(GzDecoder::new(under)),
+            over: false,
         }),
     })
 }
@@ -197,9 +198,57 @@ macro_rules! coding {
 type Under = Box<dyn Layer>;
 type ZstdWriter = Writer<Under, zstd::stream::raw::Decoder<'static>>;
 
-coding!(Gzip, MultiGzDecoder<Under>, try_finish, get_mut);
 coding!(Brotli, DecompressorWriter<Under>, close, get_mut);
 coding!(Zstd, ZstdWriter, finish, writer_mut);
+
+/// Members of gzip, one behind the other (RFC 1952, section 2.2). What comes behind them and starts
+/// none, such as zeros to fill a block, is passed over, as by gzip and browsers.
+struct Gzip {
+    /// There but for the moment between two members.
+    decoder: Option<GzDecoder<Under>>,
+    over: bool,
+}
+
+impl Gzip {
+    fn decoder(&mut self) -> &mut GzDecoder<Under> {
+        self.decoder.as_mut().expect("between no two members")
+    }
+}
+
+impl Write for Gzip {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.over {
+            return Ok(bytes.len());
+        }
+        match self.decoder().write(bytes)? {
+            // The member takes no more.
+            0 if bytes.first() == Some(&0x1F) => {
+                let under = self.decoder.take().expect("as above").finish()?;
+                self.decoder.insert(GzDecoder::new(under)).write(bytes)
+            }
+            0 => {
+                self.over = true;
+                Ok(bytes.len())
+            }
+            taken => Ok(taken),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.decoder().flush()
+    }
+}
+
+impl Layer for Gzip {
+    fn finish(&mut self) -> io::Result<Vec<u8>> {
+        self.decoder().try_finish()?;
+        self.decoder().get_mut().finish()
+    }
+
+    fn bytes(&mut self) -> &[u8] {
+        self.decoder().get_mut().bytes()
+    }
+}
 
 /// "deflate" is zlib by its specification (RFC 9110, section 8.4.1.2) and bare deflate by some
 /// servers. The first byte tells: zlib's has 8 in its low half and at most 7 in its high one.
