@@ -14,6 +14,7 @@ pub mod dns;
 pub mod own;
 pub mod proxy;
 pub mod raw;
+pub mod venv;
 pub mod wire;
 
 /// What holds over curl's multi handle, and what over isahc, the second engine; `docs/isahc.md` has
