@@ -121,7 +121,10 @@ fn the_kinds_of_differences_are_those_of_the_document() {
 fn by_minet(python: &Path, cases: &[Case]) -> Vec<Outcome> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let jobs: PathBuf = folder.join("minet-jobs.jsonl");
-    let lines: String = cases.iter().map(|case| format!("{}\n", job(case))).collect();
+    let lines: String = cases
+        .iter()
+        .map(|case| format!("{}\n", job(case)))
+        .collect();
     fs::write(&jobs, lines).expect("written");
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/minet/run.py");
     let output = Command::new(python)
@@ -131,7 +134,11 @@ fn by_minet(python: &Path, cases: &[Case]) -> Vec<Outcome> {
         .stderr(Stdio::inherit())
         .output()
         .expect("python runs");
-    assert!(output.status.success(), "minet ended with {}", output.status);
+    assert!(
+        output.status.success(),
+        "minet ended with {}",
+        output.status
+    );
     let text = String::from_utf8(output.stdout).expect("JSON is UTF-8");
     let outcomes: Vec<Outcome> = text
         .lines()
@@ -172,7 +179,10 @@ fn arguments(case: &Case) -> Map<String, Value> {
         Kind::Request => 10,
         Kind::Resolve => 20,
     };
-    set("max_redirects", json!(options.max_redirects.unwrap_or(most)));
+    set(
+        "max_redirects",
+        json!(options.max_redirects.unwrap_or(most)),
+    );
     for (name, value, usual) in [
         ("stateful", options.stateful, false),
         ("compressed", options.compressed, false),
@@ -242,7 +252,10 @@ fn by_rouet(cases: &[Case]) -> Vec<Outcome> {
         config.buffer_size = cases.len();
     });
     let jobs = cases.iter().enumerate();
-    let results = run(&stream, jobs.map(|(at, case)| case.job.clone().tag(at as u64)));
+    let results = run(
+        &stream,
+        jobs.map(|(at, case)| case.job.clone().tag(at as u64)),
+    );
     let mut outcomes = vec![Outcome::default(); cases.len()];
     for result in results {
         outcomes[result.tag as usize] = outcome(&result);

@@ -28,9 +28,13 @@ fn redirects(web: &mut Web) {
     for status in [301, 302, 303, 307, 308] {
         let url = web.moved(status, &end);
         web.both(&format!("redirect {status}"), &url, |_| {});
-        web.request(&format!("redirect {status} not followed"), &url, |options| {
-            options.follow_redirects = false;
-        });
+        web.request(
+            &format!("redirect {status} not followed"),
+            &url,
+            |options| {
+                options.follow_redirects = false;
+            },
+        );
         let url = web.page(status, &["Content-Type: text/plain"], "nowhere");
         web.both(&format!("redirect {status} without location"), &url, |_| {});
         for method in ["POST", "PUT", "HEAD"] {
@@ -124,7 +128,10 @@ fn locations(web: &mut Web) {
         ("raw UTF-8 in the query", "/dir/x?q=caf\u{c3}\u{a9}"),
         ("raw Latin-1 in the query", "/dir/x?q=caf\u{e9}"),
         ("raw Chinese", "/dir/\u{e4}\u{b8}\u{ad}\u{e6}\u{96}\u{87}"),
-        ("raw windows-1251", "/dir/\u{ef}\u{f0}\u{e8}\u{e2}\u{e5}\u{f2}"),
+        (
+            "raw windows-1251",
+            "/dir/\u{ef}\u{f0}\u{e8}\u{e2}\u{e5}\u{f2}",
+        ),
         ("raw Shift_JIS", "/dir/\u{93}\u{fa}\u{96}\u{7b}"),
         ("raw C1", "/dir/\u{80}\u{81}"),
         ("colon in a segment", "/dir/a:b"),
@@ -250,9 +257,16 @@ fn refresh_headers(web: &mut Web) {
     });
     let other = web.end();
     for status in [200, 302] {
-        let headers = [&*format!("Refresh: 0; url={end}"), &format!("Location: {other}")];
+        let headers = [
+            &*format!("Refresh: 0; url={end}"),
+            &format!("Location: {other}"),
+        ];
         let url = web.page(status, &headers, "");
-        web.both(&format!("refresh beside location with {status}"), &url, |_| {});
+        web.both(
+            &format!("refresh beside location with {status}"),
+            &url,
+            |_| {},
+        );
     }
     let url = web.free();
     web.put(&url, 200, &[&format!("Refresh: 5; url={url}")], "again");
@@ -277,30 +291,99 @@ fn meta_refreshes(web: &mut Web) {
         web.both(&format!("meta {form:?}"), &url, on);
     }
     for (name, page) in [
-        ("in capitals", "<META HTTP-EQUIV=\"REFRESH\" CONTENT=\"0; URL=TARGET\">"),
-        ("without quotes", "<meta http-equiv=refresh content=0;url=TARGET>"),
-        ("in single quotes", "<meta http-equiv='refresh' content='0; url=TARGET'>"),
-        ("the other way round", "<meta content=\"0; url=TARGET\" http-equiv=\"refresh\">"),
-        ("closed", "<meta http-equiv=\"refresh\" content=\"0; url=TARGET\" />"),
-        ("with more", "<meta id=a http-equiv=\"refresh\" name=b content=\"0; url=TARGET\" c>"),
-        ("over lines", "<meta\n  http-equiv=\"refresh\"\n  content=\"0;\n url=TARGET\"\n>"),
-        ("with blanks", "<meta http-equiv = \"refresh\" content = \"0; url=TARGET\">"),
-        ("in a blank value", "<meta http-equiv=\" refresh \" content=\"0; url=TARGET\">"),
-        ("in noscript", "<noscript><meta http-equiv=\"refresh\" content=\"0; url=TARGET\"></noscript>"),
-        ("in the body", "<body><p>x<meta http-equiv=\"refresh\" content=\"0; url=TARGET\"></body>"),
-        ("in a comment", "<!-- <meta http-equiv=\"refresh\" content=\"0; url=TARGET\"> -->"),
-        ("in a script", "<script>'<meta http-equiv=\"refresh\" content=\"0; url=TARGET\">'</script>"),
-        ("in a title", "<title><meta http-equiv=\"refresh\" content=\"0; url=TARGET\"></title>"),
-        ("in a textarea", "<textarea><meta http-equiv=\"refresh\" content=\"0; url=TARGET\"></textarea>"),
-        ("in a template", "<template><meta http-equiv=\"refresh\" content=\"0; url=TARGET\"></template>"),
-        ("in an attribute", "<p title='<meta http-equiv=\"refresh\" content=\"0; url=TARGET\">'>"),
-        ("of another kind", "<meta http-equiv=\"set-cookie\" content=\"0; url=TARGET\">"),
-        ("by name", "<meta name=\"refresh\" content=\"0; url=TARGET\">"),
+        (
+            "in capitals",
+            "<META HTTP-EQUIV=\"REFRESH\" CONTENT=\"0; URL=TARGET\">",
+        ),
+        (
+            "without quotes",
+            "<meta http-equiv=refresh content=0;url=TARGET>",
+        ),
+        (
+            "in single quotes",
+            "<meta http-equiv='refresh' content='0; url=TARGET'>",
+        ),
+        (
+            "the other way round",
+            "<meta content=\"0; url=TARGET\" http-equiv=\"refresh\">",
+        ),
+        (
+            "closed",
+            "<meta http-equiv=\"refresh\" content=\"0; url=TARGET\" />",
+        ),
+        (
+            "with more",
+            "<meta id=a http-equiv=\"refresh\" name=b content=\"0; url=TARGET\" c>",
+        ),
+        (
+            "over lines",
+            "<meta\n  http-equiv=\"refresh\"\n  content=\"0;\n url=TARGET\"\n>",
+        ),
+        (
+            "with blanks",
+            "<meta http-equiv = \"refresh\" content = \"0; url=TARGET\">",
+        ),
+        (
+            "in a blank value",
+            "<meta http-equiv=\" refresh \" content=\"0; url=TARGET\">",
+        ),
+        (
+            "in noscript",
+            "<noscript><meta http-equiv=\"refresh\" content=\"0; url=TARGET\"></noscript>",
+        ),
+        (
+            "in the body",
+            "<body><p>x<meta http-equiv=\"refresh\" content=\"0; url=TARGET\"></body>",
+        ),
+        (
+            "in a comment",
+            "<!-- <meta http-equiv=\"refresh\" content=\"0; url=TARGET\"> -->",
+        ),
+        (
+            "in a script",
+            "<script>'<meta http-equiv=\"refresh\" content=\"0; url=TARGET\">'</script>",
+        ),
+        (
+            "in a title",
+            "<title><meta http-equiv=\"refresh\" content=\"0; url=TARGET\"></title>",
+        ),
+        (
+            "in a textarea",
+            "<textarea><meta http-equiv=\"refresh\" content=\"0; url=TARGET\"></textarea>",
+        ),
+        (
+            "in a template",
+            "<template><meta http-equiv=\"refresh\" content=\"0; url=TARGET\"></template>",
+        ),
+        (
+            "in an attribute",
+            "<p title='<meta http-equiv=\"refresh\" content=\"0; url=TARGET\">'>",
+        ),
+        (
+            "of another kind",
+            "<meta http-equiv=\"set-cookie\" content=\"0; url=TARGET\">",
+        ),
+        (
+            "by name",
+            "<meta name=\"refresh\" content=\"0; url=TARGET\">",
+        ),
         ("without content", "<meta http-equiv=\"refresh\">"),
-        ("twice", "<meta http-equiv=\"refresh\" content=\"0; url=TARGET\"><meta http-equiv=\"refresh\" content=\"0; url=/dir/second\">"),
-        ("after one that has no url", "<meta http-equiv=\"refresh\" content=\"60\"><meta http-equiv=\"refresh\" content=\"0; url=TARGET\">"),
-        ("in quotes", "<meta http-equiv=\"refresh\" content=\"0; url='TARGET'\">"),
-        ("unclosed", "<meta http-equiv=\"refresh\" content=\"0; url=TARGET"),
+        (
+            "twice",
+            "<meta http-equiv=\"refresh\" content=\"0; url=TARGET\"><meta http-equiv=\"refresh\" content=\"0; url=/dir/second\">",
+        ),
+        (
+            "after one that has no url",
+            "<meta http-equiv=\"refresh\" content=\"60\"><meta http-equiv=\"refresh\" content=\"0; url=TARGET\">",
+        ),
+        (
+            "in quotes",
+            "<meta http-equiv=\"refresh\" content=\"0; url='TARGET'\">",
+        ),
+        (
+            "unclosed",
+            "<meta http-equiv=\"refresh\" content=\"0; url=TARGET",
+        ),
     ] {
         let url = web.html(page.replace("TARGET", &end));
         web.both(&format!("meta {name}"), &url, on);
@@ -320,7 +403,9 @@ fn meta_refreshes(web: &mut Web) {
         "ftp://example.com/",
         "http://",
     ] {
-        let url = web.html(format!("<meta http-equiv=refresh content=\"0; url={target}\">"));
+        let url = web.html(format!(
+            "<meta http-equiv=refresh content=\"0; url={target}\">"
+        ));
         web.both(&format!("meta to {target:?}"), &url, on);
     }
     let url = web.html("<base href=\"/base/\"><meta http-equiv=refresh content=\"0; url=found\">");
@@ -344,10 +429,14 @@ fn meta_refreshes(web: &mut Web) {
     for size in [500, 900, 1000, 1024, 1500, 5000, 70_000] {
         let url = web.html(format!("<!--{}-->{page}", "x".repeat(size)));
         web.both(&format!("meta after {size} bytes"), &url, on);
-        web.both(&format!("meta after {size} bytes, with scripts"), &url, |options| {
-            options.follow_meta_refresh = true;
-            options.follow_js_relocation = true;
-        });
+        web.both(
+            &format!("meta after {size} bytes, with scripts"),
+            &url,
+            |options| {
+                options.follow_meta_refresh = true;
+                options.follow_js_relocation = true;
+            },
+        );
     }
     let url = web.html(&page);
     web.both("meta switched off", &url, |_| {});
@@ -357,7 +446,12 @@ fn meta_refreshes(web: &mut Web) {
     });
     let url = web.free();
     let again = format!("<meta http-equiv=\"refresh\" content=\"5; url={url}\">again");
-    web.put(&url, 200, &["Content-Type: text/html; charset=utf-8"], again);
+    web.put(
+        &url,
+        200,
+        &["Content-Type: text/html; charset=utf-8"],
+        again,
+    );
     web.both("meta to itself", &url, on);
     let text = format!("{page}<p>caf\u{e9}");
     let utf16: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
@@ -425,21 +519,60 @@ fn scripts(web: &mut Web) {
         web.both(&format!("script {script:?}"), &url, on);
     }
     for (name, page) in [
-        ("with a type", "<script type=\"text/javascript\">window.location.replace('TARGET')</script>"),
-        ("of a module", "<script type=\"module\">window.location.replace('TARGET')</script>"),
-        ("that is json", "<script type=\"application/json\">window.location.replace('TARGET')</script>"),
-        ("in capitals", "<SCRIPT>window.location.replace('TARGET')</SCRIPT>"),
-        ("in the second", "<script>x()</script><script>window.location.replace('TARGET')</script>"),
-        ("twice", "<script>window.location.replace('TARGET'); window.location.replace('/dir/second')</script>"),
+        (
+            "with a type",
+            "<script type=\"text/javascript\">window.location.replace('TARGET')</script>",
+        ),
+        (
+            "of a module",
+            "<script type=\"module\">window.location.replace('TARGET')</script>",
+        ),
+        (
+            "that is json",
+            "<script type=\"application/json\">window.location.replace('TARGET')</script>",
+        ),
+        (
+            "in capitals",
+            "<SCRIPT>window.location.replace('TARGET')</SCRIPT>",
+        ),
+        (
+            "in the second",
+            "<script>x()</script><script>window.location.replace('TARGET')</script>",
+        ),
+        (
+            "twice",
+            "<script>window.location.replace('TARGET'); window.location.replace('/dir/second')</script>",
+        ),
         ("outside of scripts", "<p>window.location.replace('TARGET')"),
-        ("in a comment", "<!-- <script>window.location.replace('TARGET')</script> -->"),
-        ("in onload", "<body onload=\"window.location.replace('TARGET')\">"),
-        ("in onclick", "<a onclick=\"window.location.replace('TARGET')\">"),
-        ("in a link", "<a href=\"javascript:window.location.replace('TARGET')\">"),
-        ("in noscript", "<noscript>window.location.replace('TARGET')</noscript>"),
+        (
+            "in a comment",
+            "<!-- <script>window.location.replace('TARGET')</script> -->",
+        ),
+        (
+            "in onload",
+            "<body onload=\"window.location.replace('TARGET')\">",
+        ),
+        (
+            "in onclick",
+            "<a onclick=\"window.location.replace('TARGET')\">",
+        ),
+        (
+            "in a link",
+            "<a href=\"javascript:window.location.replace('TARGET')\">",
+        ),
+        (
+            "in noscript",
+            "<noscript>window.location.replace('TARGET')</noscript>",
+        ),
         ("unclosed", "<script>window.location.replace('TARGET')"),
-        ("within cdata", "<script>//<![CDATA[\nwindow.location.replace('TARGET')\n//]]></script>"),
-        ("within html comment", "<script><!--\nwindow.location.replace('TARGET')\n//--></script>"),
+        (
+            "within cdata",
+            "<script>//<![CDATA[\nwindow.location.replace('TARGET')\n//]]></script>",
+        ),
+        (
+            "within html comment",
+            "<script><!--\nwindow.location.replace('TARGET')\n//--></script>",
+        ),
     ] {
         let url = web.html(page.replace("TARGET", &end));
         web.both(&format!("script {name}"), &url, on);
@@ -469,7 +602,9 @@ fn scripts(web: &mut Web) {
     web.put(&url, 200, &["Content-Type: text/html"], again);
     web.both("script to itself", &url, on);
     let other = web.end();
-    let url = web.html(format!("{page}<meta http-equiv=refresh content=\"0; url={other}\">"));
+    let url = web.html(format!(
+        "{page}<meta http-equiv=refresh content=\"0; url={other}\">"
+    ));
     web.both("script before meta", &url, |options| {
         options.follow_js_relocation = true;
         options.follow_meta_refresh = true;
@@ -482,10 +617,29 @@ fn inferred(web: &mut Web) {
     let encoded = end.replace(':', "%3A").replace('/', "%2F");
     let start = web.page(200, &["Content-Type: text/plain"], "the start");
     for name in [
-        "url", "u", "target", "redirect", "redirect_to", "l", "link", "next", "goto", "redir",
-        "orig", "URL", "q", "uri", "to", "dest", "return",
+        "url",
+        "u",
+        "target",
+        "redirect",
+        "redirect_to",
+        "l",
+        "link",
+        "next",
+        "goto",
+        "redir",
+        "orig",
+        "URL",
+        "q",
+        "uri",
+        "to",
+        "dest",
+        "return",
     ] {
-        web.both(&format!("infer {name}"), &format!("{start}?{name}={encoded}"), on);
+        web.both(
+            &format!("infer {name}"),
+            &format!("{start}?{name}={encoded}"),
+            on,
+        );
     }
     for (name, form) in [
         ("not encoded", "?url=PLAIN"),
@@ -512,7 +666,11 @@ fn inferred(web: &mut Web) {
         web.both(&format!("infer {name}"), &format!("{start}{form}"), on);
     }
     let twice = format!("{start}?url={encoded}");
-    let twice = twice.replace('%', "%25").replace(':', "%3A").replace('/', "%2F").replace('?', "%3F");
+    let twice = twice
+        .replace('%', "%25")
+        .replace(':', "%3A")
+        .replace('/', "%2F")
+        .replace('?', "%3F");
     web.both("infer in steps", &format!("{start}?url={twice}"), on);
     let url = format!("{start}?url={encoded}");
     web.both("infer switched off", &url, |_| {});
@@ -530,37 +688,82 @@ fn canonicals(web: &mut Web) {
     for (name, page) in [
         ("", "<link rel=\"canonical\" href=\"TARGET\">"),
         ("without quotes", "<link rel=canonical href=TARGET>"),
-        ("the other way round", "<link href='TARGET' rel='canonical'/>"),
+        (
+            "the other way round",
+            "<link href='TARGET' rel='canonical'/>",
+        ),
         ("in capitals", "<LINK REL=\"CANONICAL\" HREF=\"TARGET\">"),
-        ("among other rels", "<link rel=\"canonical shortlink\" href=\"TARGET\">"),
+        (
+            "among other rels",
+            "<link rel=\"canonical shortlink\" href=\"TARGET\">",
+        ),
         ("of a path", "<link rel=\"canonical\" href=\"/dir/found\">"),
         ("of a name", "<link rel=\"canonical\" href=\"found\">"),
-        ("with entities", "<link rel=\"canonical\" href=\"/dir/found?a=1&amp;b=2\">"),
+        (
+            "with entities",
+            "<link rel=\"canonical\" href=\"/dir/found?a=1&amp;b=2\">",
+        ),
         ("with blanks", "<link rel=\"canonical\" href=\" TARGET \">"),
         ("empty", "<link rel=\"canonical\" href=\"\">"),
         ("without href", "<link rel=\"canonical\">"),
-        ("of mailto", "<link rel=\"canonical\" href=\"mailto:a@example.com\">"),
-        ("of javascript", "<link rel=\"canonical\" href=\"javascript:x()\">"),
+        (
+            "of mailto",
+            "<link rel=\"canonical\" href=\"mailto:a@example.com\">",
+        ),
+        (
+            "of javascript",
+            "<link rel=\"canonical\" href=\"javascript:x()\">",
+        ),
         ("of a bad url", "<link rel=\"canonical\" href=\"http://\">"),
-        ("in a comment", "<!-- <link rel=\"canonical\" href=\"TARGET\"> -->"),
-        ("in a script", "<script>'<link rel=\"canonical\" href=\"TARGET\">'</script>"),
-        ("in the body", "<body><link rel=\"canonical\" href=\"TARGET\">"),
-        ("twice", "<link rel=\"canonical\" href=\"TARGET\"><link rel=\"canonical\" href=\"/dir/second\">"),
+        (
+            "in a comment",
+            "<!-- <link rel=\"canonical\" href=\"TARGET\"> -->",
+        ),
+        (
+            "in a script",
+            "<script>'<link rel=\"canonical\" href=\"TARGET\">'</script>",
+        ),
+        (
+            "in the body",
+            "<body><link rel=\"canonical\" href=\"TARGET\">",
+        ),
+        (
+            "twice",
+            "<link rel=\"canonical\" href=\"TARGET\"><link rel=\"canonical\" href=\"/dir/second\">",
+        ),
         ("of another rel", "<link rel=\"alternate\" href=\"TARGET\">"),
         ("as an a", "<a rel=\"canonical\" href=\"TARGET\">"),
-        ("with a base", "<base href=\"/base/\"><link rel=\"canonical\" href=\"found\">"),
-        ("with a fragment", "<link rel=\"canonical\" href=\"TARGET#x\">"),
+        (
+            "with a base",
+            "<base href=\"/base/\"><link rel=\"canonical\" href=\"found\">",
+        ),
+        (
+            "with a fragment",
+            "<link rel=\"canonical\" href=\"TARGET#x\">",
+        ),
         ("none", "<p>none"),
-        ("raw letters", "<link rel=\"canonical\" href=\"/dir/caf\u{e9}\">"),
+        (
+            "raw letters",
+            "<link rel=\"canonical\" href=\"/dir/caf\u{e9}\">",
+        ),
     ] {
         let url = web.html(page.replace("TARGET", &end));
         web.both(&format!("canonical {name}"), &url, on);
     }
     let url = web.free();
     let page = format!("<link rel=\"canonical\" href=\"{url}\">");
-    web.put(&url, 200, &["Content-Type: text/html; charset=utf-8"], &page);
+    web.put(
+        &url,
+        200,
+        &["Content-Type: text/html; charset=utf-8"],
+        &page,
+    );
     web.both("canonical to itself", &url, on);
-    web.both("canonical to itself, asked with a query", &format!("{url}x"), on);
+    web.both(
+        "canonical to itself, asked with a query",
+        &format!("{url}x"),
+        on,
+    );
     let page = format!("<link rel=\"canonical\" href=\"{end}\">");
     for (name, kind) in [
         ("plain text", "Content-Type: text/plain"),
@@ -619,14 +822,22 @@ fn mixed(web: &mut Web) {
             }
             for canonicalize in [false, true] {
                 let words = if canonicalize { " and canonical" } else { "" };
-                web.both(&format!("mixed {}{words}", kinds.join(" ")), &url, |options| {
-                    options.follow_meta_refresh = true;
-                    options.follow_js_relocation = true;
-                    options.infer_redirection = true;
-                    options.canonicalize = canonicalize;
-                });
+                web.both(
+                    &format!("mixed {}{words}", kinds.join(" ")),
+                    &url,
+                    |options| {
+                        options.follow_meta_refresh = true;
+                        options.follow_js_relocation = true;
+                        options.infer_redirection = true;
+                        options.canonicalize = canonicalize;
+                    },
+                );
             }
-            web.both(&format!("mixed {}, by default", kinds.join(" ")), &url, |_| {});
+            web.both(
+                &format!("mixed {}, by default", kinds.join(" ")),
+                &url,
+                |_| {},
+            );
         }
     }
 }
@@ -649,7 +860,10 @@ fn cookies(web: &mut Web) {
             ("without a value", "a="),
             ("without a name", "b"),
         ] {
-            let headers = [&*format!("Location: {end}"), &format!("Set-Cookie: {header}")];
+            let headers = [
+                &*format!("Location: {end}"),
+                &format!("Set-Cookie: {header}"),
+            ];
             let url = web.page(302, &headers, "");
             web.both(&name(what), &url, on);
         }
@@ -670,11 +884,18 @@ fn cookies(web: &mut Web) {
         web.put_cookie_page(
             &url,
             "seen=1",
-            [(302, &[&back, "Set-Cookie: seen=1"]), (200, &["Content-Type: text/plain"])],
+            [
+                (302, &[&back, "Set-Cookie: seen=1"]),
+                (200, &["Content-Type: text/plain"]),
+            ],
         );
         web.both(&name("asked of the page itself"), &url, on);
         let check = web.free();
-        let wall = web.page(302, &[&format!("Location: {check}"), "Set-Cookie: seen=1"], "");
+        let wall = web.page(
+            302,
+            &[&format!("Location: {check}"), "Set-Cookie: seen=1"],
+            "",
+        );
         let to_wall = format!("Location: {wall}");
         web.put_cookie_page(
             &check,
@@ -688,10 +909,14 @@ fn cookies(web: &mut Web) {
             options.cookie = Some("mine=1".into());
         });
         let url = web.moved(302, &elsewhere);
-        web.both(&name("of the caller, to another origin"), &url, move |options| {
-            options.stateful = stateful;
-            options.cookie = Some("mine=1".into());
-        });
+        web.both(
+            &name("of the caller, to another origin"),
+            &url,
+            move |options| {
+                options.stateful = stateful;
+                options.cookie = Some("mine=1".into());
+            },
+        );
     }
 }
 
@@ -724,7 +949,9 @@ fn statuses(web: &mut Web) {
 /// What is sent, which the last page shows.
 fn requests(web: &mut Web) {
     let url = web.url("/dir/shown");
-    for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PURGE"] {
+    for method in [
+        "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PURGE",
+    ] {
         web.both(&format!("method {method}"), &url, |options| {
             options.method = Some(method.into());
         });
@@ -804,7 +1031,11 @@ fn bodies(web: &mut Web) {
         ("empty html", "text/html", b""),
         ("ascii", "text/plain", b"just ASCII"),
         ("png", "image/png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"),
-        ("png as text", "text/plain", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"),
+        (
+            "png as text",
+            "text/plain",
+            b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
+        ),
         ("pdf", "application/pdf", b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n"),
         ("text as bytes", "application/octet-stream", b"just text"),
         ("json", "application/json", b"{\"a\": \"b\"}"),

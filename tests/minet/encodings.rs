@@ -92,7 +92,8 @@ pub fn add(web: &mut Web) {
     for (label, text) in ENCODINGS {
         let encoding = Encoding::for_label(label.as_bytes()).expect("a label");
         // What a page says of itself before its text, and what is said of it in the header.
-        let html = |meta: &str| format!("<html><head>{meta}<title>x</title></head><p>{text}</p></html>");
+        let html =
+            |meta: &str| format!("<html><head>{meta}<title>x</title></head><p>{text}</p></html>");
         let plain = html("");
         let meta = html(&format!("<meta charset=\"{label}\">"));
         let old = html(&format!(
@@ -113,9 +114,21 @@ pub fn add(web: &mut Web) {
             ("none", html_type, &plain),
             ("no type", "", &plain),
             ("header utf-8", "text/html; charset=utf-8", &plain),
-            ("header utf-8, meta right", "text/html; charset=utf-8", &meta),
-            ("header iso-8859-1, meta right", "text/html; charset=iso-8859-1", &meta),
-            ("header unknown, meta right", "text/html; charset=nonsense", &meta),
+            (
+                "header utf-8, meta right",
+                "text/html; charset=utf-8",
+                &meta,
+            ),
+            (
+                "header iso-8859-1, meta right",
+                "text/html; charset=iso-8859-1",
+                &meta,
+            ),
+            (
+                "header unknown, meta right",
+                "text/html; charset=nonsense",
+                &meta,
+            ),
         ] {
             let (bytes, _, lossy) = encoding.encode(page);
             assert!(!lossy, "{label} can't write {page}");
@@ -126,9 +139,14 @@ pub fn add(web: &mut Web) {
         let url = page_of(web, &right, &bytes);
         web.read_by_default(&format!("encoding {label}: by default"), &url, &plain);
         let url = page_of(web, html_type, &bytes);
-        web.read(&format!("encoding {label}: known"), &url, &plain, |options| {
-            options.known_encoding = Some(label.into());
-        });
+        web.read(
+            &format!("encoding {label}: known"),
+            &url,
+            &plain,
+            |options| {
+                options.known_encoding = Some(label.into());
+            },
+        );
         let (bytes, _, _) = encoding.encode(text);
         let url = page_of(web, "text/plain", &bytes);
         web.read(&format!("encoding {label}: plain"), &url, text, |_| {});
@@ -156,10 +174,20 @@ fn wide(web: &mut Web) {
                 true => [&mark[..], &bytes].concat(),
                 false => bytes.clone(),
             };
-            for charset in ["", "; charset=utf-16", &format!("; charset=utf-16{order}"), "; charset=utf-8"] {
+            for charset in [
+                "",
+                "; charset=utf-16",
+                &format!("; charset=utf-16{order}"),
+                "; charset=utf-8",
+            ] {
                 let url = page_of(web, &format!("text/html{charset}"), &bytes);
                 let words = if marked { "marked" } else { "unmarked" };
-                web.read(&format!("utf-16{order} {words}{charset}"), &url, &text, |_| {});
+                web.read(
+                    &format!("utf-16{order} {words}{charset}"),
+                    &url,
+                    &text,
+                    |_| {},
+                );
             }
         }
     }
@@ -169,7 +197,12 @@ fn wide(web: &mut Web) {
 fn marks(web: &mut Web) {
     let text = format!("<html><p>{RUSSIAN}</html>");
     let bytes = [b"\xEF\xBB\xBF", text.as_bytes()].concat();
-    for charset in ["", "; charset=utf-8", "; charset=windows-1251", "; charset=iso-8859-1"] {
+    for charset in [
+        "",
+        "; charset=utf-8",
+        "; charset=windows-1251",
+        "; charset=iso-8859-1",
+    ] {
         let url = page_of(web, &format!("text/html{charset}"), &bytes);
         web.read(&format!("utf-8 marked{charset}"), &url, &text, |_| {});
     }
@@ -178,13 +211,43 @@ fn marks(web: &mut Web) {
 /// Bytes that the declared encoding does not have.
 fn broken(web: &mut Web) {
     for (name, charset, bytes, text) in [
-        ("utf-8 cut off", "utf-8", &b"<p>caf\xC3"[..], "<p>caf\u{FFFD}"),
-        ("utf-8 with one stray byte", "utf-8", b"<p>caf\xC3\xA9 caf\xE9 caf\xC3\xA9", "<p>caf\u{e9} caf\u{FFFD} caf\u{e9}"),
+        (
+            "utf-8 cut off",
+            "utf-8",
+            &b"<p>caf\xC3"[..],
+            "<p>caf\u{FFFD}",
+        ),
+        (
+            "utf-8 with one stray byte",
+            "utf-8",
+            b"<p>caf\xC3\xA9 caf\xE9 caf\xC3\xA9",
+            "<p>caf\u{e9} caf\u{FFFD} caf\u{e9}",
+        ),
         ("ascii with more", "us-ascii", b"<p>caf\xE9", "<p>caf\u{e9}"),
-        ("latin-1 with C1", "iso-8859-1", b"<p>\x93caf\xE9\x94 20 \x80", "<p>\u{201c}caf\u{e9}\u{201d} 20 \u{20ac}"),
-        ("shift_jis cut off", "shift_jis", b"<p>\x93\xFA\x96\x7B\x93", "<p>\u{65e5}\u{672c}\u{FFFD}"),
-        ("shift_jis of windows", "shift_jis", b"<p>\x87\x40\x93\xFA", "<p>\u{2460}\u{65e5}"),
-        ("gb2312 of gbk", "gb2312", b"<p>\xE9\x46\xD6\xD0", "<p>\u{95ab}\u{4e2d}"),
+        (
+            "latin-1 with C1",
+            "iso-8859-1",
+            b"<p>\x93caf\xE9\x94 20 \x80",
+            "<p>\u{201c}caf\u{e9}\u{201d} 20 \u{20ac}",
+        ),
+        (
+            "shift_jis cut off",
+            "shift_jis",
+            b"<p>\x93\xFA\x96\x7B\x93",
+            "<p>\u{65e5}\u{672c}\u{FFFD}",
+        ),
+        (
+            "shift_jis of windows",
+            "shift_jis",
+            b"<p>\x87\x40\x93\xFA",
+            "<p>\u{2460}\u{65e5}",
+        ),
+        (
+            "gb2312 of gbk",
+            "gb2312",
+            b"<p>\xE9\x46\xD6\xD0",
+            "<p>\u{95ab}\u{4e2d}",
+        ),
         ("NUL within", "utf-8", b"<p>a\0b", "<p>a\0b"),
     ] {
         let text = text.to_owned();

@@ -195,10 +195,17 @@ fn serve(pages: &Pages, request: &Request) -> Vec<u8> {
             // So that it can be seen what was asked for, and how.
             let target = &request.target;
             let method = &request.method;
-            let cookies = request.head.lines().filter(|line| line.starts_with("Cookie:"));
+            let cookies = request
+                .head
+                .lines()
+                .filter(|line| line.starts_with("Cookie:"));
             let cookies: Vec<&str> = cookies.collect();
             let body = format!("{method} {target} {cookies:?}");
-            answer(404, &["Content-Type: text/plain; charset=utf-8"], body.as_bytes())
+            answer(
+                404,
+                &["Content-Type: text/plain; charset=utf-8"],
+                body.as_bytes(),
+            )
         }
     };
     if request.method == "HEAD"
