@@ -10,6 +10,7 @@ use rouet::{Job, JobResult, Next, Options, Pool, PoolConfig, Rule, Stream, Strea
 use rouet_site::{Entry, Faults, Options as SiteOptions, Site};
 use socket2::{Domain, Socket, Type};
 
+pub mod c;
 pub mod dns;
 pub mod own;
 pub mod proxy;
