@@ -165,7 +165,26 @@ fn declared(content_type: Option<&[u8]>, body: &[u8], utf8: &Utf8) -> Option<&'s
         }
         _ => true,
     };
-    header.filter(right).or_else(|| prescanned().filter(right))
+    let header = header.filter(right);
+    let page = prescanned().filter(right);
+    match (header, page) {
+        // ISO-8859-1 is what servers were set up to say of every page; who wrote it knows better.
+        // So does the author of one that is malformed in the header's encoding, and not in its own.
+        (Some(header), Some(page))
+            if header == WINDOWS_1252
+                || is_malformed(header, body) && !is_malformed(page, body) =>
+        {
+            Some(page)
+        }
+        _ => header.or(page),
+    }
+}
+
+fn is_malformed(encoding: &'static Encoding, body: &[u8]) -> bool {
+    let body = &body[..body.len().min(DETECT)];
+    encoding
+        .decode_without_bom_handling_and_without_replacement(body)
+        .is_none()
 }
 
 /// Which encoding a body without declaration, or with wrong ones only, is probably in.
@@ -1013,6 +1032,30 @@ mod tests {
             let cut = &text.as_bytes()[..text.len() - cut.min(text.len())];
             let start = decode_start(None, cut);
             prop_assert!(marked || text.starts_with(&start));
+        }
+    }
+
+    #[test]
+    fn a_page_is_believed_above_what_servers_say_of_all_pages() {
+        for (label, text) in [
+            ("windows-1251", RUSSIAN),
+            ("iso-8859-2", "Příliš žluťoučký kůň"),
+        ] {
+            let page = format!("<meta charset={label}><p>{text}");
+            let encoding = for_label(label).unwrap_or(UTF_8);
+            let (body, _, _) = encoding.encode(&page);
+            for (header, expected) in [
+                ("iso-8859-1", label),
+                ("windows-1252", label),
+                ("koi8-r", "koi8-r"),
+                // In these the text is malformed.
+                ("shift_jis", label),
+                ("euc-jp", label),
+            ] {
+                let header = format!("text/html; charset={header}");
+                let found = detect(Some(header.as_bytes()), &body, None);
+                assert_eq!(name(found), expected, "{header}, {label}");
+            }
         }
     }
 

@@ -237,7 +237,6 @@ pub const KINDS: &[(&str, Recognise)] = &[
     ("coding-more", |d| {
         named(d, &["compressed /br", "compressed /zstd"])
     }),
-    ("gzip-with-more-behind", |d| errors(d, "ok", "invalid-gzip")),
     ("text-or-not", |d| {
         d.minet.text.is_none() != d.ours.text.is_none()
     }),
@@ -247,10 +246,6 @@ pub const KINDS: &[(&str, Recognise)] = &[
     }),
     ("utf-8-mark", |d| {
         named(d, &["utf-8 marked"]) && right(d) == (false, true)
-    }),
-    ("header-above-page", |d| {
-        d.case.name.contains("header iso-8859-1")
-            && d.ours.encoding.as_deref() == Some("windows-1252")
     }),
     ("header-heeded", |d| {
         let heeded = [": header (", ": header in quotes ("];
