@@ -174,7 +174,8 @@ typedef struct pool_options_t {
   // then uses GET. Default 0.
   int32_t follow_js_relocation;
   // 1: take the target from the URL itself, without a request, where the URL is that of a known
-  // kind of redirection: …?url=…, l.facebook.com/l.php?u=…, AMP caches. Default 0.
+  // kind of redirection: …?url=…, l.facebook.com/l.php?u=…, AMP caches. The job's group is then
+  // that of the target. Default 0.
   int32_t infer_redirection;
   // 1: the stack ends in the URL that the last page calls its own with <link rel="canonical">,
   // if it is another and is told in the first 64 KiB. It is not requested. A resolve then uses

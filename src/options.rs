@@ -110,8 +110,8 @@ pub struct Options {
     /// 64 KiB of an HTML body; a resolve then uses GET. Default no.
     pub follow_js_relocation: bool,
     /// Whether the target is taken from the URL itself, without a request, where the URL is that
-    /// of a known kind of redirection: `…?url=…`, `l.facebook.com/l.php?u=…`, AMP caches. Default
-    /// no.
+    /// of a known kind of redirection: `…?url=…`, `l.facebook.com/l.php?u=…`, AMP caches. The job's
+    /// group is then that of the target. Default no.
     pub infer_redirection: bool,
     /// Whether the stack ends in the URL that the last page calls its own with
     /// `<link rel="canonical">`, if it is another and is told in the first 64 KiB. It is not
@@ -184,6 +184,11 @@ impl Default for Options {
 }
 
 impl Options {
+    /// Whether redirections are taken from URLs themselves.
+    pub(crate) fn infers(&self) -> bool {
+        self.follow_redirects && self.infer_redirection
+    }
+
     /// Whether every field is in its range; the sentence names the one that is not.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let wrong = |why: String| Err(Error::InvalidArgument(why));

@@ -440,6 +440,34 @@ fn an_inferred_target_is_asked_without_its_detour() {
 }
 
 #[test]
+fn the_site_that_is_asked_is_the_one_that_is_spared() {
+    let site = site();
+    let infer = |pool: &rouet::Pool| {
+        stream_of(pool, |config| {
+            config.options = options(|options| {
+                options.infer_redirection = true;
+                options.connect_to = all_to(site.port());
+            });
+        })
+    };
+    // By many ways to one site.
+    let jobs = (0..5).map(|n| {
+        Job::request(format!(
+            "http://way{n}.com/?url=http%3A%2F%2Fone.com%2Ftext"
+        ))
+    });
+    let results = run(&infer(&pool(ms(60), 1)), jobs);
+    assert!(results.iter().all(|result| result.status == 200));
+    assert_eq!(site.log().len(), 5);
+    assert!(gaps(&site.log()).iter().all(|gap| *gap >= ms(60)));
+    // By one way to many, none of which waits for another.
+    let jobs =
+        (0..5).map(|n| Job::request(format!("http://way.com/?u=http%3A%2F%2Fsite{n}.com%2Ftext")));
+    let hour = std::time::Duration::from_secs(3600);
+    assert_eq!(run(&infer(&pool(hour, 1)), jobs).len(), 5);
+}
+
+#[test]
 fn credentials_do_not_follow_what_a_page_says_to_another_origin() {
     let other = site();
     let echo = other.url("/echo");

@@ -133,12 +133,7 @@ impl<'a> Chain<'a> {
     /// Goes on to where the next URL leads by itself, as often as it does. `Some`: what the attempt
     /// came to over this.
     pub fn infer(&mut self) -> Option<Attempt> {
-        let Options {
-            follow_redirects,
-            infer_redirection,
-            ..
-        } = **self.options;
-        if !follow_redirects || !infer_redirection {
+        if !self.options.infers() {
             return None;
         }
         while let Some(target) = address::infer(&self.url) {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use url::Url;
 
+use crate::address;
 use crate::engine;
 use crate::error::Failure;
 use crate::headers::Headers;
@@ -87,6 +88,19 @@ pub(crate) async fn resolve(start: &Url, options: &Arc<Options>, engine: &Engine
             return attempt;
         }
     }
+}
+
+/// The URL that a job asks first, if it is another than its own: so that the site that is asked is
+/// the one that is spared.
+pub(crate) fn first_asked(url: &Url, options: &Options) -> Option<Url> {
+    if !options.infers() {
+        return None;
+    }
+    // A job gives up after as many.
+    let most = options.max_redirects.unwrap_or(20) as usize;
+    std::iter::successors(address::infer(url), address::infer)
+        .take(most.min(20))
+        .last()
 }
 
 /// Whether an answer sends its client elsewhere (RFC 9110, section 15.4). Without `Location` it is

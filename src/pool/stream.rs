@@ -18,7 +18,7 @@ use super::log::Level;
 use super::{Common, Pool};
 use crate::address;
 use crate::error::{Error, ErrorCode, Failure};
-use crate::fetch::Attempt;
+use crate::fetch::{self, Attempt};
 use crate::job::{Content, Job, JobResult, Kind};
 use crate::options::Options;
 use crate::schedule::{Gate, StreamId};
@@ -144,7 +144,7 @@ pub(crate) struct Task {
     pub kind: Kind,
     pub work: Work,
     pub options: Arc<Options>,
-    /// The caller's own politeness key.
+    /// The politeness key, where it is not that of the URL.
     group: Option<Box<str>>,
     /// The URL as submitted, where it is not that of `work`.
     given: Option<Box<str>>,
@@ -619,10 +619,15 @@ impl Stream {
                 Err(failure) => (Work::Refuse(failure), Some(url)),
             },
         };
+        let options = options.unwrap_or_else(|| Arc::clone(&core.config.options));
+        let group = group.or_else(|| match &work {
+            Work::Fetch(url) => Some(address::group(&fetch::first_asked(url, &options)?).into()),
+            _ => None,
+        });
         let task = Box::new(Task {
             kind,
             work,
-            options: options.unwrap_or_else(|| Arc::clone(&core.config.options)),
+            options,
             group,
             given,
             tag,
