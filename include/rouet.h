@@ -689,13 +689,14 @@ const char *pool_result_encoding(const struct pool_result_t *result);
 // As for pool_result_mimetype; `size` is NULL or writable.
 const char *pool_result_text(const struct pool_result_t *result, size_t *size);
 
-// The links of the body, if it is HTML: the http and https URLs of its <a> and <area>, absolute,
+// The links of the body, if it is HTML: the http and https URLs of its `<a>` and `<area>`, absolute,
 // each once, in the order of the page. Writes their number to `count`, unless that is NULL.
 // NULL, and 0: there is none.
 //
 // Requires:
 // As for pool_result_mimetype; `count` is NULL or writable.
-const char *const *pool_result_links(const struct pool_result_t *result, size_t *count);
+const char *const *pool_result_links(const struct pool_result_t *result,
+                                     size_t *count);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -420,7 +420,7 @@ pub unsafe extern "C" fn pool_result_text(
     }
 }
 
-/// The links of the body, if it is HTML: the http and https URLs of its <a> and <area>, absolute,
+/// The links of the body, if it is HTML: the http and https URLs of its `<a>` and `<area>`, absolute,
 /// each once, in the order of the page. Writes their number to `count`, unless that is NULL.
 /// NULL, and 0: there is none.
 ///
