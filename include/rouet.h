@@ -234,7 +234,7 @@ typedef struct pool_options_t {
 
 // One entry of a result's stack: a URL the job was at.
 typedef struct pool_hop_t {
-  // The URL as it was requested.
+  // The URL as it was requested, or would have been.
   const char *url;
   // Its bytes, without the NUL.
   size_t url_size;
@@ -248,7 +248,7 @@ typedef struct pool_hop_t {
 
 // What came of a job. The caller's, until pool_result_free.
 //
-// The struct and everything it points to but the body and userdata are one block of memory:
+// The struct and everything it points to but the body, userdata and value are one block of memory:
 // block_size bytes from the struct's own address. The body is one more. Both can be copied whole.
 typedef struct pool_result_t {
   // The size of this struct in the library that made it.
@@ -310,7 +310,7 @@ typedef struct pool_result_t {
 } pool_result_t;
 
 // Says how many seconds a group waits, from the end of a job on, before its next one starts;
-// below 0: as the pool's throttle says. `result` is what came of that attempt, valid during the
+// below 0 or NaN: as the pool's throttle says. `result` is what came of that attempt, valid during the
 // call and not to be freed. Called on the thread that does the group's transfers, on several at
 // once for several groups: it must be quick and must not call the library, but for the
 // pool_result functions.
@@ -319,7 +319,7 @@ typedef double (*pool_throttle_fn)(const char *group,
                                    void *userdata);
 
 // Says how many jobs of a group may be in flight; 0 counts as 1. Called when a group gets a job
-// and had none, where and as pool_throttle_fn is.
+// that has none and whose throttle has run out, where and as pool_throttle_fn is.
 typedef uint32_t (*pool_parallelism_fn)(const char *group, void *userdata);
 
 // Sees a result before it can be taken, to save its body for instance, and may attach a value by
@@ -327,8 +327,8 @@ typedef uint32_t (*pool_parallelism_fn)(const char *group, void *userdata);
 // Returns 0; anything else makes the result an error, callback-error.
 //
 // Called once for each job that has an answer, whatever its status, on threads of its own, 64 at
-// most, for several results at once. It may take its time: it holds back no other transfer, only
-// the room in the stream's buffer that a result takes. It may submit jobs and cancel, but must
+// most over the pool, for several results at once. It may take its time: it holds back no transfer,
+// only the room in the stream's buffer that a result takes, and its thread from other callbacks. It may submit jobs and cancel, but must
 // not wait for room or results, nor free the handle. Results that wait for it when the stream is
 // cancelled end in cancelled; pool_free waits for the calls under way.
 typedef int (*pool_callback_fn)(struct pool_result_t *result, void *userdata);
@@ -489,7 +489,8 @@ enum pool_status_t pool_new(const struct pool_config_t *config, struct pool_t **
 
 // Opens one more stream on the engine of `pool`: its own jobs, order, buffer and results, the
 // same threads, connections and politeness. `config` may be NULL: the defaults; its fields that
-// are of the pool must be as pool_config_init left them, or as pool_new was given them.
+// are of the pool must be as pool_config_init left them, or as pool_new was given them; its
+// throttle_fn and parallelism_fn must be NULL.
 // Writes the handle to `shared`; pool_free ends it. The engine lives until its last handle ends.
 //
 // POOL_INVALID_ARGUMENT names the field.
@@ -636,7 +637,7 @@ enum pool_status_t pool_set_log(struct pool_t *pool,
 void pool_result_free(struct pool_result_t *result);
 
 // The media type of the body, in lower case and without parameters, as "text/html": as the
-// Content-Type says; without one, as the start of the body or the extension in end_url tell.
+// Content-Type says; without one, as the start of the body or the extension in the page's URL tell.
 // NULL: unknown, or no body was asked for or came.
 //
 // This and the functions after it find out what they say when they are first asked, on the
@@ -675,7 +676,7 @@ int32_t pool_result_is_html(const struct pool_result_t *result);
 // The encoding of the body, by its name in the Encoding Standard in lower case, as "utf-8" or
 // "windows-1251": that of known_encoding, or by the byte order mark, the Content-Type, what the
 // page says of itself, and then by detection. A declaration that the bytes give the lie is
-// passed over. NULL: the body is no text.
+// passed over, and ISO-8859-1 in the Content-Type if the page says something else. NULL: the body is no text.
 //
 // Requires:
 // As for pool_result_mimetype.

@@ -211,13 +211,20 @@ impl JobResult {
         self.stack.last().map(|entry| &*entry.url)
     }
 
+    /// The page that the body is of.
+    fn page(&self) -> Option<Url> {
+        let mut stack = self.stack.iter().rev();
+        let asked = stack.find(|entry| entry.kind != HopKind::Canonical)?;
+        Url::parse(&asked.url).ok()
+    }
+
     /// Whether the job got an answer, whatever its status, and did not fail.
     pub(crate) fn has_answer(&self) -> bool {
         self.error.is_none() && self.status != 0
     }
 
     /// The media type of the body, in lower case and without parameters: as the `Content-Type`
-    /// says; without one, as the start of the body or the extension in [`Self::end_url`] tell.
+    /// says; without one, as the start of the body or the extension in the page's URL tell.
     pub fn mimetype(&self) -> Option<&str> {
         self.media()?.mimetype.as_deref()
     }
@@ -245,7 +252,8 @@ impl JobResult {
 
     /// The encoding of the body, if it is text, by its name in the Encoding Standard in lower case:
     /// that of [`Options::known_encoding`], or by its byte order mark, the `Content-Type`, what the
-    /// page says, and then by detection. A declaration that the bytes give the lie is passed over.
+    /// page says, and then by detection. A declaration that the bytes give the lie is passed over,
+    /// and ISO-8859-1 in the `Content-Type` if the page says something else.
     pub fn encoding(&self) -> Option<&'static str> {
         self.encoding_of_text().map(sniff::name)
     }
@@ -259,7 +267,7 @@ impl JobResult {
     /// The links of the body, if it is HTML: the `http` and `https` URLs of its `<a>` and `<area>`,
     /// absolute, each once, in the order of the page.
     pub fn links(&self) -> &[String] {
-        let page = || Some((Url::parse(self.end_url()?).ok()?, self.text()?));
+        let page = || Some((self.page()?, self.text()?));
         match self.is_html() {
             true => self.content.links.get_or_init(|| {
                 page().map_or_else(Vec::new, |(url, text)| sniff::links(&url, text))
@@ -284,7 +292,7 @@ impl JobResult {
             return None;
         }
         let detect = || {
-            let url = self.end_url().and_then(|url| Url::parse(url).ok());
+            let url = self.page();
             let tld = url
                 .as_ref()
                 .and_then(|url| url.domain()?.rsplit('.').next());
@@ -303,7 +311,8 @@ impl JobResult {
             return None;
         }
         Some(self.content.media.get_or_init(|| {
-            let url = self.end_url().unwrap_or_default();
+            let url = self.page();
+            let url = url.as_ref().map_or("", Url::as_str);
             let mimetype = sniff::mimetype(self.headers.get("content-type"), url, &self.body);
             let known = mimetype.as_deref();
             Media {

@@ -248,6 +248,36 @@ fn a_stream_waits_for_its_callbacks_before_it_is_gone() {
     assert!(ended.load(SeqCst));
 }
 
+#[test]
+fn no_callback_is_called_once_its_stream_is_gone() {
+    let site = site();
+    let pool = hasty_pool();
+    let late = Arc::new(AtomicBool::new(false));
+    for round in 0..200 {
+        let gone = Arc::new(AtomicBool::new(false));
+        let (is_gone, was_late) = (Arc::clone(&gone), Arc::clone(&late));
+        let stream = stream_with(
+            &pool,
+            Arc::new(move |_| {
+                std::thread::yield_now();
+                was_late.fetch_or(is_gone.load(SeqCst), SeqCst);
+                Ok(())
+            }),
+        );
+        for tag in 0..20 {
+            submit(
+                &stream,
+                Job::request(site.url("/bytes/1")).tag(tag).group(""),
+            );
+        }
+        std::thread::sleep(Duration::from_micros(round * 20));
+        drop(stream);
+        gone.store(true, SeqCst);
+    }
+    drop(pool);
+    assert!(!late.load(SeqCst));
+}
+
 fn pool_with(set: impl FnOnce(&mut PoolConfig)) -> Pool {
     let mut config = PoolConfig {
         threads: 2,

@@ -180,7 +180,7 @@ impl<R: Receive> Isahc<R> {
         receiver: &mut R,
         answer: &mut Answer,
     ) -> Result<(), Failure> {
-        let client = match request::is_idempotent(hop.method) {
+        let client = match request::is_idempotent(hop.method) && !hop.fresh {
             true => &self.client,
             false => self.once.get_or_try_init(|| client(0))?,
         };

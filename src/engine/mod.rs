@@ -44,6 +44,8 @@ pub(crate) struct Hop<'a> {
     pub body: bool,
     /// Whether this is still the origin the caller meant: others get no credentials.
     pub home: bool,
+    /// Whether a new connection is to be made for it, rather than a kept one be used.
+    pub fresh: bool,
     /// The value of the `Cookie` header; what the options say of cookies is in it already.
     pub cookie: Option<&'a str>,
     pub options: &'a Arc<Options>,

@@ -66,6 +66,11 @@ impl Body {
         self.layers.write_all(bytes)
     }
 
+    /// The bytes so far, but for those that a coding holds back.
+    pub fn kept(&mut self) -> &[u8] {
+        self.layers.bytes()
+    }
+
     /// The bytes so far.
     pub fn bytes(&mut self) -> io::Result<&[u8]> {
         // The decoders hold some back.
@@ -74,7 +79,7 @@ impl Body {
     }
 
     pub fn failure(&self, error: &io::Error, limit: u64) -> Failure {
-        if error.kind() == io::ErrorKind::FileTooLarge {
+        if is_too_large(error) {
             return too_large(limit, "");
         }
         let code = match self.coding.as_str() {
@@ -93,6 +98,11 @@ impl Body {
             Err(error) => Err(self.failure(&error, limit)),
         }
     }
+}
+
+/// Whether there was more than the limit.
+pub(super) fn is_too_large(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::FileTooLarge
 }
 
 fn too_large(limit: u64, how: &str) -> Failure {
@@ -138,11 +148,12 @@ struct Kept {
 
 impl Write for Kept {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if (self.bytes.len() + bytes.len()) as u64 > self.limit {
-            return Err(io::ErrorKind::FileTooLarge.into());
+        let room = (self.limit - self.bytes.len() as u64).min(bytes.len() as u64) as usize;
+        self.bytes.extend_from_slice(&bytes[..room]);
+        match room == bytes.len() {
+            true => Ok(room),
+            false => Err(io::ErrorKind::FileTooLarge.into()),
         }
-        self.bytes.extend_from_slice(bytes);
-        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -28,6 +28,8 @@ pub(super) struct Chain<'a> {
     began: Instant,
     /// Whether a request was made.
     asked: bool,
+    /// Whether the next hop is to have a connection of its own, as a kept one turned out closed.
+    fresh: bool,
     stack: Vec<StackEntry>,
     /// Where in the stack the method last changed: before that, the same URL was another request.
     same_method: usize,
@@ -40,7 +42,8 @@ pub(super) struct Chain<'a> {
 }
 
 impl<'a> Chain<'a> {
-    pub fn new(start: &'a Url, options: &'a Arc<Options>, max_redirects: u32) -> Self {
+    /// `fresh`: an attempt before met a kept connection that was closed.
+    pub fn new(start: &'a Url, options: &'a Arc<Options>, max_redirects: u32, fresh: bool) -> Self {
         Self {
             options,
             url: Cow::Borrowed(start),
@@ -50,6 +53,7 @@ impl<'a> Chain<'a> {
             max_redirects,
             began: Instant::now(),
             asked: false,
+            fresh,
             stack: Vec::with_capacity(1),
             same_method: 0,
             timings: Timings::default(),
@@ -95,6 +99,7 @@ impl<'a> Chain<'a> {
             method: &self.method,
             body: self.body,
             home: self.home,
+            fresh: self.fresh,
             cookie: self.cookie.as_deref(),
             options: self.options,
             time_left,
@@ -106,16 +111,14 @@ impl<'a> Chain<'a> {
         let options = self.options;
         Reader::new(
             &self.url,
+            &self.stack,
             Want {
                 body,
                 bodiless: self.method == "HEAD",
                 follow: options.follow_redirects,
                 refresh: options.follow_refresh_header,
                 decode: options.compressed,
-                limit: match body {
-                    true => options.max_body_size,
-                    false => u64::MAX,
-                },
+                limit: options.max_body_size,
                 look: self.look(),
             },
         )
@@ -136,7 +139,11 @@ impl<'a> Chain<'a> {
         if !self.options.infers() {
             return None;
         }
-        while let Some(target) = address::infer(&self.url) {
+        // It is a guess: one that leads back, as a page of login's does to where it was asked for,
+        // is none.
+        while let Some(target) = address::infer(&self.url)
+            && self.met(&target, self.same_method).is_none()
+        {
             self.push(0);
             if let Err(failure) = self.lead(HopKind::Infer, target) {
                 return Some(self.end(Attempt::default(), Err(failure)));
@@ -157,12 +164,20 @@ impl<'a> Chain<'a> {
         } = exchange;
         self.asked = true;
         self.timings += timings;
+        let stale = stale && is_idempotent(&self.method);
+        if stale && !self.stack.is_empty() && !self.fresh {
+            // Its server closed the connection behind the redirection. The way so far need not be
+            // gone again, and asking anew is no more than the hop that was due.
+            self.fresh = true;
+            return None;
+        }
+        self.fresh = false;
         self.push(status);
         self.take_cookies(&headers);
         let attempt = Attempt {
             status,
             headers,
-            stale: stale && is_idempotent(&self.method),
+            stale,
             ..Attempt::default()
         };
         let outcome = match failure {
@@ -221,7 +236,9 @@ impl<'a> Chain<'a> {
         {
             return Ok(None);
         }
+        // So is this.
         if let Some(target) = targets.js_relocation
+            && self.met(&target, self.same_method).is_none()
             && self.turn_page(HopKind::JsRelocation, target)?
         {
             return Ok(None);
@@ -249,8 +266,17 @@ impl<'a> Chain<'a> {
     /// loaded anew from time to time: it is the end.
     fn turn_page(&mut self, kind: HopKind, target: Url) -> Result<bool, Failure> {
         self.change_method(303);
-        let here = self.stack.len().checked_sub(1);
-        if self.met(&target, self.same_method) == here {
+        let is_last = |at| self.met(&target, self.same_method) == Some(at);
+        // With new cookies a page is another one, but not time after time.
+        let again = |at: usize| {
+            at > self.same_method && address::same_page(&target, &self.url) && {
+                let before = address::without_fragment(&self.stack[at - 1].url);
+                before == address::without_fragment(target.as_str())
+            }
+        };
+        if let Some(at) = self.stack.len().checked_sub(1)
+            && (is_last(at) || again(at))
+        {
             return Ok(false);
         }
         self.lead(kind, target)?;

@@ -26,7 +26,12 @@ impl Jar {
             else {
                 continue;
             };
-            if let Some(domain) = cookie.domain().map(str::to_ascii_lowercase)
+            let domain = cookie.domain().map(str::to_ascii_lowercase);
+            // RFC 6265, section 4.1.1: names in ASCII. Others could turn into a suffix later.
+            if domain.as_ref().is_some_and(|domain| !domain.is_ascii()) {
+                continue;
+            }
+            if let Some(domain) = domain
                 && address::is_public_suffix(&domain)
             {
                 if url.host_str() != Some(&*domain) {
@@ -118,6 +123,10 @@ mod tests {
             ("k=v; Domain=co.uk", "http://other.co.uk/a/", false),
             ("k=v; Domain=.co.uk", "http://other.co.uk/a/", false),
             ("k=v; Domain=uk", "http://www.example.co.uk/a/", false),
+            ("k=v; Domain=ｃｏ.ｕｋ", "http://other.co.uk/a/", false),
+            ("k=v; Domain=co.\u{200b}uk", "http://other.co.uk/a/", false),
+            ("k=v; Domain=co。uk", "http://other.co.uk/a/", false),
+            ("k=v; Domain=co.uk.", "http://other.co.uk/a/", false),
             // Paths: by default that of the page's folder.
             ("k=v", "http://www.example.co.uk/a", true),
             ("k=v", "http://www.example.co.uk/ab", false),

@@ -57,9 +57,15 @@ impl From<JobResult> for Attempt {
     }
 }
 
-/// Downloads a URL: follows its redirections and takes the body at their end.
-pub(crate) async fn request(start: &Url, options: &Arc<Options>, engine: &Engine) -> Attempt {
-    let mut chain = Chain::new(start, options, options.max_redirects.unwrap_or(10));
+/// Downloads a URL: follows its redirections and takes the body at their end. `fresh`: its first
+/// hop is to have a connection of its own.
+pub(crate) async fn request(
+    start: &Url,
+    options: &Arc<Options>,
+    fresh: bool,
+    engine: &Engine,
+) -> Attempt {
+    let mut chain = Chain::new(start, options, options.max_redirects.unwrap_or(10), fresh);
     loop {
         if let Some(attempt) = chain.infer() {
             return attempt;
@@ -72,9 +78,14 @@ pub(crate) async fn request(start: &Url, options: &Arc<Options>, engine: &Engine
 }
 
 /// Finds where a URL ends: follows its redirections and takes no body. HEAD will do, unless what
-/// leads on may be in the page, or a server refuses it.
-pub(crate) async fn resolve(start: &Url, options: &Arc<Options>, engine: &Engine) -> Attempt {
-    let mut chain = Chain::new(start, options, options.max_redirects.unwrap_or(20));
+/// leads on may be in the page, or a server refuses it. `fresh` as for a request.
+pub(crate) async fn resolve(
+    start: &Url,
+    options: &Arc<Options>,
+    fresh: bool,
+    engine: &Engine,
+) -> Attempt {
+    let mut chain = Chain::new(start, options, options.max_redirects.unwrap_or(20), fresh);
     chain.spare_bodies();
     loop {
         if let Some(attempt) = chain.infer() {

@@ -1,16 +1,21 @@
 //! Taking in the answer to a hop: how much of it is read, and where the page in it leads.
 
+use std::time::{Duration, Instant};
+
 use url::Url;
 
-use super::body::Body;
+use super::body::{Body, is_too_large};
 use crate::address;
 use crate::engine::{Flow, Receive};
 use crate::error::Failure;
 use crate::headers::Headers;
+use crate::job::StackEntry;
 use crate::sniff::{self, Hints};
 
 /// How much of a body nobody wants is read, so that its connection can be used again.
 const SKIP: u64 = 64 << 10;
+/// And for how long. A server that trickles is not worth its connection.
+const SKIP_TIME: Duration = Duration::from_secs(1);
 /// At which sizes the start of a page is looked into: where the network happens to cut it makes no
 /// difference, and what comes early is found early.
 const LOOKS: [usize; 4] = [1 << 10, 4 << 10, 16 << 10, 64 << 10];
@@ -77,8 +82,9 @@ pub(crate) struct Targets {
 }
 
 impl Targets {
-    /// What is looked for of what was found in the page of that URL.
-    fn of(page: &str, look: Look, hints: Hints) -> Self {
+    /// What is looked for of what was found in the page of that URL. `been`: where the job was
+    /// before, which no script is believed to lead back to.
+    fn of(page: &str, look: Look, hints: Hints, been: &[Box<str>]) -> Self {
         let Ok(page) = Url::parse(page) else {
             return Self::default();
         };
@@ -91,12 +97,19 @@ impl Targets {
         let meta_refresh = join(hints.meta_refresh, look.meta_refresh);
         let js_relocation = join(hints.js_relocation, look.js_relocation).and_then(Result::ok);
         let leaves = |target: &Url| !address::same_page(target, &page);
+        let is_new = |target: &Url| {
+            let target = address::without_fragment(target.as_str());
+            been.iter()
+                .all(|url| address::without_fragment(url) != target)
+        };
         Self {
             // An invalid one is an error, for which no body is needed.
             away: meta_refresh
                 .as_ref()
                 .is_some_and(|target| target.as_ref().map_or(true, leaves))
-                || js_relocation.as_ref().is_some_and(leaves),
+                || js_relocation
+                    .as_ref()
+                    .is_some_and(|target| leaves(target) && is_new(target)),
             meta_refresh,
             js_relocation,
             canonical: join(hints.canonical, look.canonical).and_then(Result::ok),
@@ -128,6 +141,8 @@ enum State {
 pub(crate) struct Reader {
     /// The URL that answers.
     url: Box<str>,
+    /// Those the job was at, where that matters.
+    been: Vec<Box<str>>,
     want: Want,
     state: State,
     /// What the head said of the body.
@@ -142,12 +157,17 @@ pub(crate) struct Reader {
     failure: Option<Failure>,
     /// Bytes that arrived.
     arrived: u64,
+    /// Since when they are passed over.
+    skipping: Option<Instant>,
 }
 
 impl Reader {
-    pub fn new(url: &Url, want: Want) -> Self {
+    /// Takes in the answer of a URL. `stack`: where the job was before.
+    pub fn new(url: &Url, stack: &[StackEntry], want: Want) -> Self {
+        let been = stack.iter().filter(|_| want.look.js_relocation);
         Self {
             url: url.as_str().into(),
+            been: been.map(|entry| entry.url.clone()).collect(),
             want,
             state: State::Head,
             length: None,
@@ -158,6 +178,7 @@ impl Reader {
             looked: 0,
             failure: None,
             arrived: 0,
+            skipping: None,
         }
     }
 
@@ -181,7 +202,9 @@ impl Reader {
                 None => {}
             }
             if self.state == State::Look {
-                self.look(&body);
+                let start = &body[..body.len().min(self.want.look.depth())];
+                let whole = start.len() == body.len();
+                self.look(start, whole);
             }
         }
         if !self.want.body || self.targets.away {
@@ -191,7 +214,10 @@ impl Reader {
     }
 
     fn take(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        let limit = self.want.limit;
+        let limit = match self.want.body {
+            true => self.want.limit,
+            false => self.want.look.depth() as u64,
+        };
         let body = match &mut self.body {
             Some(body) => body,
             None => {
@@ -200,55 +226,59 @@ impl Reader {
                 self.body.insert(body)
             }
         };
-        body.push(bytes)
-            .map_err(|error| body.failure(&error, limit))?;
-        if self.state == State::Look {
-            self.look_at_what_came()?;
+        match body.push(bytes) {
+            // It is read no further, whatever a little of it may unfold to.
+            Err(error) if !self.want.body && is_too_large(&error) => {
+                let start = body.kept().to_vec();
+                self.look_in_steps(&start);
+                self.state = State::Over;
+                return Ok(());
+            }
+            outcome => outcome.map_err(|error| body.failure(&error, limit))?,
+        }
+        if self.state == State::Look
+            && let Some(mut body) = self.body.take()
+        {
+            match body.bytes() {
+                Ok(bytes) => self.look_in_steps(bytes),
+                Err(error) => return Err(body.failure(&error, limit)),
+            }
+            self.body = Some(body);
         }
         Ok(())
     }
 
-    /// Looks into the body as far as it came, at the sizes of `LOOKS`.
-    fn look_at_what_came(&mut self) -> Result<(), Failure> {
-        let depth = self.want.look.depth();
-        loop {
-            let next = LOOKS.iter().copied().find(|size| *size > self.looked);
-            let Some(next) = next.filter(|next| *next <= depth) else {
+    /// Looks into the start of the body, as far as it came, at the sizes of `LOOKS`.
+    fn look_in_steps(&mut self, start: &[u8]) {
+        let look = self.want.look;
+        for size in LOOKS {
+            if size > look.depth() || size > start.len() || self.targets.are_all(look) {
                 break;
-            };
-            let Some(mut body) = self.body.take() else {
-                break;
-            };
-            let bytes = match body.bytes() {
-                Ok(bytes) => bytes,
-                Err(error) => return Err(body.failure(&error, self.want.limit)),
-            };
-            let came = bytes.len() >= next;
-            if came {
-                self.look(&bytes[..next]);
             }
-            self.body = Some(body);
-            if !came || self.targets.are_all(self.want.look) {
-                break;
+            if size > self.looked {
+                self.look(&start[..size], false);
             }
         }
-        let done = self.looked >= depth || self.targets.are_all(self.want.look);
-        if done {
+        if self.looked >= look.depth() || self.targets.are_all(look) {
             self.state = match self.want.body && !self.targets.away {
                 true => State::Keep,
                 false => State::Over,
             };
         }
-        Ok(())
     }
 
-    fn look(&mut self, start: &[u8]) {
-        let start = &start[..start.len().min(self.want.look.depth())];
-        if start.len() > self.looked {
-            self.looked = start.len();
-            let text = sniff::decode_start(self.content_type.as_deref(), start);
-            self.targets = Targets::of(&self.url, self.want.look, sniff::hints(&text));
+    /// `whole`: nothing comes behind it.
+    fn look(&mut self, start: &[u8], whole: bool) {
+        if start.len() <= self.looked {
+            return;
         }
+        self.looked = start.len();
+        let mut text = sniff::decode_start(self.content_type.as_deref(), start);
+        if !whole {
+            // So that an expression in a script that is cut off does not look like its end.
+            text.push('+');
+        }
+        self.targets = Targets::of(&self.url, self.want.look, sniff::hints(&text), &self.been);
     }
 
     /// Whether a `Refresh` header leads to another page than this one.
@@ -263,13 +293,18 @@ impl Reader {
         }
     }
 
+    fn is_slow(&self) -> bool {
+        self.skipping
+            .is_some_and(|since| since.elapsed() > SKIP_TIME)
+    }
+
     /// What the state asks of the connection.
     fn flow(&self) -> Flow {
         // The last byte came: there is nothing to stop, and the connection can be used again.
         let whole = self.length == Some(self.arrived);
         match self.state {
             State::Over if !whole => Flow::Stop,
-            State::Skip if self.arrived > SKIP => Flow::Stop,
+            State::Skip if self.arrived > SKIP || self.is_slow() => Flow::Stop,
             _ => Flow::Continue,
         }
     }
@@ -311,12 +346,15 @@ impl Receive for Reader {
         };
         match self.state {
             State::Skip => {
-                // Short, or of a redirection, whose body is: worth its connection.
-                let short = self.length.map_or(moved, |length| length <= SKIP);
+                // Short, or of a redirection, whose body is: worth its connection. One that ends
+                // with the connection is not.
+                let ends = headers.get("transfer-encoding").is_some();
+                let short = self.length.map_or(moved && ends, |length| length <= SKIP);
                 if !short && !bodiless {
                     self.state = State::Over;
                     return Flow::Stop;
                 }
+                self.skipping = Some(Instant::now());
             }
             _ => {
                 let header = |name| headers.get(name).map(Into::into);

@@ -215,7 +215,7 @@ pub unsafe extern "C" fn pool_options_init(
 }
 
 /// Says how many seconds a group waits, from the end of a job on, before its next one starts;
-/// below 0: as the pool's throttle says. `result` is what came of that attempt, valid during the
+/// below 0 or NaN: as the pool's throttle says. `result` is what came of that attempt, valid during the
 /// call and not to be freed. Called on the thread that does the group's transfers, on several at
 /// once for several groups: it must be quick and must not call the library, but for the
 /// pool_result functions.
@@ -228,7 +228,7 @@ pub type pool_throttle_fn = Option<
 >;
 
 /// Says how many jobs of a group may be in flight; 0 counts as 1. Called when a group gets a job
-/// and had none, where and as pool_throttle_fn is.
+/// that has none and whose throttle has run out, where and as pool_throttle_fn is.
 pub type pool_parallelism_fn =
     Option<unsafe extern "C" fn(group: *const c_char, userdata: *mut c_void) -> u32>;
 
@@ -237,8 +237,8 @@ pub type pool_parallelism_fn =
 /// Returns 0; anything else makes the result an error, callback-error.
 ///
 /// Called once for each job that has an answer, whatever its status, on threads of its own, 64 at
-/// most, for several results at once. It may take its time: it holds back no other transfer, only
-/// the room in the stream's buffer that a result takes. It may submit jobs and cancel, but must
+/// most over the pool, for several results at once. It may take its time: it holds back no transfer,
+/// only the room in the stream's buffer that a result takes, and its thread from other callbacks. It may submit jobs and cancel, but must
 /// not wait for room or results, nor free the handle. Results that wait for it when the stream is
 /// cancelled end in cancelled; pool_free waits for the calls under way.
 pub type pool_callback_fn =
@@ -380,6 +380,9 @@ pub(super) unsafe fn read_config(
     Ok((pool, stream))
 }
 
+/// Thirty years, in seconds.
+const LONGEST: f64 = 1e9;
+
 /// A group's name for C.
 fn name(group: &str) -> CString {
     CString::new(group.replace('\0', "\u{fffd}")).unwrap_or_default()
@@ -395,8 +398,8 @@ unsafe fn throttle_fn(ask: pool_throttle_fn, userdata: *mut c_void) -> Option<Th
             // SAFETY: the caller's promise; the name and the result live during the call.
             unsafe { ask(group.as_ptr(), result, userdata as *mut c_void) }
         });
-        // What is no time says nothing.
-        Duration::try_from_secs_f64(seconds).ok()
+        // What is no time says nothing; what is too long for the clock is as long as it goes.
+        Duration::try_from_secs_f64(seconds.min(LONGEST)).ok()
     }))
 }
 

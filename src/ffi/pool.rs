@@ -51,7 +51,8 @@ pub unsafe extern "C" fn pool_new(
 
 /// Opens one more stream on the engine of `pool`: its own jobs, order, buffer and results, the
 /// same threads, connections and politeness. `config` may be NULL: the defaults; its fields that
-/// are of the pool must be as pool_config_init left them, or as pool_new was given them.
+/// are of the pool must be as pool_config_init left them, or as pool_new was given them; its
+/// throttle_fn and parallelism_fn must be NULL.
 /// Writes the handle to `shared`; pool_free ends it. The engine lives until its last handle ends.
 ///
 /// POOL_INVALID_ARGUMENT names the field.

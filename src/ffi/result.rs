@@ -15,7 +15,7 @@ use crate::{JobResult, Kind};
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct pool_hop_t {
-    /// The URL as it was requested.
+    /// The URL as it was requested, or would have been.
     pub url: *const c_char,
     /// Its bytes, without the NUL.
     pub url_size: usize,
@@ -29,7 +29,7 @@ pub struct pool_hop_t {
 
 /// What came of a job. The caller's, until pool_result_free.
 ///
-/// The struct and everything it points to but the body and userdata are one block of memory:
+/// The struct and everything it points to but the body, userdata and value are one block of memory:
 /// block_size bytes from the struct's own address. The body is one more. Both can be copied whole.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -320,7 +320,7 @@ unsafe fn free(result: *mut pool_result_t) {
 }
 
 /// The media type of the body, in lower case and without parameters, as "text/html": as the
-/// Content-Type says; without one, as the start of the body or the extension in end_url tell.
+/// Content-Type says; without one, as the start of the body or the extension in the page's URL tell.
 /// NULL: unknown, or no body was asked for or came.
 ///
 /// This and the functions after it find out what they say when they are first asked, on the
@@ -387,7 +387,7 @@ pub unsafe extern "C" fn pool_result_is_html(result: *const pool_result_t) -> i3
 /// The encoding of the body, by its name in the Encoding Standard in lower case, as "utf-8" or
 /// "windows-1251": that of known_encoding, or by the byte order mark, the Content-Type, what the
 /// page says of itself, and then by detection. A declaration that the bytes give the lie is
-/// passed over. NULL: the body is no text.
+/// passed over, and ISO-8859-1 in the Content-Type if the page says something else. NULL: the body is no text.
 ///
 /// # Safety
 /// As for pool_result_mimetype.

@@ -12,7 +12,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use super::stream::{Callback, Core};
 use crate::address;
 use crate::error::{ErrorCode, Failure};
-use crate::job::JobResult;
+use crate::job::{Content, JobResult};
 
 /// Callbacks at once, over the pool: they may well wait for a disk or a database.
 const THREADS: usize = 64;
@@ -93,11 +93,14 @@ pub(super) fn call(stream: &Arc<Core>, callback: &Callback, order: u64, result: 
     let started = stream.common.callbacks.run(move || {
         let next = {
             let mut state = lock(&core.calls.state);
-            let next = state.waiting.pop_front();
+            // Those of a cancelled stream are given up, and its end waits for no call begun since.
+            let next = match core.is_cancelled() {
+                true => None,
+                false => state.waiting.pop_front(),
+            };
             state.running += usize::from(next.is_some());
             next
         };
-        // None: the stream was cancelled meanwhile.
         if let Some((order, result)) = next {
             let result = see(&core, &callback, result);
             core.deliver([(order, result)]);
@@ -154,6 +157,8 @@ fn see(stream: &Core, callback: &Callback, mut result: JobResult) -> JobResult {
         let message = format!("{url}: the callback failed: {why}");
         result.error = Some(Failure::new(ErrorCode::CallbackError, message));
     }
+    // What it asked of the body is not counted, and it may have changed what that was about.
+    result.content = Content::default();
     // It may have taken the body, or made it larger.
     stream.bytes.fetch_add(result.size(), SeqCst);
     stream.bytes.fetch_sub(size, SeqCst);

@@ -61,8 +61,8 @@ pub struct PoolConfig {
     /// that does the group's transfers: it must be quick, and must not wait for the pool. Default
     /// none.
     pub throttle_fn: Option<ThrottleFn>,
-    /// Asked when a group gets a job and had none how many may be in flight, unless it has a rule
-    /// of its own. It runs where `throttle_fn` does. Default none.
+    /// Asked when a group gets a job that has none and whose throttle has run out how many may be
+    /// in flight, unless it has a rule of its own. It runs where `throttle_fn` does. Default none.
     pub parallelism_fn: Option<ParallelismFn>,
 }
 

@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime};
 
+use futures_util::FutureExt as _;
 use futures_util::Stream as _;
 use futures_util::future::{AbortHandle, Abortable, Aborted};
 use futures_util::stream::FuturesUnordered;
@@ -268,7 +269,9 @@ impl Shard {
         }
         let engine = Rc::clone(&self.engine);
         self.running.push(Box::pin(async move {
-            let outcome = Abortable::new(attempt(&task, &engine), registration).await;
+            let attempt = AssertUnwindSafe(attempt(&task, &engine)).catch_unwind();
+            let outcome = Abortable::new(attempt, registration).await;
+            let outcome = outcome.map(|attempt| attempt.unwrap_or_else(|_| panicked(&task)));
             Ended {
                 task,
                 turn,
@@ -419,11 +422,24 @@ impl Drop for Shard {
     }
 }
 
+/// What an attempt comes to that panicked.
+fn panicked(task: &Task) -> Attempt {
+    let message = format!("{}: the library panicked over the job", task.shown());
+    Attempt {
+        failure: Some(Failure::new(ErrorCode::InternalError, message)),
+        ..Attempt::default()
+    }
+}
+
 /// One attempt at a job.
 async fn attempt(task: &Task, engine: &Engine) -> Attempt {
     match (&task.work, task.kind) {
-        (Work::Fetch(url), Kind::Request) => fetch::request(url, &task.options, engine).await,
-        (Work::Fetch(url), Kind::Resolve) => fetch::resolve(url, &task.options, engine).await,
+        (Work::Fetch(url), Kind::Request) => {
+            fetch::request(url, &task.options, task.repeats > 0, engine).await
+        }
+        (Work::Fetch(url), Kind::Resolve) => {
+            fetch::resolve(url, &task.options, task.repeats > 0, engine).await
+        }
         (Work::Refuse(failure), _) => Attempt {
             failure: Some(failure.clone()),
             ..Attempt::default()

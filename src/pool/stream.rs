@@ -48,8 +48,9 @@ pub struct StreamConfig {
 
 /// What a stream has done with its results before they can be taken, such as saving a body.
 ///
-/// It runs on threads of its own, 64 at most, for several results at once, and may take its time:
-/// it holds back no other transfer, only the room in the stream's buffer that a result takes. It is
+/// It runs on threads of its own, 64 at most over the pool, for several results at once, and may
+/// take its time: it holds back no transfer, only the room in the stream's buffer that a result
+/// takes, and its thread from other callbacks. It is
 /// called once for each job that has an answer, whatever its status, and may change what is in the
 /// result or attach [`JobResult::value`]. An `Err`, or a panic, makes the result a
 /// `callback-error` with those words. It may submit jobs and cancel, but must not wait for the
@@ -234,6 +235,9 @@ impl Drop for Task {
         let Some(stream) = self.stream.take() else {
             return;
         };
+        if !self.started {
+            stream.skip();
+        }
         let failure = Failure::new(
             ErrorCode::InternalError,
             "the thread that ran the job ended",

@@ -260,9 +260,10 @@ impl<J> Scheduler<J> {
         let group = &mut self.groups[turn.group];
         if let Some(throttle) = throttle.filter(|_| group.rule == 0) {
             let own = group.own.get_or_insert_with(|| Box::new(self.rules[0]));
-            own.throttle = throttle;
-            // Its timer may be too late now; another one makes the old one harmless.
-            group.timed = false;
+            if throttle < std::mem::replace(&mut own.throttle, throttle) {
+                // Its timer may be too late now; another one makes the old one harmless.
+                group.timed = false;
+            }
         }
         group.in_flight -= 1;
         group.last = Some(self.now);

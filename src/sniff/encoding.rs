@@ -181,10 +181,16 @@ fn declared(content_type: Option<&[u8]>, body: &[u8], utf8: &Utf8) -> Option<&'s
 }
 
 fn is_malformed(encoding: &'static Encoding, body: &[u8]) -> bool {
-    let body = &body[..body.len().min(DETECT)];
-    encoding
-        .decode_without_bom_handling_and_without_replacement(body)
-        .is_none()
+    let start = &body[..body.len().min(DETECT)];
+    let mut decoder = encoding.new_decoder_without_bom_handling();
+    let Some(room) = decoder.max_utf8_buffer_length_without_replacement(start.len()) else {
+        return false;
+    };
+    let mut text = String::with_capacity(room);
+    // A character that only our own cut goes through is none.
+    let last = start.len() == body.len();
+    let (result, _) = decoder.decode_to_string_without_replacement(start, &mut text, last);
+    result != DecoderResult::InputEmpty
 }
 
 /// Which encoding a body without declaration, or with wrong ones only, is probably in.

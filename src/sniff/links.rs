@@ -11,6 +11,8 @@ use crate::address;
 /// many short links would make gigabytes of a megabyte.
 const GROWTH: usize = 16;
 const ROOM: usize = 16 << 20;
+/// How many are made at most, however large the page.
+const MOST: usize = 256 << 20;
 
 /// Where the `<a href>` and `<area href>` of a page lead: absolute, `http` and `https` only, each
 /// once, in the order of the page. Fragments are kept, as some sites have their pages in them; a
@@ -25,7 +27,7 @@ pub(crate) fn links(page: &Url, html: &str) -> Vec<String> {
     let base = base.as_ref().unwrap_or(page);
     let mut page = page.clone();
     page.set_fragment(None);
-    let mut room = html.len().saturating_mul(GROWTH).max(ROOM);
+    let mut room = html.len().saturating_mul(GROWTH).clamp(ROOM, MOST);
     let mut seen = HashSet::new();
     let mut links = Vec::new();
     for href in found.hrefs {

@@ -181,6 +181,7 @@ pub(super) struct Settings {
     /// Whether addresses are set that were looked up for one host.
     pinned: bool,
     cookie: Option<String>,
+    fresh: bool,
     /// Whether the hop is to an https URL.
     secure: bool,
 }
@@ -193,6 +194,7 @@ impl Settings {
             connect_timeout: Duration::ZERO,
             pinned: false,
             cookie: None,
+            fresh: false,
             secure: false,
         }
     }
@@ -386,6 +388,10 @@ impl<R: Receive> Handle<R> {
                 None => set_null(&self.easy, curl_sys::CURLOPT_COOKIE)?,
             }
             self.settings.cookie = hop.cookie.map(str::to_owned);
+        }
+        if self.settings.fresh != hop.fresh {
+            self.easy.fresh_connect(hop.fresh)?;
+            self.settings.fresh = hop.fresh;
         }
         // curl drops these after each transfer.
         let dns = &self.settings.profile.options.dns;
