@@ -401,7 +401,8 @@ typedef struct pool_job_t {
   uint64_t tag;
   // Comes back in the result; never looked at. Default NULL.
   void *userdata;
-  // How the job is done. Default NULL: as the stream's options say.
+  // How the job is done; pool_options_from gives the stream's to start from. Default NULL: as
+  // the stream's options say.
   const struct pool_options_t *options;
   // POOL_REQUEST or POOL_RESOLVE. Default POOL_REQUEST.
   int32_t kind;
@@ -510,6 +511,18 @@ enum pool_status_t pool_share(struct pool_t *pool,
 // Requires:
 // `pool` is NULL or a live handle that no other thread is using.
 void pool_free(struct pool_t *pool);
+
+// Writes into `options` how the stream does jobs that have no options of their own, to be changed
+// for a job that is to differ; `struct_size` is `sizeof(pool_options_t)`. What it points to lives
+// until pool_free.
+//
+// POOL_INVALID_ARGUMENT for NULL or a size that is not known.
+//
+// Requires:
+// `pool` is a live handle; `options` is NULL or points to `struct_size` writable bytes.
+enum pool_status_t pool_options_from(struct pool_t *pool,
+                                     struct pool_options_t *options,
+                                     size_t struct_size);
 
 // Hands a job to the stream, which copies what it needs. With `timeout_ms` 0 it never waits;
 // otherwise it waits so long (negative: for ever) for room in the buffer. A program with one

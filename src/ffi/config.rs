@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::result::{lend, pool_result_t};
-use super::{Sized_, init_sized, invalid, pool_status_t, read_sized};
+use super::{Sized_, init_sized, invalid, pool_status_t, read_sized, write_sized};
 use crate::error::Error;
 use crate::{
     Callback, HttpVersion, Options, ParallelismFn, PoolConfig, Retry, Rule, StreamConfig,
@@ -22,7 +22,7 @@ pub const POOL_HTTP_2_PRIOR_KNOWLEDGE: i32 = 2;
 
 /// One header: of a request in pool_options_t, of an answer in pool_result_t.
 #[repr(C)]
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct pool_header_t {
     /// The name, in the case it was written in.
     pub name: *const c_char,
@@ -38,7 +38,7 @@ pub struct pool_header_t {
 /// How jobs are done. Set by pool_options_init, then changed as wanted; copied by each call that
 /// takes it.
 #[repr(C)]
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct pool_options_t {
     /// Set by pool_options_init.
     pub struct_size: usize,
@@ -212,6 +212,119 @@ pub unsafe extern "C" fn pool_options_init(
 ) -> pool_status_t {
     // SAFETY: the caller's promise.
     unsafe { init_sized(options, struct_size) }
+}
+
+/// Options in C's form, with what they point to.
+#[derive(Debug)]
+pub(super) struct KeptOptions {
+    options: pool_options_t,
+    _texts: Vec<CString>,
+    _lists: Vec<Vec<*const c_char>>,
+    _headers: Vec<pool_header_t>,
+    _source: Arc<Options>,
+}
+
+// SAFETY: it owns all that its pointers point to, and nothing of it changes.
+unsafe impl Send for KeptOptions {}
+// SAFETY: as above.
+unsafe impl Sync for KeptOptions {}
+
+impl KeptOptions {
+    pub fn of(source: Arc<Options>) -> Self {
+        let mut texts = Vec::new();
+        // Options::check has seen to it that none has a NUL.
+        let mut text = |text: &[u8]| {
+            texts.push(CString::new(text).unwrap_or_default());
+            texts.last().map_or(std::ptr::null(), |text| text.as_ptr())
+        };
+        let headers: Vec<pool_header_t> = source
+            .headers
+            .iter()
+            .map(|(name, value)| pool_header_t {
+                name: text(name.as_bytes()),
+                value: text(value.as_bytes()),
+                name_size: name.len(),
+                value_size: value.len(),
+            })
+            .collect();
+        let lists: Vec<Vec<_>> = [&source.connect_to, &source.dns]
+            .map(|list| list.iter().map(|entry| text(entry.as_bytes())).collect())
+            .into();
+        let mut optional = |value: Option<&[u8]>| value.map_or(std::ptr::null(), &mut text);
+        let retry = source.retry.clone().unwrap_or_default();
+        let retried = source
+            .retry
+            .as_ref()
+            .map_or(&[][..], |retry| &retry.on_statuses);
+        let options = pool_options_t {
+            struct_size: size_of::<pool_options_t>(),
+            method: optional(source.method.as_deref().map(str::as_bytes)),
+            headers: headers.as_ptr(),
+            header_count: headers.len(),
+            cookie: optional(source.cookie.as_deref().map(str::as_bytes)),
+            stateful: source.stateful.into(),
+            spoof_ua: source.spoof_ua.into(),
+            body: source
+                .body
+                .as_ref()
+                .map_or(std::ptr::null(), |body| body.as_ptr().cast()),
+            body_size: source.body.as_ref().map_or(0, |body| body.len()),
+            connect_timeout: source.connect_timeout.as_secs_f64(),
+            timeout: source.timeout.as_secs_f64(),
+            max_body_size: source.max_body_size,
+            compressed: source.compressed.into(),
+            follow_redirects: source.follow_redirects.into(),
+            max_redirects: source.max_redirects.map_or(-1, |most| most as i32),
+            follow_refresh_header: source.follow_refresh_header.into(),
+            follow_meta_refresh: source.follow_meta_refresh.into(),
+            follow_js_relocation: source.follow_js_relocation.into(),
+            infer_redirection: source.infer_redirection.into(),
+            canonicalize: source.canonicalize.into(),
+            insecure: source.insecure.into(),
+            spoof_tls_ciphers: source.spoof_tls_ciphers.into(),
+            raise_on_statuses: source.raise_on_statuses.as_ptr(),
+            raise_on_status_count: source.raise_on_statuses.len(),
+            known_encoding: optional(source.known_encoding.as_deref().map(str::as_bytes)),
+            ca_file: optional(
+                source
+                    .ca_file
+                    .as_deref()
+                    .map(|file| file.as_os_str().as_bytes()),
+            ),
+            proxy: optional(source.proxy.as_deref().map(str::as_bytes)),
+            connect_to: lists[0].as_ptr(),
+            connect_to_count: lists[0].len(),
+            dns: lists[1].as_ptr(),
+            dns_count: lists[1].len(),
+            network_interface: optional(source.interface.as_deref().map(str::as_bytes)),
+            http_version: match source.http_version {
+                HttpVersion::Any => POOL_HTTP_ANY,
+                HttpVersion::Http11 => POOL_HTTP_1_1,
+                HttpVersion::Http2PriorKnowledge => POOL_HTTP_2_PRIOR_KNOWLEDGE,
+            },
+            retry: source.retry.is_some().into(),
+            retry_max_attempts: retry.max_attempts,
+            retry_on_timeout: retry.on_timeout.into(),
+            retry_min_wait: retry.min_wait.as_secs_f64(),
+            retry_max_wait: retry.max_wait.as_secs_f64(),
+            retry_on_statuses: retried.as_ptr(),
+            retry_on_status_count: retried.len(),
+        };
+        Self {
+            options,
+            _texts: texts,
+            _lists: lists,
+            _headers: headers,
+            _source: source,
+        }
+    }
+
+    /// # Safety
+    /// `options` is NULL or points to `struct_size` writable bytes.
+    pub unsafe fn write(&self, options: *mut pool_options_t, struct_size: usize) -> pool_status_t {
+        // SAFETY: the caller's promise.
+        unsafe { write_sized(&self.options, options, struct_size) }
+    }
 }
 
 /// Says how many seconds a group waits, from the end of a job on, before its next one starts;

@@ -35,7 +35,8 @@ pub struct pool_job_t {
     pub tag: u64,
     /// Comes back in the result; never looked at. Default NULL.
     pub userdata: *mut c_void,
-    /// How the job is done. Default NULL: as the stream's options say.
+    /// How the job is done; pool_options_from gives the stream's to start from. Default NULL: as
+    /// the stream's options say.
     pub options: *const pool_options_t,
     /// POOL_REQUEST or POOL_RESOLVE. Default POOL_REQUEST.
     pub kind: i32,

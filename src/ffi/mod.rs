@@ -176,16 +176,24 @@ unsafe fn read_sized<T: Sized_>(given: *const T) -> Result<T, Error> {
 /// # Safety
 /// `given` is NULL or points to `size` writable bytes, aligned for `T`.
 unsafe fn init_sized<T: Sized_>(given: *mut T, size: usize) -> pool_status_t {
+    // SAFETY: the caller's promise.
+    unsafe { write_sized(&T::defaults(), given, size) }
+}
+
+/// Writes a value into the caller's struct, as much of it as it has room for.
+///
+/// # Safety
+/// `given` is NULL or points to `size` writable bytes, aligned for `T`.
+unsafe fn write_sized<T: Sized_>(value: &T, given: *mut T, size: usize) -> pool_status_t {
     guard(|| {
         if given.is_null() {
             return invalid(format!("{} is NULL", T::NAME));
         }
         check_size::<T>(size)?;
-        let value = T::defaults();
         // SAFETY: the caller gave `size` bytes, which is at most the size of `value`.
         unsafe {
             std::ptr::copy_nonoverlapping(
-                (&raw const value).cast::<u8>(),
+                std::ptr::from_ref(value).cast::<u8>(),
                 given.cast::<u8>(),
                 size,
             );

@@ -1,10 +1,10 @@
 //! `pool_t`: a handle on a stream and the pool it runs on.
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use super::config::{pool_config_t, read_config, rule, text};
+use super::config::{KeptOptions, pool_config_t, pool_options_t, read_config, rule, text};
 use super::job::{pool_job_t, read_job};
 use super::pool_status_t::{self, *};
 use super::result::{into_c, pool_result_t};
@@ -17,6 +17,8 @@ use crate::{Level, Next, Pool, Stream, Submit};
 pub struct pool_t {
     pool: Pool,
     stream: Stream,
+    /// What pool_options_from hands out.
+    options: OnceLock<KeptOptions>,
 }
 
 /// Starts an engine and opens its first stream. `config` may be NULL: the defaults.
@@ -42,6 +44,7 @@ pub unsafe extern "C" fn pool_new(
         let handle = Box::new(pool_t {
             pool: engine,
             stream,
+            options: OnceLock::new(),
         });
         // SAFETY: not NULL; the caller's promise.
         unsafe { pool.write(Box::into_raw(handle)) };
@@ -84,6 +87,7 @@ pub unsafe extern "C" fn pool_share(
         let handle = Box::new(pool_t {
             pool: pool.pool.clone(),
             stream,
+            options: OnceLock::new(),
         });
         // SAFETY: not NULL; the caller's promise.
         unsafe { shared.write(Box::into_raw(handle)) };
@@ -108,6 +112,31 @@ pub unsafe extern "C" fn pool_free(pool: *mut pool_t) {
         drop(unsafe { Box::from_raw(pool) });
         Ok(POOL_OK)
     });
+}
+
+/// Writes into `options` how the stream does jobs that have no options of their own, to be changed
+/// for a job that is to differ; `struct_size` is `sizeof(pool_options_t)`. What it points to lives
+/// until pool_free.
+///
+/// POOL_INVALID_ARGUMENT for NULL or a size that is not known.
+///
+/// # Safety
+/// `pool` is a live handle; `options` is NULL or points to `struct_size` writable bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_options_from(
+    pool: *mut pool_t,
+    options: *mut pool_options_t,
+    struct_size: usize,
+) -> pool_status_t {
+    guard(|| {
+        // SAFETY: the caller's promise.
+        let pool = unsafe { handle(pool) }?;
+        let kept = pool
+            .options
+            .get_or_init(|| KeptOptions::of(Arc::clone(pool.stream.options())));
+        // SAFETY: the caller's promise.
+        Ok(unsafe { kept.write(options, struct_size) })
+    })
 }
 
 /// Hands a job to the stream, which copies what it needs. With `timeout_ms` 0 it never waits;

@@ -555,6 +555,11 @@ impl Stream {
         &self.pool
     }
 
+    /// How it does jobs that have no options of their own.
+    pub fn options(&self) -> &Arc<Options> {
+        &self.core.config.options
+    }
+
     /// Hands in a job. Waits for room for so long (`Duration::ZERO`: not at all; `None`: for ever).
     ///
     /// [`Error::Closed`]: the stream was finished or cancelled. [`Error::InvalidArgument`]: the

@@ -153,6 +153,78 @@ static void every_redirection(pool_t *pool) {
   free(end), free(js), free(meta), free(header), free(start);
 }
 
+static void options_that_start_from_the_stream_s(void) {
+  static const pool_header_t headers[] = {{"X-A", "1", 0, 0}, {"X-B", "2", 0, 0}};
+  static const uint16_t statuses[] = {404}, retried[] = {503};
+  char address[64], given[256];
+  snprintf(address, sizeof address, "::%s", strstr(site, "//") + 2);
+  pool_options_t options = default_options();
+  options.headers = headers;
+  options.header_count = 2;
+  options.cookie = "c=1";
+  options.method = "PUT";
+  options.body = "body";
+  options.body_size = 4;
+  options.max_redirects = 3;
+  options.timeout = 7.5;
+  options.raise_on_statuses = statuses;
+  options.raise_on_status_count = 1;
+  options.known_encoding = "utf-8";
+  options.ca_file = "/nowhere.pem";
+  const char *const connect_to[] = {address};
+  options.connect_to = connect_to;
+  options.connect_to_count = 1;
+  options.http_version = POOL_HTTP_1_1;
+  options.retry = 1;
+  options.retry_max_attempts = 2;
+  options.retry_min_wait = 0.25;
+  options.retry_on_statuses = retried;
+  options.retry_on_status_count = 1;
+  pool_config_t config = default_config();
+  config.options = &options;
+  pool_t *pool = open_pool(&config);
+
+  pool_options_t own;
+  EXPECT(pool_options_from(pool, &own, sizeof own), POOL_OK);
+  CHECK(own.header_count == 2 && !strcmp(own.headers[1].name, "X-B") &&
+            !strcmp(own.headers[1].value, "2"),
+        "the headers");
+  CHECK(!strcmp(own.method, "PUT") && own.body_size == 4 && !memcmp(own.body, "body", 4) &&
+            !strcmp(own.cookie, "c=1") && !strcmp(own.ca_file, "/nowhere.pem") && !own.proxy,
+        "the texts");
+  CHECK(own.max_redirects == 3 && own.timeout == 7.5 && own.retry == 1 &&
+            own.retry_max_attempts == 2 && own.retry_min_wait == 0.25 &&
+            own.retry_on_statuses[0] == 503 && own.raise_on_statuses[0] == 404 &&
+            own.http_version == POOL_HTTP_1_1 && own.connect_to_count == 1,
+        "the numbers");
+  own.cookie = "c=2"; /* all else as it is */
+  pool_result_t *result = fetch(pool, "http://any.example/echo", &own, POOL_REQUEST);
+  EXPECT_PAGE(result);
+  const char *seen = pool_result_text(result, NULL);
+  CHECK(strstr(seen, "c=2") && !strstr(seen, "c=1") && strstr(seen, "PUT") &&
+            strstr(seen, "\"body\":\"body\""),
+        "%s", seen);
+  pool_result_free(result);
+
+  EXPECT(pool_options_from(pool, NULL, sizeof own), POOL_INVALID_ARGUMENT);
+  EXPECT(pool_options_from(pool, &own, 3), POOL_INVALID_ARGUMENT);
+  EXPECT(pool_options_from(NULL, &own, sizeof own), POOL_INVALID_ARGUMENT);
+  pool_free(pool);
+
+  /* The defaults are the same either way. */
+  pool = open_pool(NULL);
+  EXPECT(pool_options_from(pool, &own, sizeof own), POOL_OK);
+  options = default_options();
+  CHECK(own.timeout == options.timeout && own.max_redirects == -1 && !own.method && !own.retry &&
+            own.retry_max_attempts == options.retry_max_attempts && own.header_count == 0,
+        "the defaults");
+  snprintf(given, sizeof given, "%s/text", site);
+  result = fetch(pool, given, &own, POOL_REQUEST);
+  EXPECT_PAGE(result);
+  pool_result_free(result);
+  pool_free(pool);
+}
+
 static void raised_statuses(pool_t *pool) {
   static const uint16_t statuses[] = {404, 500};
   pool_options_t options = default_options();
@@ -265,6 +337,7 @@ int main(int argc, char **argv) {
   every_redirection(pool);
   raised_statuses(pool);
   pool_free(pool);
+  options_that_start_from_the_stream_s();
   a_callback();
   functions_of_a_pool();
   return 0;

@@ -206,6 +206,11 @@ extern "C" {
     ) -> pool_status_t;
     pub fn pool_free(pool: *mut pool_t);
 
+    pub fn pool_options_from(
+        pool: *mut pool_t,
+        options: *mut pool_options_t,
+        struct_size: usize,
+    ) -> pool_status_t;
     pub fn pool_submit(pool: *mut pool_t, job: *const pool_job_t, timeout_ms: i32)
         -> pool_status_t;
     pub fn pool_submit_many(
