@@ -213,6 +213,39 @@ fn fetch_resolves() {
 }
 
 #[test]
+fn fetch_goes_where_pages_lead() {
+    let site = site();
+    let program = compile("examples/c/fetch.c");
+    let quoted =
+        |text: &str| -> String { text.bytes().map(|byte| format!("%{byte:02x}")).collect() };
+    let page = |body: &str, headers: &str| {
+        let path = format!("/status/200?header=Content-Type:text/html{headers}&body=");
+        site.url(&(path + &quoted(body)))
+    };
+    let named = page("<link rel=canonical href=/named>", "");
+    let cookie = page(
+        &format!("<script>location='{named}'</script>"),
+        "&header=Set-Cookie:a=b",
+    );
+    let meta = page(
+        &format!("<meta http-equiv=refresh content='0;url={cookie}'>"),
+        "",
+    );
+    let start = format!("http://way.invalid/?url={}", quoted(&meta));
+    let flags = [
+        "--pages",
+        "--infer",
+        "--canonical",
+        "--stateful",
+        "--quiet",
+        "--resolve",
+    ];
+    let report = finished(feed(plain(&program).args(flags), &start), 0);
+    let expected = format!("{start},{},200,,5,0,", site.url("/named"));
+    assert!(report.contains(&expected), "{report}");
+}
+
+#[test]
 fn fetch_takes_any_line() {
     let site = site();
     let program = compile("examples/c/fetch.c");

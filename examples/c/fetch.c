@@ -38,6 +38,10 @@ static const char HELP[] =
     "\n"
     "Requests\n"
     "  --resolve            only find out where each URL ends\n"
+    "  --pages              also follow what pages say: meta refresh, scripts\n"
+    "  --infer              also follow URLs that hold the URL they lead to\n"
+    "  --canonical          end in the URL a page calls its own\n"
+    "  --stateful           keep cookies from one redirection to the next\n"
     "  --header 'NAME: V'   send this header too; may be repeated\n"
     "  --user-agent TEXT    the same as --header 'User-Agent: TEXT'\n"
     "  --compressed         ask for compressed answers, and decompress them\n"
@@ -114,26 +118,30 @@ static bool add_header(struct settings *settings, const char *name, size_t name_
 /* Returns FINE to go on, USAGE for wrong usage, -1 when what was asked for is done. */
 static int parse(int argc, char **argv, struct settings *settings) {
   enum {
-    CA_FILE = 1, COMPRESSED, CONNECT_TIMEOUT, CONNECT_TO, HEADER, HELP_, INSECURE, ORDERED, OUTPUT,
-    PARALLELISM, PROXY, QUIET, REPORT, RESOLVE, RETRIES, THROTTLE, TIMEOUT, USER_AGENT, VERSION,
-    WORKERS
+    CA_FILE = 1, CANONICAL, COMPRESSED, CONNECT_TIMEOUT, CONNECT_TO, HEADER, HELP_, INFER, INSECURE,
+    ORDERED, OUTPUT, PAGES, PARALLELISM, PROXY, QUIET, REPORT, RESOLVE, RETRIES, STATEFUL, THROTTLE,
+    TIMEOUT, USER_AGENT, VERSION, WORKERS
   };
   static const struct option LONG[] = {
       {"ca-file", required_argument, NULL, CA_FILE},
+      {"canonical", no_argument, NULL, CANONICAL},
       {"compressed", no_argument, NULL, COMPRESSED},
       {"connect-timeout", required_argument, NULL, CONNECT_TIMEOUT},
       {"connect-to", required_argument, NULL, CONNECT_TO},
       {"header", required_argument, NULL, HEADER},
       {"help", no_argument, NULL, HELP_},
+      {"infer", no_argument, NULL, INFER},
       {"insecure", no_argument, NULL, INSECURE},
       {"ordered", no_argument, NULL, ORDERED},
       {"output", required_argument, NULL, OUTPUT},
+      {"pages", no_argument, NULL, PAGES},
       {"parallelism", required_argument, NULL, PARALLELISM},
       {"proxy", required_argument, NULL, PROXY},
       {"quiet", no_argument, NULL, QUIET},
       {"report", required_argument, NULL, REPORT},
       {"resolve", no_argument, NULL, RESOLVE},
       {"retries", required_argument, NULL, RETRIES},
+      {"stateful", no_argument, NULL, STATEFUL},
       {"throttle", required_argument, NULL, THROTTLE},
       {"timeout", required_argument, NULL, TIMEOUT},
       {"user-agent", required_argument, NULL, USER_AGENT},
@@ -149,6 +157,7 @@ static int parse(int argc, char **argv, struct settings *settings) {
     bool good = true;
     switch (option) {
       case CA_FILE: options->ca_file = optarg; break;
+      case CANONICAL: options->canonicalize = 1; break;
       case COMPRESSED: options->compressed = 1; break;
       case CONNECT_TIMEOUT: good = parse_seconds(name, optarg, &options->connect_timeout); break;
       case CONNECT_TO: settings->connect_to[options->connect_to_count++] = optarg; break;
@@ -159,9 +168,11 @@ static int parse(int argc, char **argv, struct settings *settings) {
         break;
       }
       case HELP_: fputs(HELP, stdout); return -1;
+      case INFER: options->infer_redirection = 1; break;
       case INSECURE: options->insecure = 1; break;
       case ORDERED: config->ordered = 1; break;
       case OUTPUT: settings->output = optarg; break;
+      case PAGES: options->follow_meta_refresh = options->follow_js_relocation = 1; break;
       case PARALLELISM: good = parse_number(name, optarg, &config->domain_parallelism); break;
       case PROXY: options->proxy = optarg; break;
       case QUIET: settings->quiet = true; break;
@@ -174,6 +185,7 @@ static int parse(int argc, char **argv, struct settings *settings) {
         options->retry_max_attempts = retries + 1;
         break;
       }
+      case STATEFUL: options->stateful = 1; break;
       case THROTTLE: good = parse_seconds(name, optarg, &config->throttle); break;
       case TIMEOUT: good = parse_seconds(name, optarg, &options->timeout); break;
       case USER_AGENT: good = add_header(settings, "User-Agent", 10, optarg); break;
