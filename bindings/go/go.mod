@@ -1,0 +1,3 @@
+module rouet/bindings/go
+
+go 1.24

@@ -1,0 +1,318 @@
+package rouet
+
+// #include <rouet.h>
+//
+// #cgo noescape pool_result_text
+// #cgo noescape pool_result_links
+//
+// static void rouet_free_results(pool_result_t *const *results, size_t count) {
+//   for (size_t i = 0; i < count; i++) pool_result_free(results[i]);
+// }
+import "C"
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+	"unsafe"
+)
+
+// Result is what came of one item: an answer, whatever its status, or an error. All of it is Go's:
+// it can be kept, copied and handed to other goroutines.
+type Result[T any] struct {
+	// Item is what the URL was taken from.
+	Item T
+	// Err is nil, or what failed: an *[Error]. With [ErrInvalidStatus] and [ErrBodyTooLarge] and
+	// the like there is an answer all the same.
+	Err error
+	// Response is the answer.
+	Response
+}
+
+// HTTPResponse gives the answer as code for net/http knows it, or Err: what [http.Client.Do] would
+// have given, the body read already.
+func (r Result[T]) HTTPResponse() (*http.Response, error) {
+	if r.Err != nil {
+		return nil, r.Err
+	}
+	return r.Response.HTTPResponse()
+}
+
+// Response is the last answer of a job and how it was come by.
+type Response struct {
+	// URL is the URL as it was handed in; "" when there was none ([Passthrough]).
+	URL string
+	// EndURL is where the job ended: the last URL of Stack; "" when there is none.
+	EndURL string
+	// Status is that of the last answer; 0: none came.
+	Status int
+	// Header has the headers of the last answer.
+	Header http.Header
+	// Stack has the URLs the job was at, one a hop, the first one first.
+	Stack []Hop
+	// Body is that of the last answer, decompressed if the job asked for compression.
+	Body []byte
+	// Timings tell where the time went.
+	Timings Timings
+	// Attempts is how many were made; 0: the job ended before its first.
+	Attempts int
+
+	content *content
+	undone  bool // whether a compression was asked for, and so undone
+}
+
+// Hop is one entry of a result's stack: a URL the job was at.
+type Hop struct {
+	// URL is the URL as it was requested.
+	URL string
+	// Type is what led on from here: "location-header", "refresh-header", "meta-refresh",
+	// "js-relocation" or "infer" (the URL itself); or "hit": this is where the job ended.
+	// "canonical", always the last: what the page before calls itself.
+	Type string
+	// Status is the answer's; 0: no answer came, or no request was made (infer, canonical).
+	Status int
+}
+
+// Timings tell of the last attempt at a job, over all its hops.
+type Timings struct {
+	// Start and End are when it began and ended.
+	Start, End time.Time
+	// NameLookup is the time to look up names.
+	NameLookup time.Duration
+	// Connect is the time to connect, to a proxy too.
+	Connect time.Duration
+	// TLS is the time of TLS handshakes.
+	TLS time.Duration
+	// Wait is the time from then to the first byte of the answer.
+	Wait time.Duration
+	// Receive is the time from the first byte of the answer to its last.
+	Receive time.Duration
+}
+
+// content is a result of the library that is kept to be asked about its body.
+type content struct {
+	native *C.pool_result_t
+}
+
+func freeNative(native *C.pool_result_t) { C.pool_result_free(native) }
+
+func freeNatives(results []*C.pool_result_t) {
+	if len(results) > 0 {
+		C.rouet_free_results(&results[0], C.size_t(len(results)))
+	}
+}
+
+// keep has a native result freed once nobody holds what it gives.
+func keep(native *C.pool_result_t) *content {
+	c := &content{native}
+	runtime.AddCleanup(c, freeNative, native)
+	return c
+}
+
+// MIMEType is the media type of the body, in lower case and without parameters, as "text/html": as
+// the Content-Type says; without one, as the start of the body or the extension in EndURL tell.
+// "": unknown, or there is no body.
+//
+// This and the methods after it find out what they say when they are first asked, from the
+// library's own copy of the body; several goroutines may ask at once. After [WithoutContent] they
+// say that there is no body.
+func (r Response) MIMEType() string {
+	return r.ask(func(native *C.pool_result_t) *C.char { return C.pool_result_mimetype(native) })
+}
+
+// Ext is the file extension that fits the body, with its dot, as ".html". "": unknown.
+func (r Response) Ext() string {
+	return r.ask(func(native *C.pool_result_t) *C.char { return C.pool_result_ext(native) })
+}
+
+// Encoding is that of the body, by its name in the Encoding Standard in lower case, as "utf-8" or
+// "windows-1251": [Options.KnownEncoding], or by the byte order mark, the Content-Type, what the
+// page says of itself, and then by detection. "": the body is no text.
+func (r Response) Encoding() string {
+	return r.ask(func(native *C.pool_result_t) *C.char { return C.pool_result_encoding(native) })
+}
+
+func (r Response) ask(question func(*C.pool_result_t) *C.char) string {
+	if r.content == nil {
+		return ""
+	}
+	answer := C.GoString(question(r.content.native))
+	runtime.KeepAlive(r.content)
+	return answer
+}
+
+// IsText tells whether the body is text, by its media type, or its bytes when that is unknown.
+func (r Response) IsText() bool {
+	return r.tell(func(native *C.pool_result_t) C.int32_t { return C.pool_result_is_text(native) })
+}
+
+// IsHTML tells whether the body is HTML, by its media type and its start.
+func (r Response) IsHTML() bool {
+	return r.tell(func(native *C.pool_result_t) C.int32_t { return C.pool_result_is_html(native) })
+}
+
+// CouldBeHTML tells whether the body's media type allows for HTML, or is unknown.
+func (r Response) CouldBeHTML() bool {
+	return r.tell(func(native *C.pool_result_t) C.int32_t {
+		return C.pool_result_could_be_html(native)
+	})
+}
+
+func (r Response) tell(question func(*C.pool_result_t) C.int32_t) bool {
+	if r.content == nil {
+		return false
+	}
+	answer := question(r.content.native)
+	runtime.KeepAlive(r.content)
+	return answer == 1
+}
+
+// Text is the body as UTF-8, decoded from its [Response.Encoding]; what is malformed in it becomes
+// U+FFFD. "": the body is no text. Each call gives a copy of its own.
+func (r Response) Text() string {
+	if r.content == nil {
+		return ""
+	}
+	var size C.size_t
+	text := C.pool_result_text(r.content.native, &size)
+	if text == nil {
+		return ""
+	}
+	copied := string(unsafe.Slice((*byte)(unsafe.Pointer(text)), int(size)))
+	runtime.KeepAlive(r.content)
+	return copied
+}
+
+// Links are those of the body, if it is HTML: the http and https URLs of its <a> and <area>,
+// absolute, each once, in the order of the page. Each call gives a copy of its own.
+func (r Response) Links() []string {
+	if r.content == nil {
+		return nil
+	}
+	var count C.size_t
+	links := C.pool_result_links(r.content.native, &count)
+	if links == nil {
+		return nil
+	}
+	copied := make([]string, int(count))
+	for i, link := range unsafe.Slice(links, int(count)) {
+		copied[i] = C.GoString(link)
+	}
+	runtime.KeepAlive(r.content)
+	return copied
+}
+
+// HTTPResponse gives the answer as code for net/http knows it. Its Body is read already and need
+// not be closed, and its Request has no more than EndURL. Where the library undid a compression
+// the header no longer tells of it, and Uncompressed is set, as net/http does.
+//
+// It fails when there is no answer.
+func (r Response) HTTPResponse() (*http.Response, error) {
+	if r.Status == 0 {
+		return nil, errors.New("rouet: there is no answer")
+	}
+	end, err := url.Parse(r.EndURL)
+	if err != nil {
+		return nil, err
+	}
+	header, undone := r.Header.Clone(), false
+	if header == nil {
+		header = http.Header{}
+	}
+	if r.undone && len(r.Body) > 0 && header.Get("Content-Encoding") != "" {
+		undone = true
+		header.Del("Content-Encoding")
+		header.Del("Content-Length")
+	}
+	return &http.Response{
+		Status:        strconv.Itoa(r.Status) + " " + http.StatusText(r.Status),
+		StatusCode:    r.Status,
+		Proto:         "HTTP/1.1",
+		ProtoMajor:    1,
+		ProtoMinor:    1,
+		Header:        header,
+		Body:          io.NopCloser(bytes.NewReader(r.Body)),
+		ContentLength: int64(len(r.Body)),
+		Uncompressed:  undone,
+		Request:       &http.Request{Method: http.MethodGet, URL: end, Host: end.Host, Header: http.Header{}},
+	}, nil
+}
+
+// decode copies a native result, but for its URL. It crosses to C for nothing.
+func decode(native *C.pool_result_t) (Response, *Error) {
+	start := uintptr(unsafe.Pointer(native))
+	// All texts of the result lie in its block: with one copy of that they are Go's.
+	block := string(unsafe.Slice((*byte)(unsafe.Pointer(native)), int(native.block_size)))
+	sized := func(text *C.char, size C.size_t) string {
+		if text == nil {
+			return ""
+		}
+		at := int(uintptr(unsafe.Pointer(text)) - start)
+		return block[at : at+int(size)]
+	}
+	ended := func(text *C.char) string {
+		at := int(uintptr(unsafe.Pointer(text)) - start)
+		return block[at : at+strings.IndexByte(block[at:], 0)]
+	}
+
+	response := Response{
+		EndURL:   sized(native.end_url, native.end_url_size),
+		Status:   int(native.status),
+		Attempts: int(native.attempts),
+		Timings: Timings{
+			Start:      instant(native.start_time),
+			End:        instant(native.end_time),
+			NameLookup: duration(native.name_lookup_time),
+			Connect:    duration(native.connect_time),
+			TLS:        duration(native.tls_time),
+			Wait:       duration(native.wait_time),
+			Receive:    duration(native.receive_time),
+		},
+	}
+	if count := int(native.header_count); count > 0 {
+		response.Header = make(http.Header, count)
+		values := make([]string, count) // one for all
+		for i, line := range unsafe.Slice(native.headers, count) {
+			name := textproto.CanonicalMIMEHeaderKey(sized(line.name, line.name_size))
+			values[i] = sized(line.value, line.value_size)
+			if before, ok := response.Header[name]; ok {
+				response.Header[name] = append(before, values[i])
+			} else {
+				response.Header[name] = values[i : i+1 : i+1]
+			}
+		}
+	}
+	if count := int(native.stack_count); count > 0 {
+		response.Stack = make([]Hop, count)
+		for i, hop := range unsafe.Slice(native.stack, count) {
+			response.Stack[i] = Hop{sized(hop.url, hop.url_size), ended(hop._type), int(hop.status)}
+		}
+	}
+	if native.body_size > 0 {
+		response.Body = bytes.Clone(unsafe.Slice((*byte)(unsafe.Pointer(native.body)), int(native.body_size)))
+	}
+	if native.error_code == nil {
+		return response, nil
+	}
+	return response, &Error{Code: Code(ended(native.error_code)), Message: ended(native.error_message)}
+}
+
+func instant(seconds C.double) time.Time {
+	if seconds <= 0 {
+		return time.Time{}
+	}
+	whole, part := math.Modf(float64(seconds))
+	return time.Unix(int64(whole), int64(part*1e9))
+}
+
+func duration(seconds C.double) time.Duration {
+	return time.Duration(float64(seconds) * float64(time.Second))
+}
