@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::Duration;
 
-use rouet_site::{Options, Report, Site, urls};
+use rouet_site::{Faults, Options, Report, Site, urls};
 
 const USAGE: &str = "\
 usage:
@@ -15,6 +15,8 @@ usage:
              [--tls] [--https-port N] [--ca-file FILE]
       serves until SIGTERM or SIGINT; prints the http port, then the https
       one if any, a line each (the port file has the same)
+  site faults
+      serves what misbehaves until SIGTERM or SIGINT; prints the port
   site urls [--count N] [--domains N] [--port N]
       prints N URLs (2000) over N domains (60)
   site report LOG [--throttle SECONDS]
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
     let arguments = Arguments(arguments.collect());
     let done = match command.as_str() {
         "serve" => serve(arguments),
+        "faults" => serve_faults(arguments),
         "urls" => print_urls(arguments),
         "report" => report(arguments),
         _ => Err(USAGE.into()),
@@ -74,6 +77,20 @@ fn serve(mut arguments: Arguments) -> Done {
         io::stdout().flush()?;
         stop.await;
         drop(site); // which flushes the log
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn serve_faults(arguments: Arguments) -> Done {
+    arguments.end()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let stop = stopped()?;
+        let faults = Faults::start()?;
+        println!("{}", faults.port());
+        stop.await;
         Ok(ExitCode::SUCCESS)
     })
 }
