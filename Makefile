@@ -2,6 +2,7 @@
 
 CARGO ?= cargo
 CC ?= cc
+PREFIX ?= /usr/local
 RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
 # rustup's cargo may be in no other place.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -13,7 +14,7 @@ export CFLAGS := $(strip $(filter-out -DHAVE_POLL,$(CFLAGS)) -DHAVE_POLL)
 EXAMPLE = $(CC) -std=c11 -O2 -Wall -Wextra -pedantic -Iinclude $< -o $@ \
 	-L$(RELEASE) -lrouet -Wl,-rpath,'$$ORIGIN'
 
-.PHONY: all library site bare demo test lint docs clean help
+.PHONY: all library site bare demo test lint docs install clean help
 
 all: library $(RELEASE)/fetch $(RELEASE)/throughput ## the library and the examples, in target/release
 
@@ -47,6 +48,14 @@ lint: ## formatting, clippy, documentation, and the header as the sources have i
 
 docs: ## docs/options.md, from the sources
 	ROUET_WRITE_DOCS=1 $(CARGO) test --locked --test docs options_reference
+
+install: library ## the library, its header and rouet.pc, below PREFIX (/usr/local)
+	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include
+	install -m 644 include/rouet.h $(DESTDIR)$(PREFIX)/include
+	install -m 644 $(RELEASE)/librouet.a $(DESTDIR)$(PREFIX)/lib
+	install -m 755 $(RELEASE)/librouet.so $(DESTDIR)$(PREFIX)/lib
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e "s|@VERSION@|$$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)|" \
+		rouet.pc.in >$(DESTDIR)$(PREFIX)/lib/pkgconfig/rouet.pc
 
 clean: ## what was built
 	$(CARGO) clean

@@ -10,6 +10,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"os/signal"
@@ -103,7 +104,7 @@ func main() {
 		flag.Usage()
 		os.Exit(2)
 	}
-	broken, err := check(start, *throttle, *most)
+	broken, err := check(os.Stdout, start, *throttle, *most)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "linkcheck:", err)
 		os.Exit(2)
@@ -113,8 +114,8 @@ func main() {
 	}
 }
 
-// check follows a site from a page on; gives how many links were broken.
-func check(start *url.URL, throttle time.Duration, most int) (int, error) {
+// check follows a site from a page on, and reports to out; gives how many links were broken.
+func check(out io.Writer, start *url.URL, throttle time.Duration, most int) (int, error) {
 	if throttle <= 0 {
 		throttle = rouet.NoThrottle
 	}
@@ -137,10 +138,10 @@ func check(start *url.URL, throttle time.Duration, most int) (int, error) {
 		case ctx.Err() != nil: // interrupted
 		case result.Err != nil:
 			broken++
-			fmt.Printf("%s\n  on %s: %v\n", result.URL, result.Item.page, result.Err)
+			fmt.Fprintf(out, "%s\n  on %s: %v\n", result.URL, result.Item.page, result.Err)
 		case result.Status >= 400:
 			broken++
-			fmt.Printf("%s\n  on %s: status %d\n", result.URL, result.Item.page, result.Status)
+			fmt.Fprintf(out, "%s\n  on %s: status %d\n", result.URL, result.Item.page, result.Status)
 		default:
 			if end, err := url.Parse(result.EndURL); err == nil && end.Host == start.Host {
 				for _, to := range result.Links() {
@@ -150,6 +151,6 @@ func check(start *url.URL, throttle time.Duration, most int) (int, error) {
 		}
 		links.done()
 	}
-	fmt.Printf("%d links, %d broken\n", asked, broken)
+	fmt.Fprintf(out, "%d links, %d broken\n", asked, broken)
 	return broken, ctx.Err()
 }
