@@ -127,6 +127,9 @@ func check(out io.Writer, start *url.URL, throttle time.Duration, most int) (int
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 
+	if start.Path == "" {
+		start.Path = "/" // as links to it have it
+	}
 	links := newFrontier(most)
 	defer links.close()
 	context.AfterFunc(ctx, links.close)

@@ -10,10 +10,14 @@ import (
 )
 
 func TestFollowsASiteAndReportsBrokenLinks(t *testing.T) {
-	var elsewhere *httptest.Server
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		fmt.Fprint(w, `<a href="/not-to-be-followed">a link</a>`)
+	}))
+	defer elsewhere.Close()
 	site := http.NewServeMux()
 	page := func(path string, links ...string) {
-		site.HandleFunc(path+"{$}", func(w http.ResponseWriter, r *http.Request) {
+		site.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "text/html")
 			for _, link := range links {
 				if link == "elsewhere" {
@@ -23,17 +27,12 @@ func TestFollowsASiteAndReportsBrokenLinks(t *testing.T) {
 			}
 		})
 	}
-	page("/", "/one", "/two#part", "/two#other", "/gone")
+	page("/{$}", "/one", "/two#part", "/two#other", "/gone")
 	page("/one", "/", "/three", "elsewhere")
 	page("/two", "/three", "/gone", "http://127.0.0.1:1/")
 	page("/three", "/one")
 	server := httptest.NewServer(site)
 	defer server.Close()
-	elsewhere = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "text/html")
-		fmt.Fprint(w, `<a href="/not-to-be-followed">a link</a>`)
-	}))
-	defer elsewhere.Close()
 
 	start, err := url.Parse(server.URL)
 	if err != nil {
