@@ -148,7 +148,7 @@ func begin[T any](
 
 // run is one loop. Three goroutines have a part in it: feed, which runs the program's own iterator;
 // submit, which hands what that gave to the library in batches; and the loop's own, which takes the
-// results. So a slow iterator holds up no job, and a slow loop no iterator.
+// results, and submits what there was no room for before. So a slow iterator holds up no job.
 type run[T any] struct {
 	ctx        context.Context
 	stream     *stream
@@ -167,11 +167,12 @@ type run[T any] struct {
 	unused  []int      // slots
 	pending []int      // slots to be submitted
 	order   uint64
-	taken   uint64 // grows when results are taken
-	fed     bool   // no item will come
-	stopped bool   // none is wanted
-	left    bool   // the loop is over
-	panic   any    // feed's
+	stalled []C.pool_job_t // what there was no room for
+	taken   uint64         // grows when results are taken
+	fed     bool           // no item will come
+	stopped bool           // none is wanted
+	left    bool           // the loop is over
+	panic   any            // feed's
 }
 
 // slot is an item under way.
@@ -214,10 +215,7 @@ func (r *run[T]) loop(items iter.Seq[T], yield func(Result[T]) bool) {
 		if len(taken) == 0 {
 			break
 		}
-		r.mu.Lock()
-		r.taken++
-		r.work.Signal()
-		r.mu.Unlock()
+		r.resume()
 		for i, native := range taken {
 			result := r.result(native)
 			if result.content != nil {
@@ -308,7 +306,9 @@ func (r *run[T]) push(next slot[T]) bool {
 		r.slots = append(r.slots, next)
 	}
 	r.pending = append(r.pending, place)
-	r.work.Signal()
+	if len(r.pending) == 1 && r.stalled == nil { // otherwise submit does not wait for it
+		r.work.Signal()
+	}
 	for len(r.pending) >= r.ahead && !r.stopped {
 		r.room.Wait()
 	}
@@ -324,23 +324,72 @@ func (r *run[T]) submit() {
 			return
 		}
 		for len(jobs) > 0 {
-			accepted, status := r.stream.submit(jobs)
-			jobs = jobs[accepted:]
-			goOn := true
-			switch status {
-			case C.POOL_OK:
-			case C.POOL_AGAIN:
-				seen, goOn = r.await(seen)
-			case C.POOL_CLOSED:
-				goOn = false
-			default:
-				why := refusal(status, C.GoString((*C.char)(unsafe.Pointer(&r.stream.why[0]))))
-				goOn = r.refuse(&jobs[0], why)
+			var goOn bool
+			if jobs, goOn = r.handOver(jobs); goOn && len(jobs) > 0 {
+				jobs, seen, goOn = r.await(jobs, seen)
 			}
 			if !goOn {
 				return
 			}
 		}
+	}
+}
+
+// handOver submits jobs while there is room and gives those left; false when none will be taken.
+func (r *run[T]) handOver(jobs []C.pool_job_t) ([]C.pool_job_t, bool) {
+	for {
+		accepted, status := r.stream.submit(jobs)
+		jobs = jobs[accepted:]
+		switch status {
+		case C.POOL_OK, C.POOL_AGAIN:
+			return jobs, true
+		case C.POOL_CLOSED:
+			return nil, false
+		}
+		why := refusal(status, C.GoString((*C.char)(unsafe.Pointer(&r.stream.why[0]))))
+		if !r.refuse(&jobs[0], why) {
+			return nil, false
+		}
+	}
+}
+
+// await leaves jobs that there is no room for to the loop, which makes room by taking results and
+// so spares waking this goroutine each time. It gives what is to be handed over here after all:
+// none when the loop could, all when it had taken results meanwhile. False when none is wanted.
+func (r *run[T]) await(jobs []C.pool_job_t, seen uint64) ([]C.pool_job_t, uint64, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.taken == seen {
+		r.stalled = jobs
+		for r.stalled != nil && !r.stopped {
+			r.work.Wait()
+		}
+		jobs = nil
+	}
+	return jobs, r.taken, !r.stopped
+}
+
+// resume notes that results were taken, and hands over the jobs that waited for that.
+func (r *run[T]) resume() {
+	r.mu.Lock()
+	r.taken++
+	jobs := r.stalled
+	r.mu.Unlock()
+	if jobs == nil {
+		return
+	}
+	// Until stalled is nil the jobs are the loop's own.
+	jobs, goOn := r.handOver(jobs)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stalled = jobs
+	if !goOn {
+		r.stopped = true
+		r.room.Signal()
+	}
+	if len(jobs) == 0 {
+		r.stalled = nil
+		r.work.Signal()
 	}
 }
 
@@ -366,16 +415,6 @@ func (r *run[T]) next() ([]C.pool_job_t, uint64) {
 	r.pending = r.pending[:0]
 	r.room.Signal()
 	return jobs, r.taken
-}
-
-// await waits until results were taken, so that there may be room; false when none is wanted.
-func (r *run[T]) await(seen uint64) (uint64, bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for r.taken == seen && !r.stopped {
-		r.work.Wait()
-	}
-	return r.taken, !r.stopped
 }
 
 func (r *run[T]) encode(job *C.pool_job_t, place int) {
