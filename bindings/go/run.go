@@ -72,8 +72,8 @@ func WithoutContent() Option { return func(r *runOptions) { r.withoutContent = t
 //	for result := range rouet.Request(ctx, pool, slices.Values(pages), Page.Address) { … }
 //
 // Each item taken gives exactly one result. Items are taken as there is room for them, at most
-// 2·[BufferSize] and two batches of 256 (of BufferSize, if that is less) ahead of the loop: they may
-// be without end, and may come slowly, or depend on results.
+// 2·[BufferSize] and three batches of 256 (of BufferSize, if that is less) ahead of the loop: they
+// may be without end, and may come slowly, or depend on results.
 //
 // items, key and the functions of the options run on a goroutine of their own. When the loop is
 // left early what is outstanding is dropped, and items is asked for no more: its goroutine ends
