@@ -37,8 +37,12 @@ impl Callbacks {
         .is_ok_and(|spawned| spawned.is_some())
     }
 
+    fn runtime(&self) -> MutexGuard<'_, Option<Runtime>> {
+        self.runtime.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn handle(&self) -> Option<Handle> {
-        let mut runtime = lock(&self.runtime);
+        let mut runtime = self.runtime();
         if runtime.is_none() {
             *runtime = Builder::new_current_thread()
                 .max_blocking_threads(THREADS)
@@ -51,7 +55,7 @@ impl Callbacks {
 
     /// Ends the threads; each stream has waited for its calls.
     pub fn stop(&self) {
-        if let Some(runtime) = lock(&self.runtime).take() {
+        if let Some(runtime) = self.runtime().take() {
             runtime.shutdown_timeout(PATIENCE);
         }
     }
@@ -71,9 +75,13 @@ struct State {
 }
 
 impl Calls {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Waits until no call is under way.
     pub fn wait(&self) {
-        let state = lock(&self.state);
+        let state = self.state();
         drop(
             self.ended
                 .wait_while(state, |state| state.running > 0)
@@ -84,7 +92,7 @@ impl Calls {
 
 /// Has the callback see a result, which is then delivered.
 pub(super) fn call(stream: &Arc<Core>, callback: &Callback, order: u64, result: JobResult) {
-    lock(&stream.calls.state).waiting.push_back((order, result));
+    stream.calls.state().waiting.push_back((order, result));
     // Looked at after the result is there: a cancel before it finds none, one after it does.
     if stream.is_cancelled() {
         return give_up(stream);
@@ -92,7 +100,7 @@ pub(super) fn call(stream: &Arc<Core>, callback: &Callback, order: u64, result: 
     let (core, callback) = (Arc::clone(stream), Arc::clone(callback));
     let started = stream.common.callbacks.run(move || {
         let next = {
-            let mut state = lock(&core.calls.state);
+            let mut state = core.calls.state();
             // Those of a cancelled stream are given up, and its end waits for no call begun since.
             let next = match core.is_cancelled() {
                 true => None,
@@ -104,12 +112,12 @@ pub(super) fn call(stream: &Arc<Core>, callback: &Callback, order: u64, result: 
         if let Some((order, result)) = next {
             let result = see(&core, &callback, result);
             core.deliver([(order, result)]);
-            lock(&core.calls.state).running -= 1;
+            core.calls.state().running -= 1;
             core.calls.ended.notify_all();
         }
     });
     if !started {
-        let waiting = lock(&stream.calls.state).waiting.pop_back();
+        let waiting = stream.calls.state().waiting.pop_back();
         fail(
             stream,
             waiting,
@@ -121,7 +129,7 @@ pub(super) fn call(stream: &Arc<Core>, callback: &Callback, order: u64, result: 
 
 /// Ends the results that wait for a callback of a stream that was cancelled.
 pub(super) fn give_up(stream: &Core) {
-    let waiting = std::mem::take(&mut lock(&stream.calls.state).waiting);
+    let waiting = std::mem::take(&mut stream.calls.state().waiting);
     fail(
         stream,
         waiting,
@@ -163,8 +171,4 @@ fn see(stream: &Core, callback: &Callback, mut result: JobResult) -> JobResult {
     stream.bytes.fetch_add(result.size(), SeqCst);
     stream.bytes.fetch_sub(size, SeqCst);
     result
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
