@@ -249,7 +249,8 @@ typedef struct pool_hop_t {
 // What came of a job. The caller's, until pool_result_free.
 //
 // The struct and everything it points to but the body, userdata and value are one block of memory:
-// block_size bytes from the struct's own address. The body is one more. Both can be copied whole.
+// block_size bytes from the struct's own address: the struct, the headers, the stack, and then all
+// text, each right behind the last. The body is one more. Both can be copied whole.
 typedef struct pool_result_t {
   // The size of this struct in the library that made it.
   size_t struct_size;
@@ -606,7 +607,9 @@ enum pool_status_t pool_pending(struct pool_t *pool, size_t *pending);
 
 // Writes to `fd` a descriptor that polls readable while pool_next_result would not give
 // POOL_AGAIN: a result is there, or the stream is done. For poll, epoll, libuv and the like.
-// It is the handle's, made by the first call: only poll it; pool_free closes it.
+// It is the handle's, made by the first call: only poll it; pool_free closes it. After it told of
+// results it may tell of the next up to 1 ms late, while more are to come, so that a loop that
+// wakes up finds several: take them with pool_next_results, until POOL_AGAIN.
 //
 // POOL_OUT_OF_RESOURCES: no descriptor is left.
 //

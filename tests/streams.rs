@@ -780,6 +780,44 @@ fn an_event_descriptor_asked_for_late_tells_of_what_is_there() {
     assert!(readable(stream.event_fd().unwrap(), 0));
 }
 
+#[test]
+fn the_event_descriptor_tells_of_several_results_at_once() {
+    let site = site();
+    for (ordered, size) in [(false, 1024), (true, 1024), (false, 1), (true, 1)] {
+        let jobs = 3000;
+        // One after the other, so that results come one by one.
+        let stream = stream_of(&pool_of(Duration::ZERO, 1, 1, 1), |config| {
+            config.ordered = ordered;
+            config.buffer_size = size;
+        });
+        let fd = stream.event_fd().unwrap();
+        let began = Instant::now();
+        let (mut taken, mut submitted, mut wakes) = (Vec::new(), 0, 0);
+        while taken.len() < jobs {
+            while submitted < jobs as u64 {
+                let job = Job::request(site.url("/text")).tag(submitted);
+                match stream.submit(job, Some(Duration::ZERO)).unwrap() {
+                    Submit::Accepted => submitted += 1,
+                    Submit::Full(_) => break,
+                }
+            }
+            assert!(readable(fd, 30_000), "{} results, then none", taken.len());
+            wakes += 1;
+            let before = taken.len();
+            assert!(stream.next_many(1024, Some(Duration::ZERO), &mut taken));
+            assert!(taken.len() > before, "readable for nothing");
+        }
+        if size > 1 {
+            // One a millisecond, but for those that could not wait: at the start and the end.
+            let most = began.elapsed().as_millis() as usize + 50;
+            assert!(wakes < most, "{wakes} wake-ups in {:?}", began.elapsed());
+        }
+        let mut tags = tags(&taken);
+        tags.sort_unstable();
+        assert_eq!(tags, (0..jobs as u64).collect::<Vec<_>>());
+    }
+}
+
 /// Wakes the thread that waits.
 struct Unpark(thread::Thread);
 

@@ -248,9 +248,12 @@ func (r Response) HTTPResponse() (*http.Response, error) {
 
 // decode copies a native result, but for its URL. It crosses to C for nothing.
 func decode(native *C.pool_result_t) (Response, *Error) {
-	start := uintptr(unsafe.Pointer(native))
-	// All texts of the result lie in its block: with one copy of that they are Go's.
-	block := string(unsafe.Slice((*byte)(unsafe.Pointer(native)), int(native.block_size)))
+	// The text of the result lies at the end of its block: with one copy of that it is Go's.
+	text := uintptr(native.struct_size) + uintptr(native.header_count)*C.sizeof_pool_header_t +
+		uintptr(native.stack_count)*C.sizeof_pool_hop_t
+	first := (*byte)(unsafe.Add(unsafe.Pointer(native), text))
+	block := string(unsafe.Slice(first, int(uintptr(native.block_size)-text)))
+	start := uintptr(unsafe.Pointer(first))
 	sized := func(text *C.char, size C.size_t) string {
 		if text == nil {
 			return ""

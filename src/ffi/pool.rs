@@ -338,7 +338,9 @@ pub unsafe extern "C" fn pool_pending(pool: *mut pool_t, pending: *mut usize) ->
 
 /// Writes to `fd` a descriptor that polls readable while pool_next_result would not give
 /// POOL_AGAIN: a result is there, or the stream is done. For poll, epoll, libuv and the like.
-/// It is the handle's, made by the first call: only poll it; pool_free closes it.
+/// It is the handle's, made by the first call: only poll it; pool_free closes it. After it told of
+/// results it may tell of the next up to 1 ms late, while more are to come, so that a loop that
+/// wakes up finds several: take them with pool_next_results, until POOL_AGAIN.
 ///
 /// POOL_OUT_OF_RESOURCES: no descriptor is left.
 ///

@@ -30,7 +30,8 @@ pub struct pool_hop_t {
 /// What came of a job. The caller's, until pool_result_free.
 ///
 /// The struct and everything it points to but the body, userdata and value are one block of memory:
-/// block_size bytes from the struct's own address. The body is one more. Both can be copied whole.
+/// block_size bytes from the struct's own address: the struct, the headers, the stack, and then all
+/// text, each right behind the last. The body is one more. Both can be copied whole.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct pool_result_t {

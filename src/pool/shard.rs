@@ -58,6 +58,8 @@ pub(super) struct Shard {
     streams: HashMap<StreamId, Arc<Core>>,
     /// Results on their way to their streams.
     outgoing: Vec<(Arc<Core>, u64, JobResult)>,
+    /// Streams whose event descriptors are to be told of results, and when.
+    untold: Vec<(Arc<Core>, Instant)>,
     post: Vec<Message>,
     stopping: bool,
 }
@@ -93,6 +95,7 @@ impl Shard {
             engine: Rc::new(engine),
             streams: HashMap::new(),
             outgoing: Vec::new(),
+            untold: Vec::new(),
             post: Vec::new(),
             stopping: false,
         })
@@ -124,6 +127,7 @@ impl Shard {
                 self.inbox.ring();
             }
             self.deliver();
+            self.tell();
             self.common.groups[self.index].store(self.scheduler.groups() as u64, Ordering::Relaxed);
             if let Err(error) = self.sleep() {
                 self.common
@@ -393,7 +397,22 @@ impl Shard {
                 let next = outgoing.next_if(|(other, ..)| Arc::ptr_eq(other, &stream))?;
                 Some((next.1, next.2))
             });
-            stream.hand_over(std::iter::once((order, result)).chain(rest));
+            let results = std::iter::once((order, result)).chain(rest);
+            let known = |(other, _): &(Arc<Core>, _)| Arc::ptr_eq(other, &stream);
+            if let Some(due) = stream.hand_over(results)
+                && !self.untold.iter().any(known)
+            {
+                self.untold.push((stream, due));
+            }
+        }
+    }
+
+    /// Tells the event descriptors whose time has come.
+    fn tell(&mut self) {
+        if !self.untold.is_empty() {
+            let now = Instant::now();
+            self.untold
+                .retain(|(stream, due)| !stream.tell(*due <= now));
         }
     }
 
@@ -401,6 +420,8 @@ impl Shard {
         // A time too far off for the clock never comes.
         let next = self.scheduler.next_time();
         let until = next.and_then(|time| self.epoch.checked_add(time));
+        let untold = self.untold.iter().map(|(_, due)| *due);
+        let until = until.into_iter().chain(untold).min();
         let engine = &self.engine;
         match self.inbox.sleep(|| engine.wait(until)) {
             Some(outcome) => outcome,
@@ -419,6 +440,9 @@ impl Drop for Shard {
             self.free_worker();
         }
         self.deliver();
+        for (stream, _) in self.untold.drain(..) {
+            stream.tell(true);
+        }
     }
 }
 

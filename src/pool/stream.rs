@@ -24,6 +24,10 @@ use crate::options::Options;
 use crate::schedule::{Gate, StreamId};
 use crate::sniff;
 
+/// The event descriptor does not tell of results again so soon, while more are to come: an event
+/// loop then finds several at once, and is spared most of its wake-ups.
+const QUIET: Duration = Duration::from_millis(1);
+
 /// How a stream is set up.
 #[derive(Clone)]
 pub struct StreamConfig {
@@ -307,6 +311,21 @@ impl State {
             event.set(readable);
         }
     }
+
+    /// Brings the event descriptor into line after results were taken: what it was not told of yet
+    /// it will be.
+    fn signal_taken(&mut self) {
+        if !self.ready() {
+            self.signal();
+        }
+    }
+
+    /// Until when the event descriptor is best left alone.
+    fn quiet(&self) -> Option<Instant> {
+        let event = self.event.as_ref().filter(|event| !event.readable)?;
+        let until = event.told?.checked_add(QUIET)?;
+        (Instant::now() < until).then_some(until)
+    }
 }
 
 /// A pipe that holds a byte while there is something to take.
@@ -314,6 +333,8 @@ struct Event {
     reader: PipeReader,
     writer: PipeWriter,
     readable: bool,
+    /// When it last became readable.
+    told: Option<Instant>,
 }
 
 impl Event {
@@ -328,6 +349,9 @@ impl Event {
         };
         if outcome.is_ok() {
             self.readable = readable;
+            if readable {
+                self.told = Some(Instant::now());
+            }
         }
     }
 }
@@ -413,10 +437,14 @@ impl Core {
         }
     }
 
-    /// Sees results on their way to where they are taken from.
-    pub fn hand_over(self: &Arc<Self>, results: impl IntoIterator<Item = (u64, JobResult)>) {
+    /// Sees results on their way to where they are taken from, and gives when to `tell` of them, if
+    /// that was not done.
+    pub fn hand_over(
+        self: &Arc<Self>,
+        results: impl IntoIterator<Item = (u64, JobResult)>,
+    ) -> Option<Instant> {
         match &self.config.callback {
-            None => self.deliver(results),
+            None => self.deliver_soon(results),
             Some(callback) => {
                 for (order, result) in results {
                     match result.has_answer() {
@@ -424,12 +452,24 @@ impl Core {
                         false => self.deliver([(order, result)]),
                     }
                 }
+                None
             }
         }
     }
 
     /// Puts results where they are taken from.
     pub fn deliver(&self, results: impl IntoIterator<Item = (u64, JobResult)>) {
+        if self.deliver_soon(results).is_some() {
+            self.tell(true);
+        }
+    }
+
+    /// Puts results where they are taken from, and gives when to `tell` the event descriptor of
+    /// them, if not at once.
+    pub fn deliver_soon(
+        &self,
+        results: impl IntoIterator<Item = (u64, JobResult)>,
+    ) -> Option<Instant> {
         let mut state = self.state();
         let was_ready = state.ready();
         for (order, result) in results {
@@ -446,15 +486,36 @@ impl Core {
         }
         if was_ready || !state.ready() {
             // Nobody waits for what is there already.
-            return;
+            return None;
         }
-        state.signal();
+        let quiet = state.quiet().filter(|_| !self.is_urgent(&state));
+        if quiet.is_none() {
+            state.signal();
+        }
         let waker = state.waker.take();
         drop(state);
         self.arrived.notify_all();
         if let Some(waker) = waker {
             waker.wake();
         }
+        quiet
+    }
+
+    /// Tells the event descriptor of the results that are there, if it is time or they are needed.
+    /// False: later.
+    pub fn tell(&self, is_time: bool) -> bool {
+        let mut state = self.state();
+        let now = is_time || self.is_urgent(&state);
+        if now {
+            state.signal();
+        }
+        now
+    }
+
+    /// Whether nothing goes on before results were taken.
+    fn is_urgent(&self, state: &State) -> bool {
+        let full = self.config.ordered && !self.has_room(state) && self.held.load(SeqCst) == 0;
+        full || self.stalled.load(SeqCst) || state.outstanding <= state.results.len()
     }
 
     /// Takes the results that are there, `max` at most.
@@ -476,7 +537,7 @@ impl Core {
         self.bytes
             .fetch_sub(taken.iter().map(JobResult::size).sum(), SeqCst);
         let started = self.started.fetch_sub(taken.len(), SeqCst) - taken.len();
-        state.signal();
+        state.signal_taken();
         if self.config.ordered || self.submitters.load(SeqCst) > 0 {
             self.room.notify_all();
         }
@@ -746,7 +807,8 @@ impl Stream {
     }
 
     /// A descriptor that polls readable while a result can be taken or the stream is done. Made by
-    /// the first call, closed with the stream; only poll it.
+    /// the first call, closed with the stream; only poll it. After it told of results it may tell
+    /// of the next up to 1 ms late, while there is more to come: several are then there at once.
     ///
     /// [`Error::OutOfResources`]: no descriptor is left.
     pub fn event_fd(&self) -> Result<RawFd, Error> {
@@ -759,6 +821,7 @@ impl Stream {
                 reader,
                 writer,
                 readable: false,
+                told: None,
             });
             state.signal();
         }
