@@ -583,6 +583,27 @@ enum pool_status_t pool_next_results(struct pool_t *pool,
                                      int32_t timeout_ms,
                                      size_t *count);
 
+// Takes results as pool_next_results does, but copies them into `buffer`, as many as there are and
+// fit, and frees them: for languages to which a crossing into C costs much. Writes their number to
+// `count`, and to `needed` the bytes that the next one waiting takes; 0: none is there.
+//
+// Each is a pool_result_t with its block and its body behind it, block_size bytes in all; the next
+// begins there. All pointers in it but userdata and value are offsets from its start; 0 is NULL.
+// It can't be handed to the pool_result functions: pool_result_of_page makes one that can.
+//
+// POOL_OK: at least one; or none, because the next takes more than `size` bytes. POOL_AGAIN and
+// POOL_DONE as for pool_next_result.
+//
+// Requires:
+// `pool` is a live handle; `buffer` has `size` bytes and the alignment of pool_result_t; `count` and
+// `needed` are writable.
+enum pool_status_t pool_next_packed(struct pool_t *pool,
+                                    void *buffer,
+                                    size_t size,
+                                    int32_t timeout_ms,
+                                    size_t *count,
+                                    size_t *needed);
+
 // Says that no more jobs will come: pool_submit gives POOL_CLOSED from now on, and
 // pool_next_result gives POOL_DONE once all results were taken. May be called again.
 //
@@ -607,15 +628,19 @@ enum pool_status_t pool_pending(struct pool_t *pool, size_t *pending);
 
 // Writes to `fd` a descriptor that polls readable while pool_next_result would not give
 // POOL_AGAIN: a result is there, or the stream is done. For poll, epoll, libuv and the like.
-// It is the handle's, made by the first call: only poll it; pool_free closes it. After it told of
+// It is the handle's, made by the first call; pool_free closes it. After it told of
 // results it may tell of the next up to 1 ms late, while more are to come, so that a loop that
 // wakes up finds several: take them with pool_next_results, until POOL_AGAIN.
+//
+// An event loop that can only read may read from it: it never blocks, and gives a byte for each time
+// that there is something after there was nothing. Then take until POOL_AGAIN.
 //
 // POOL_OUT_OF_RESOURCES: no descriptor is left.
 //
 // Requires:
 // `pool` is a live handle; `fd` is writable.
-enum pool_status_t pool_event_fd(struct pool_t *pool, int *fd);
+enum pool_status_t pool_event_fd(struct pool_t *pool,
+                                 int *fd);
 
 // Sets the rule of one group, a registrable domain or the name a job gave: `throttle` in
 // seconds, 0 or above, `parallelism` at least 1. It holds over all streams of the engine, from
@@ -646,10 +671,29 @@ enum pool_status_t pool_set_log(struct pool_t *pool,
                                 pool_log_fn log,
                                 void *userdata);
 
+// Makes a result of a page of the caller's own, as if it had come with status 200: to ask for the
+// text, links and the like of pages that were kept. Writes it to `result`, the caller's until
+// pool_result_free. `url` is where the page was found, which its links and in part its media type and
+// encoding go by; `content_type` the value of its Content-Type header; `known_encoding` as in
+// pool_options_t: each may be NULL. The body is copied; it may be NULL when `body_size` is 0.
+//
+// POOL_INVALID_ARGUMENT: url is no URL, or known_encoding no encoding.
+//
+// Requires:
+// `url`, `content_type` and `known_encoding` are NULL or end in a NUL; `body` points to `body_size`
+// bytes; `result` is writable.
+enum pool_status_t pool_result_of_page(const char *url,
+                                       const char *content_type,
+                                       const char *known_encoding,
+                                       const void *body,
+                                       size_t body_size,
+                                       struct pool_result_t **result);
+
 // Frees a result, its block and its body, and what was asked of it. NULL is nothing. Never fails.
 //
 // Requires:
-// `result` is NULL or came from pool_next_result or pool_next_results and was not freed.
+// `result` is NULL or came from pool_next_result, pool_next_results or pool_result_of_page, and was
+// not freed.
 void pool_result_free(struct pool_result_t *result);
 
 // The media type of the body, in lower case and without parameters, as "text/html": as the

@@ -6,9 +6,10 @@ use std::time::{Duration, SystemTime};
 use encoding_rs::Encoding;
 use url::Url;
 
-use crate::error::Failure;
+use crate::address;
+use crate::error::{Error, Failure};
 use crate::headers::Headers;
-use crate::options::Options;
+use crate::options::{self, Options};
 use crate::sniff;
 
 /// What a job is to do.
@@ -206,6 +207,52 @@ struct Media {
 }
 
 impl JobResult {
+    /// What a job would have come to that got this page with status 200: to ask for the text, links
+    /// and the like of pages that were kept. `url`: where the page was found; `content_type`: what its
+    /// `Content-Type` header says.
+    ///
+    /// [`Error::InvalidArgument`]: `url` is no URL, or `known_encoding` no label of an encoding.
+    pub fn of_page(
+        url: Option<&str>,
+        content_type: Option<&[u8]>,
+        known_encoding: Option<&str>,
+        body: Vec<u8>,
+    ) -> Result<Self, Error> {
+        let url = url.map(address::clean).transpose();
+        let url = url.map_err(|failure| Error::InvalidArgument(failure.message))?;
+        let known_encoding = known_encoding.map(options::encoding).transpose()?;
+        let mut headers = Headers::default();
+        if let Some(value) = content_type {
+            headers.push(&[b"Content-Type: ", value].concat());
+        }
+        let now = SystemTime::now();
+        Ok(Self {
+            kind: Kind::Request,
+            tag: 0,
+            userdata: 0,
+            url: url.as_ref().map(|url| url.as_str().into()),
+            error: None,
+            status: 200,
+            headers,
+            stack: url
+                .iter()
+                .map(|url| StackEntry {
+                    url: url.as_str().into(),
+                    kind: HopKind::Hit,
+                    status: 200,
+                })
+                .collect(),
+            body,
+            start_time: now,
+            end_time: now,
+            timings: Timings::default(),
+            attempts: 0,
+            value: 0,
+            known_encoding,
+            content: Content::default(),
+        })
+    }
+
     /// Where the job ended: the last URL of the stack.
     pub fn end_url(&self) -> Option<&str> {
         self.stack.last().map(|entry| &*entry.url)

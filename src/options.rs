@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use encoding_rs::Encoding;
+
 use crate::error::Error;
 use crate::schedule::Backoff;
 use crate::sniff;
@@ -257,12 +259,8 @@ impl Options {
                 "headers has a Cookie, which a stateful job can't add to: give it as cookie".into(),
             );
         }
-        if let Some(label) = &self.known_encoding
-            && sniff::for_label(label).is_none()
-        {
-            return wrong(format!(
-                "known_encoding is {label:?}, which is no label of the Encoding Standard"
-            ));
+        if let Some(label) = &self.known_encoding {
+            encoding(label)?;
         }
         for (field, statuses) in [
             ("raise_on_statuses", &self.raise_on_statuses[..]),
@@ -330,4 +328,13 @@ fn is_token(text: &str) -> bool {
 
 fn is_field_value(text: &str) -> bool {
     !text.contains(['\r', '\n', '\0'])
+}
+
+/// The encoding of that label.
+pub(crate) fn encoding(label: &str) -> Result<&'static Encoding, Error> {
+    sniff::for_label(label).ok_or_else(|| {
+        Error::InvalidArgument(format!(
+            "known_encoding is {label:?}, which is no label of the Encoding Standard"
+        ))
+    })
 }

@@ -10,6 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::error::Error;
 
+mod block;
 pub mod config;
 pub mod job;
 pub mod pool;

@@ -4,6 +4,7 @@ use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use super::block::Plan;
 use super::config::{KeptOptions, pool_config_t, pool_options_t, read_config, rule, text};
 use super::job::{pool_job_t, read_job};
 use super::pool_status_t::{self, *};
@@ -11,7 +12,7 @@ use super::result::{into_c, pool_result_t};
 use super::{Sized_, guard, invalid, read_sized};
 use crate::error::Error;
 use crate::pool::Until;
-use crate::{Level, Next, Pool, Stream, Submit};
+use crate::{JobResult, Level, Next, Pool, Stream, Submit};
 
 /// A handle on one stream of jobs and the engine it runs on.
 pub struct pool_t {
@@ -288,6 +289,75 @@ pub unsafe extern "C" fn pool_next_results(
     })
 }
 
+/// Takes results as pool_next_results does, but copies them into `buffer`, as many as there are and
+/// fit, and frees them: for languages to which a crossing into C costs much. Writes their number to
+/// `count`, and to `needed` the bytes that the next one waiting takes; 0: none is there.
+///
+/// Each is a pool_result_t with its block and its body behind it, block_size bytes in all; the next
+/// begins there. All pointers in it but userdata and value are offsets from its start; 0 is NULL.
+/// It can't be handed to the pool_result functions: pool_result_of_page makes one that can.
+///
+/// POOL_OK: at least one; or none, because the next takes more than `size` bytes. POOL_AGAIN and
+/// POOL_DONE as for pool_next_result.
+///
+/// # Safety
+/// `pool` is a live handle; `buffer` has `size` bytes and the alignment of pool_result_t; `count` and
+/// `needed` are writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_next_packed(
+    pool: *mut pool_t,
+    buffer: *mut c_void,
+    size: usize,
+    timeout_ms: i32,
+    count: *mut usize,
+    needed: *mut usize,
+) -> pool_status_t {
+    guard(|| {
+        // SAFETY: the caller's promise.
+        let pool = unsafe { handle(pool) }?;
+        if buffer.is_null() || count.is_null() || needed.is_null() {
+            return invalid("buffer, count or needed is NULL");
+        }
+        if !buffer.cast::<pool_result_t>().is_aligned() {
+            return invalid("buffer is not aligned: its address is no multiple of 8");
+        }
+        let mut taken = Vec::new();
+        let (mut left, mut next) = (size, 0);
+        let fits = |result: &JobResult| {
+            next = Plan::of(result).packed_size();
+            let fits = next <= left;
+            if fits {
+                left -= std::mem::take(&mut next);
+            }
+            fits
+        };
+        if !pool
+            .stream
+            .next_while(timeout(timeout_ms), &mut taken, fits)
+        {
+            return Ok(POOL_DONE);
+        }
+        if taken.is_empty() && next == 0 {
+            return Ok(POOL_AGAIN);
+        }
+        let mut start = buffer;
+        for result in &taken {
+            let plan = Plan::of(result);
+            // SAFETY: `fits` has seen that there is room, and each size keeps the alignment.
+            unsafe {
+                plan.write_packed(start.cast());
+                start = start.byte_add(plan.packed_size());
+            }
+        }
+        // SAFETY: not NULL; the caller's promise.
+        unsafe {
+            count.write(taken.len());
+            needed.write(next);
+        }
+        Ok(POOL_OK)
+    })
+}
+
 /// Says that no more jobs will come: pool_submit gives POOL_CLOSED from now on, and
 /// pool_next_result gives POOL_DONE once all results were taken. May be called again.
 ///
@@ -338,9 +408,12 @@ pub unsafe extern "C" fn pool_pending(pool: *mut pool_t, pending: *mut usize) ->
 
 /// Writes to `fd` a descriptor that polls readable while pool_next_result would not give
 /// POOL_AGAIN: a result is there, or the stream is done. For poll, epoll, libuv and the like.
-/// It is the handle's, made by the first call: only poll it; pool_free closes it. After it told of
+/// It is the handle's, made by the first call; pool_free closes it. After it told of
 /// results it may tell of the next up to 1 ms late, while more are to come, so that a loop that
 /// wakes up finds several: take them with pool_next_results, until POOL_AGAIN.
+///
+/// An event loop that can only read may read from it: it never blocks, and gives a byte for each time
+/// that there is something after there was nothing. Then take until POOL_AGAIN.
 ///
 /// POOL_OUT_OF_RESOURCES: no descriptor is left.
 ///

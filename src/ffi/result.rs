@@ -1,15 +1,16 @@
 //! `pool_result_t`: what comes back for a job, in one block of memory and its body.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
-use std::ffi::{CString, c_char, c_void};
+use std::ffi::{CStr, CString, c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::null;
 use std::sync::OnceLock;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::config::pool_header_t;
-use super::job::{POOL_REQUEST, POOL_RESOLVE};
-use crate::{JobResult, Kind};
+use super::block::Plan;
+use super::config::{pool_header_t, text};
+use super::pool_status_t::{self, *};
+use super::{guard, invalid};
+use crate::JobResult;
 
 /// One entry of a result's stack: a URL the job was at.
 #[repr(C)]
@@ -113,30 +114,6 @@ struct Links {
     _text: Vec<CString>,
 }
 
-/// Fills a block from both ends of its plan: the arrays first, then the text behind them.
-struct Block {
-    result: *mut pool_result_t,
-    /// Where the next text goes.
-    text: *mut u8,
-}
-
-impl Block {
-    /// Copies `bytes` and a NUL into the block.
-    ///
-    /// # Safety
-    /// The block was planned with `bytes.len() + 1` more bytes of text.
-    unsafe fn text(&mut self, bytes: &[u8]) -> *const c_char {
-        let start = self.text;
-        // SAFETY: the plan has room for the bytes and the NUL.
-        unsafe {
-            std::ptr::copy_nonoverlapping(bytes.as_ptr(), start, bytes.len());
-            start.add(bytes.len()).write(0);
-            self.text = start.add(bytes.len() + 1);
-        }
-        start.cast()
-    }
-}
-
 /// Moves a Rust result into C's form.
 pub(super) fn into_c(result: JobResult) -> *mut pool_result_t {
     let block = lay_out(&result);
@@ -170,38 +147,11 @@ unsafe fn private(result: *const pool_result_t) -> *mut Private {
 
 /// A block that tells of `result`, which must outlive it or be moved into it.
 fn lay_out(result: &JobResult) -> *mut pool_result_t {
-    let error = result.error.as_ref().map(|failure| {
-        (
-            failure.code.as_str(),
-            failure.message.replace('\0', "\u{fffd}"),
-        )
-    });
-    let headers = result.headers.len();
-    let hops = result.stack.len();
-
-    let arrays = size_of::<pool_result_t>()
-        + headers * size_of::<pool_header_t>()
-        + hops * size_of::<pool_hop_t>();
-    let text = result.url.as_ref().map_or(0, |url| url.len() + 1)
-        + error
-            .as_ref()
-            .map_or(0, |(code, message)| code.len() + message.len() + 2)
-        + result
-            .headers
-            .lines()
-            .map(|(name, value)| name.len() + value.len() + 2)
-            .sum::<usize>()
-        + result
-            .stack
-            .iter()
-            .map(|hop| hop.url.len() + hop.kind.as_str().len() + 2)
-            .sum::<usize>();
-    let layout =
-        Layout::from_size_align(size_of::<Private>() + arrays + text, align_of::<Private>())
-            .expect("a result fits into memory");
-
-    // SAFETY: the layout is not empty; its size was summed from the very parts written here, and
-    // each array is aligned because its predecessors' sizes are multiples of the alignment of all.
+    let plan = Plan::of(result);
+    let layout = Layout::from_size_align(size_of::<Private>() + plan.size, align_of::<Private>())
+        .expect("a result fits into memory");
+    // SAFETY: the layout is not empty and has room for both; the block is aligned, because the size
+    // of `Private` is a multiple of its alignment.
     unsafe {
         let start = alloc(layout);
         if start.is_null() {
@@ -216,90 +166,63 @@ fn lay_out(result: &JobResult) -> *mut pool_result_t {
             encoding: OnceLock::new(),
             links: OnceLock::new(),
         });
-        let c_result = start.add(size_of::<Private>()).cast::<pool_result_t>();
-        let c_headers = c_result.add(1).cast::<pool_header_t>();
-        let c_stack = c_headers.add(headers).cast::<pool_hop_t>();
-        let mut block = Block {
-            result: c_result,
-            text: c_stack.add(hops).cast(),
-        };
-
-        for (index, (name, value)) in result.headers.lines().enumerate() {
-            c_headers.add(index).write(pool_header_t {
-                name: block.text(name),
-                value: block.text(value),
-                name_size: name.len(),
-                value_size: value.len(),
-            });
-        }
-        let (mut end_url, mut end_url_size) = (null(), 0);
-        for (index, hop) in result.stack.iter().enumerate() {
-            (end_url, end_url_size) = (block.text(hop.url.as_bytes()), hop.url.len());
-            c_stack.add(index).write(pool_hop_t {
-                url: end_url,
-                url_size: end_url_size,
-                r#type: block.text(hop.kind.as_str().as_bytes()),
-                status: hop.status.into(),
-            });
-        }
-        let (url, url_size) = match &result.url {
-            Some(url) => (block.text(url.as_bytes()), url.len()),
-            None => (null(), 0),
-        };
-        let (error_code, error_message) = match &error {
-            Some((code, message)) => (block.text(code.as_bytes()), block.text(message.as_bytes())),
-            None => (null(), null()),
-        };
-        block.result.write(pool_result_t {
-            struct_size: size_of::<pool_result_t>(),
-            block_size: arrays + text,
-            tag: result.tag,
-            userdata: result.userdata as *mut c_void,
-            url,
-            url_size,
-            error_code,
-            error_message,
-            end_url,
-            end_url_size,
-            headers: if headers == 0 { null() } else { c_headers },
-            header_count: headers,
-            stack: if hops == 0 { null() } else { c_stack },
-            stack_count: hops,
-            body: if result.body.is_empty() {
-                null()
-            } else {
-                result.body.as_ptr()
-            },
-            body_size: result.body.len(),
-            start_time: epoch_seconds(result.start_time),
-            end_time: epoch_seconds(result.end_time),
-            name_lookup_time: result.timings.name_lookup.as_secs_f64(),
-            connect_time: result.timings.connect.as_secs_f64(),
-            tls_time: result.timings.tls.as_secs_f64(),
-            wait_time: result.timings.wait.as_secs_f64(),
-            receive_time: result.timings.receive.as_secs_f64(),
-            kind: match result.kind {
-                Kind::Request => POOL_REQUEST,
-                Kind::Resolve => POOL_RESOLVE,
-            },
-            status: result.status.into(),
-            attempts: result.attempts,
-            value: result.value as *mut c_void,
-        });
-        c_result
+        let block = start.add(size_of::<Private>()).cast::<pool_result_t>();
+        plan.write(block);
+        block
     }
 }
 
-fn epoch_seconds(time: SystemTime) -> f64 {
-    time.duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs_f64()
+/// Makes a result of a page of the caller's own, as if it had come with status 200: to ask for the
+/// text, links and the like of pages that were kept. Writes it to `result`, the caller's until
+/// pool_result_free. `url` is where the page was found, which its links and in part its media type and
+/// encoding go by; `content_type` the value of its Content-Type header; `known_encoding` as in
+/// pool_options_t: each may be NULL. The body is copied; it may be NULL when `body_size` is 0.
+///
+/// POOL_INVALID_ARGUMENT: url is no URL, or known_encoding no encoding.
+///
+/// # Safety
+/// `url`, `content_type` and `known_encoding` are NULL or end in a NUL; `body` points to `body_size`
+/// bytes; `result` is writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_result_of_page(
+    url: *const c_char,
+    content_type: *const c_char,
+    known_encoding: *const c_char,
+    body: *const c_void,
+    body_size: usize,
+    result: *mut *mut pool_result_t,
+) -> pool_status_t {
+    guard(|| {
+        if result.is_null() {
+            return invalid("result is NULL");
+        }
+        if body.is_null() && body_size > 0 {
+            return invalid(format!("body is NULL, but body_size is {body_size}"));
+        }
+        // SAFETY: the caller's promise.
+        let (url, content_type, known_encoding, body) = unsafe {
+            (
+                text(url, 0, "url")?,
+                (!content_type.is_null()).then(|| CStr::from_ptr(content_type).to_bytes()),
+                text(known_encoding, 0, "known_encoding")?,
+                match body_size {
+                    0 => Vec::new(),
+                    _ => std::slice::from_raw_parts(body.cast::<u8>(), body_size).to_vec(),
+                },
+            )
+        };
+        let page = JobResult::of_page(url, content_type, known_encoding, body)?;
+        // SAFETY: not NULL; the caller's promise.
+        unsafe { result.write(into_c(page)) };
+        Ok(POOL_OK)
+    })
 }
 
 /// Frees a result, its block and its body, and what was asked of it. NULL is nothing. Never fails.
 ///
 /// # Safety
-/// `result` is NULL or came from pool_next_result or pool_next_results and was not freed.
+/// `result` is NULL or came from pool_next_result, pool_next_results or pool_result_of_page, and was
+/// not freed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_result_free(result: *mut pool_result_t) {
     if !result.is_null() {

@@ -342,17 +342,16 @@ impl Event {
         if self.readable == readable {
             return;
         }
-        // Never blocks: the pipe holds one byte at most, and is read only when it does.
-        let outcome = match readable {
-            true => self.writer.write_all(&[1]),
-            false => self.reader.read_exact(&mut [0]),
-        };
-        if outcome.is_ok() {
-            self.readable = readable;
-            if readable {
-                self.told = Some(Instant::now());
-            }
+        if !readable {
+            // Empty already if the caller reads from it.
+            let _ = self.reader.read(&mut [0]);
+        } else if self.writer.write_all(&[1]).is_err() {
+            // Can't be: the pipe holds one byte at most.
+            return;
+        } else {
+            self.told = Some(Instant::now());
         }
+        self.readable = readable;
     }
 }
 
@@ -518,11 +517,16 @@ impl Core {
         full || self.stalled.load(SeqCst) || state.outstanding <= state.results.len()
     }
 
-    /// Takes the results that are there, `max` at most.
-    fn take(&self, state: &mut State, max: usize, into: &mut Vec<JobResult>) {
+    /// Takes the results that are there, until one is not wanted.
+    fn take(
+        &self,
+        state: &mut State,
+        into: &mut Vec<JobResult>,
+        mut wanted: impl FnMut(&JobResult) -> bool,
+    ) {
         let before = into.len();
-        while into.len() - before < max
-            && let Some(Some(_)) = state.results.front()
+        while let Some(Some(next)) = state.results.front()
+            && wanted(next)
             && let Some(result) = state.results.pop_front().flatten()
         {
             into.push(result);
@@ -737,11 +741,28 @@ impl Stream {
         timeout: Option<Duration>,
         into: &mut Vec<JobResult>,
     ) -> bool {
+        let mut left = max;
+        self.next_while(timeout, into, |_| {
+            let wanted = left > 0;
+            left -= usize::from(wanted);
+            wanted
+        })
+    }
+
+    /// Takes results for as long as they are `wanted`, which is asked under a lock and must not call
+    /// the stream: waits as [`Stream::next`] does for the first that is there, then takes those that
+    /// are. Gives `false` when no more will come.
+    pub fn next_while(
+        &self,
+        timeout: Option<Duration>,
+        into: &mut Vec<JobResult>,
+        wanted: impl FnMut(&JobResult) -> bool,
+    ) -> bool {
         let until = Until::after(timeout);
         let mut state = self.core.state();
         loop {
             if state.ready() {
-                self.core.take(&mut state, max, into);
+                self.core.take(&mut state, into, wanted);
                 return true;
             }
             if state.done() {
@@ -807,16 +828,20 @@ impl Stream {
     }
 
     /// A descriptor that polls readable while a result can be taken or the stream is done. Made by
-    /// the first call, closed with the stream; only poll it. After it told of results it may tell
-    /// of the next up to 1 ms late, while there is more to come: several are then there at once.
+    /// the first call, closed with the stream. After it told of results it may tell of the next up to
+    /// 1 ms late, while there is more to come: several are then there at once. An event loop that can
+    /// only read may read from it: it never blocks, and gives a byte for each time that there is
+    /// something after there was nothing.
     ///
     /// [`Error::OutOfResources`]: no descriptor is left.
     pub fn event_fd(&self) -> Result<RawFd, Error> {
         let mut state = self.core.state();
         if state.event.is_none() {
-            let (reader, writer) = io::pipe().map_err(|error| {
+            let none = |error: io::Error| {
                 Error::OutOfResources(format!("no descriptor to tell of results: {error}"))
-            })?;
+            };
+            let (reader, writer) = io::pipe().map_err(none)?;
+            rustix::io::ioctl_fionbio(&reader, true).map_err(|error| none(error.into()))?;
             state.event = Some(Event {
                 reader,
                 writer,
@@ -863,7 +888,10 @@ impl futures_core::Stream for Results<'_> {
         let core = &self.stream.core;
         let mut state = core.state();
         let mut taken = Vec::with_capacity(1);
-        core.take(&mut state, 1, &mut taken);
+        if state.ready() {
+            let mut first = true;
+            core.take(&mut state, &mut taken, |_| std::mem::take(&mut first));
+        }
         match taken.pop() {
             Some(result) => Poll::Ready(Some(result)),
             None if state.done() => Poll::Ready(None),

@@ -47,6 +47,12 @@ static void null_arguments(pool_t *pool) {
   REFUSED(pool_next_results(pool, NULL, 1, 0, &count), "results");
   REFUSED(pool_next_results(pool, &result, 1, 0, NULL), "count");
   REFUSED(pool_next_results(pool, &result, 0, 0, &count), "max");
+  _Alignas(pool_result_t) char buffer[64];
+  REFUSED(pool_next_packed(NULL, buffer, 64, 0, &count, &count), "pool");
+  REFUSED(pool_next_packed(pool, NULL, 64, 0, &count, &count), "buffer");
+  REFUSED(pool_next_packed(pool, buffer, 64, 0, NULL, &count), "count");
+  REFUSED(pool_next_packed(pool, buffer, 64, 0, &count, NULL), "needed");
+  REFUSED(pool_next_packed(pool, buffer + 1, 63, 0, &count, &count), "aligned");
   REFUSED(pool_finish(NULL), "pool");
   REFUSED(pool_cancel(NULL), "pool");
   REFUSED(pool_pending(NULL, &count), "pool");

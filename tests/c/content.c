@@ -116,6 +116,45 @@ static void what_is_no_text(pool_t *pool) {
         "NULL says nothing");
 }
 
+static void a_page_that_was_kept(void) {
+  static const char body[] = "<title>\xcf\xf0\xe8\xe2\xe5\xf2</title><a href='/a'>1</a>";
+  pool_result_t *result = NULL;
+  EXPECT(pool_result_of_page("example.com/b", "text/html; charset=windows-1251", NULL, body,
+                             sizeof body - 1, &result),
+         POOL_OK);
+  EXPECT_PAGE(result);
+  expect_text("url", result->end_url, "http://example.com/b");
+  expect_text("encoding", pool_result_encoding(result), "windows-1251");
+  expect_text("ext", pool_result_ext(result), ".html");
+  CHECK(strstr(pool_result_text(result, NULL), "Привет"), "%s", pool_result_text(result, NULL));
+  size_t count = 0;
+  const char *const *links = pool_result_links(result, &count);
+  CHECK(count == 1, "%zu links", count);
+  expect_text("link", links[0], "http://example.com/a");
+  pool_result_free(result);
+
+  EXPECT(pool_result_of_page(NULL, NULL, "koi8-r", body, sizeof body - 1, &result), POOL_OK);
+  expect_text("encoding", pool_result_encoding(result), "koi8-r");
+  CHECK(pool_result_is_html(result) && !result->end_url && !result->header_count, "of nowhere");
+  CHECK(!pool_result_links(result, &count) && count == 0, "links without a URL");
+  pool_result_free(result);
+  EXPECT(pool_result_of_page(NULL, "text/plain", NULL, NULL, 0, &result), POOL_OK);
+  expect_text("text", pool_result_text(result, NULL), "");
+  pool_result_free(result);
+
+  pool_result_t *none = NULL;
+  EXPECT(pool_result_of_page("http://", NULL, NULL, NULL, 0, &none), POOL_INVALID_ARGUMENT);
+  CHECK(strstr(pool_last_error(), "http://"), "%s", pool_last_error());
+  EXPECT(pool_result_of_page("\xff", NULL, NULL, NULL, 0, &none), POOL_INVALID_ARGUMENT);
+  CHECK(strstr(pool_last_error(), "url"), "%s", pool_last_error());
+  EXPECT(pool_result_of_page(NULL, NULL, "klingon", NULL, 0, &none), POOL_INVALID_ARGUMENT);
+  CHECK(strstr(pool_last_error(), "known_encoding"), "%s", pool_last_error());
+  EXPECT(pool_result_of_page(NULL, NULL, NULL, NULL, 1, &none), POOL_INVALID_ARGUMENT);
+  CHECK(strstr(pool_last_error(), "body"), "%s", pool_last_error());
+  EXPECT(pool_result_of_page(NULL, NULL, NULL, NULL, 0, NULL), POOL_INVALID_ARGUMENT);
+  CHECK(strstr(pool_last_error(), "result") && !none, "%s", pool_last_error());
+}
+
 static void every_redirection(pool_t *pool) {
   static const char canonical[] = "<link rel=canonical href='/text?canonical'>";
   char *end = page("header=Content-Type:text/html", canonical, sizeof canonical - 1);
@@ -334,6 +373,7 @@ int main(int argc, char **argv) {
   pool_t *pool = open_pool(&config);
   a_page_in_windows_1251(pool);
   what_is_no_text(pool);
+  a_page_that_was_kept();
   every_redirection(pool);
   raised_statuses(pool);
   pool_free(pool);

@@ -295,6 +295,103 @@ static void event_fd(void) {
   puts("ok event_fd");
 }
 
+/* An event loop that can only read: it gets a byte each time that there is something after there was
+ * nothing, and none more. */
+static void event_fd_that_is_read(void) {
+  pool_t *pool = open_pool(NULL);
+  int fd = -1;
+  EXPECT(pool_event_fd(pool, &fd), POOL_OK);
+  char bytes[8];
+  for (uint64_t round = 0; round < 3; round++) {
+    CHECK(read(fd, bytes, sizeof bytes) == -1 && errno == EAGAIN, "it gave a byte, or waited");
+    submit_free(pool, page, round);
+    CHECK(readable(fd, 60000), "not readable with a result");
+    if (round != 1) CHECK(read(fd, bytes, sizeof bytes) == 1, "not one byte");
+    pool_result_free(take(pool));
+  }
+  EXPECT(pool_finish(pool), POOL_OK);
+  CHECK(read(fd, bytes, sizeof bytes) == 1, "no byte though the stream is done");
+  CHECK(read(fd, bytes, sizeof bytes) == -1 && errno == EAGAIN, "more than one byte");
+  pool_free(pool);
+  puts("ok event_fd_that_is_read");
+}
+
+/* Whether an offset of a packed result leads to that text. */
+static bool says(const pool_result_t *packed, const char *offset, const char *text) {
+  return strcmp((const char *)packed + (uintptr_t)offset, text) == 0;
+}
+
+static void packed(void) {
+  enum { JOBS = 50, SIZE = 64 << 10 };
+  pool_config_t config = default_config();
+  config.passthrough = 1;
+  config.ordered = 1;
+  pool_t *pool = open_pool(&config);
+  pool_result_t *buffer = malloc(SIZE); /* so that valgrind sees its end */
+  CHECK(buffer, "no memory");
+  size_t count = 7, needed = 7;
+  EXPECT(pool_next_packed(pool, buffer, SIZE, 0, &count, &needed), POOL_AGAIN);
+  CHECK(count == 7 && needed == 7, "POOL_AGAIN wrote its outputs");
+  for (uint64_t i = 0; i < JOBS; i++) {
+    submit_free(pool, i % 10 == 3 ? "http://" : i % 10 == 4 ? NULL : page, i);
+  }
+  EXPECT(pool_finish(pool), POOL_OK);
+  uint64_t taken = 0;
+  size_t most = 0;
+  pool_status_t status;
+  while ((status = pool_next_packed(pool, buffer, SIZE, 60000, &count, &needed)) == POOL_OK) {
+    CHECK(count > 0, "it did not fit: %zu", needed);
+    if (count > most) most = count;
+    const pool_result_t *result = buffer;
+    for (size_t i = 0; i < count; i++, taken++) {
+      CHECK((char *)result + result->block_size <= (char *)buffer + SIZE, "beyond the buffer");
+      CHECK(result->tag == taken, "%u is not %u", (unsigned)result->tag, (unsigned)taken);
+      const pool_header_t *headers = (const void *)((char *)result + (uintptr_t)result->headers);
+      const pool_hop_t *stack = (const void *)((char *)result + (uintptr_t)result->stack);
+      switch (taken % 10) {
+        case 3:
+          CHECK(says(result, result->error_code, "invalid-url"), "no error");
+          CHECK(says(result, result->url, "http://") && !result->body, "no URL");
+          break;
+        case 4:
+          CHECK(!result->url && !result->error_code && !result->status, "not passed through");
+          break;
+        default:
+          CHECK(!result->error_code && result->status == 200, "status %d", (int)result->status);
+          CHECK(says(result, result->url, page) && says(result, result->end_url, page), "no URL");
+          CHECK(result->header_count > 0 && says(result, headers->name, "content-type"), "%s",
+                (const char *)result + (uintptr_t)headers->name);
+          CHECK(result->stack_count == 1 && says(result, stack->url, page) &&
+                    says(result, stack->type, "hit"),
+                "no stack");
+          CHECK(result->body_size > 0 && (uintptr_t)result->body + result->body_size <=
+                                             result->block_size,
+                "no body");
+          CHECK(memcmp((char *)result + (uintptr_t)result->body, "0 : la f", 8) == 0, "%.8s",
+                (char *)result + (uintptr_t)result->body);
+      }
+      result = (const void *)((char *)result + result->block_size);
+    }
+  }
+  CHECK(status == POOL_DONE && taken == JOBS, "%u results", (unsigned)taken);
+  CHECK(most > 1, "never more than one");
+  pool_free(pool);
+
+  /* What does not fit stays. */
+  pool = open_pool(NULL);
+  submit_free(pool, page, 9);
+  EXPECT(pool_next_packed(pool, buffer, 100, 60000, &count, &needed), POOL_OK);
+  CHECK(count == 0 && needed > 100 && needed <= SIZE, "%zu, %zu", count, needed);
+  size_t said = needed;
+  EXPECT(pool_next_packed(pool, buffer, said - 1, 0, &count, &needed), POOL_OK);
+  CHECK(count == 0 && needed == said, "%zu, %zu", count, needed);
+  EXPECT(pool_next_packed(pool, buffer, said, 0, &count, &needed), POOL_OK);
+  CHECK(count == 1 && needed == 0 && buffer->tag == 9 && buffer->block_size == said, "%zu", needed);
+  pool_free(pool);
+  free(buffer);
+  puts("ok packed");
+}
+
 static void stats(void) {
   pool_t *pool = open_pool(NULL);
   for (uint64_t i = 0; i < 20; i++) submit_free(pool, page, i);
@@ -678,6 +775,8 @@ int main(int argc, char **argv) {
   finish();
   time_outs();
   event_fd();
+  event_fd_that_is_read();
+  packed();
   stats();
   log_lines();
   passthrough();

@@ -232,6 +232,14 @@ extern "C" {
         timeout_ms: i32,
         count: *mut usize,
     ) -> pool_status_t;
+    pub fn pool_result_of_page(
+        url: *const c_char,
+        content_type: *const c_char,
+        known_encoding: *const c_char,
+        body: *const c_void,
+        body_size: usize,
+        result: *mut *mut pool_result_t,
+    ) -> pool_status_t;
     pub fn pool_result_free(result: *mut pool_result_t);
     pub fn pool_result_mimetype(result: *const pool_result_t) -> *const c_char;
     pub fn pool_result_ext(result: *const pool_result_t) -> *const c_char;
@@ -245,6 +253,14 @@ extern "C" {
         count: *mut usize,
     ) -> *const *const c_char;
 
+    pub fn pool_next_packed(
+        pool: *mut pool_t,
+        buffer: *mut c_void,
+        size: usize,
+        timeout_ms: i32,
+        count: *mut usize,
+        needed: *mut usize,
+    ) -> pool_status_t;
     pub fn pool_finish(pool: *mut pool_t) -> pool_status_t;
     pub fn pool_cancel(pool: *mut pool_t) -> pool_status_t;
     pub fn pool_pending(pool: *mut pool_t, pending: *mut usize) -> pool_status_t;

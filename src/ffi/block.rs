@@ -1,0 +1,202 @@
+//! How a result lies in memory for C: the struct, the headers, the stack, then all text.
+
+use std::borrow::Cow;
+use std::ffi::{c_char, c_void};
+use std::ptr::null;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::config::pool_header_t;
+use super::job::{POOL_REQUEST, POOL_RESOLVE};
+use super::result::{pool_hop_t, pool_result_t};
+use crate::job::{JobResult, Kind};
+
+/// How large a result's block is, and what goes into it.
+pub(super) struct Plan<'a> {
+    result: &'a JobResult,
+    error: Option<(&'a str, Cow<'a, str>)>,
+    headers: usize,
+    hops: usize,
+    /// The bytes of the block.
+    pub size: usize,
+}
+
+impl<'a> Plan<'a> {
+    pub fn of(result: &'a JobResult) -> Self {
+        let error = result.error.as_ref().map(|failure| {
+            let message: Cow<str> = match failure.message.contains('\0') {
+                true => failure.message.replace('\0', "\u{fffd}").into(),
+                false => failure.message.as_str().into(),
+            };
+            (failure.code.as_str(), message)
+        });
+        let headers = result.headers.len();
+        let hops = result.stack.len();
+        let arrays = size_of::<pool_result_t>()
+            + headers * size_of::<pool_header_t>()
+            + hops * size_of::<pool_hop_t>();
+        let text = result.url.as_ref().map_or(0, |url| url.len() + 1)
+            + error
+                .as_ref()
+                .map_or(0, |(code, message)| code.len() + message.len() + 2)
+            + result
+                .headers
+                .lines()
+                .map(|(name, value)| name.len() + value.len() + 2)
+                .sum::<usize>()
+            + result
+                .stack
+                .iter()
+                .map(|hop| hop.url.len() + hop.kind.as_str().len() + 2)
+                .sum::<usize>();
+        Self {
+            result,
+            error,
+            headers,
+            hops,
+            size: arrays + text,
+        }
+    }
+
+    /// The bytes of the block and a copy of the body behind it, a multiple of the struct's alignment.
+    pub fn packed_size(&self) -> usize {
+        (self.size + self.result.body.len()).next_multiple_of(align_of::<pool_result_t>())
+    }
+
+    /// Writes the block to `at`.
+    ///
+    /// # Safety
+    /// `at` has room for `size` bytes, and is aligned.
+    pub unsafe fn write(&self, at: *mut pool_result_t) {
+        // SAFETY: the caller's promise.
+        unsafe { self.write_from(at, 0, self.size, self.result.body.as_ptr()) };
+    }
+
+    /// Writes the block and a copy of the body behind it to `at`, with offsets from there in place of
+    /// pointers.
+    ///
+    /// # Safety
+    /// `at` has room for `packed_size()` bytes, and is aligned.
+    pub unsafe fn write_packed(&self, at: *mut pool_result_t) {
+        let body = &self.result.body;
+        // SAFETY: the caller's promise; the body lies behind the block, within the packed size.
+        unsafe {
+            let copy = at.cast::<u8>().add(self.size);
+            std::ptr::copy_nonoverlapping(body.as_ptr(), copy, body.len());
+            self.write_from(at, at.addr(), self.packed_size(), copy);
+        }
+    }
+
+    /// # Safety
+    /// `at` has room for `size` bytes, and is aligned.
+    unsafe fn write_from(
+        &self,
+        at: *mut pool_result_t,
+        origin: usize,
+        block_size: usize,
+        body: *const u8,
+    ) {
+        let result = self.result;
+        // SAFETY: the size was summed from the very parts written here, and each array is aligned
+        // because its predecessors' sizes are multiples of the alignment of all.
+        unsafe {
+            let headers = at.add(1).cast::<pool_header_t>();
+            let stack = headers.add(self.headers).cast::<pool_hop_t>();
+            let mut text = Text {
+                next: stack.add(self.hops).cast(),
+                origin,
+            };
+            for (index, (name, value)) in result.headers.lines().enumerate() {
+                headers.add(index).write(pool_header_t {
+                    name: text.put(name),
+                    value: text.put(value),
+                    name_size: name.len(),
+                    value_size: value.len(),
+                });
+            }
+            let (mut end_url, mut end_url_size) = (null(), 0);
+            for (index, hop) in result.stack.iter().enumerate() {
+                (end_url, end_url_size) = (text.put(hop.url.as_bytes()), hop.url.len());
+                stack.add(index).write(pool_hop_t {
+                    url: end_url,
+                    url_size: end_url_size,
+                    r#type: text.put(hop.kind.as_str().as_bytes()),
+                    status: hop.status.into(),
+                });
+            }
+            let (url, url_size) = match &result.url {
+                Some(url) => (text.put(url.as_bytes()), url.len()),
+                None => (null(), 0),
+            };
+            let (error_code, error_message) = match &self.error {
+                Some((code, message)) => (text.put(code.as_bytes()), text.put(message.as_bytes())),
+                None => (null(), null()),
+            };
+            let unless_empty = |count: usize, start: *const u8| match count {
+                0 => null(),
+                _ => start.wrapping_byte_sub(origin),
+            };
+            at.write(pool_result_t {
+                struct_size: size_of::<pool_result_t>(),
+                block_size,
+                tag: result.tag,
+                userdata: result.userdata as *mut c_void,
+                url,
+                url_size,
+                error_code,
+                error_message,
+                end_url,
+                end_url_size,
+                headers: unless_empty(self.headers, headers.cast()).cast(),
+                header_count: self.headers,
+                stack: unless_empty(self.hops, stack.cast()).cast(),
+                stack_count: self.hops,
+                body: unless_empty(result.body.len(), body),
+                body_size: result.body.len(),
+                start_time: epoch_seconds(result.start_time),
+                end_time: epoch_seconds(result.end_time),
+                name_lookup_time: result.timings.name_lookup.as_secs_f64(),
+                connect_time: result.timings.connect.as_secs_f64(),
+                tls_time: result.timings.tls.as_secs_f64(),
+                wait_time: result.timings.wait.as_secs_f64(),
+                receive_time: result.timings.receive.as_secs_f64(),
+                kind: match result.kind {
+                    Kind::Request => POOL_REQUEST,
+                    Kind::Resolve => POOL_RESOLVE,
+                },
+                status: result.status.into(),
+                attempts: result.attempts,
+                value: result.value as *mut c_void,
+            });
+        }
+    }
+}
+
+/// Where text goes, behind the arrays.
+struct Text {
+    next: *mut u8,
+    /// What pointers are told from.
+    origin: usize,
+}
+
+impl Text {
+    /// Copies `bytes` and a NUL into the block.
+    ///
+    /// # Safety
+    /// The block was planned with `bytes.len() + 1` more bytes of text.
+    unsafe fn put(&mut self, bytes: &[u8]) -> *const c_char {
+        let start = self.next;
+        // SAFETY: the plan has room for the bytes and the NUL.
+        unsafe {
+            std::ptr::copy_nonoverlapping(bytes.as_ptr(), start, bytes.len());
+            start.add(bytes.len()).write(0);
+            self.next = start.add(bytes.len() + 1);
+        }
+        start.wrapping_byte_sub(self.origin).cast()
+    }
+}
+
+fn epoch_seconds(time: SystemTime) -> f64 {
+    time.duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs_f64()
+}
