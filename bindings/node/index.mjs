@@ -1,0 +1,3 @@
+import rouet from './index.js';
+
+export const { Pool, RouetError, version, backend } = rouet;

@@ -1,0 +1,107 @@
+'use strict';
+
+/** Where the fields of the C structs lie: include/rouet.h on a 64-bit machine. */
+
+const SIZES = { pointer: 8, size: 8, uint64: 8, double: 8, int: 4, uint: 4 };
+
+/** A struct's size, and each field's offset and type; `fields` as [name, type] in C's order. */
+function struct(fields) {
+  let end = 0;
+  const at = {};
+  const types = {};
+  for (const [name, type] of fields) {
+    const size = SIZES[type];
+    at[name] = Math.ceil(end / size) * size;
+    types[name] = type;
+    end = at[name] + size;
+  }
+  return { size: Math.ceil(end / 8) * 8, at, types };
+}
+
+/** Fields as text: a line a type. */
+function fields(text) {
+  return text.trim().split('\n').flatMap((line) => {
+    const [type, names] = line.trim().split(': ');
+    return names.split(' ').map((name) => [name, type]);
+  });
+}
+
+exports.header = struct(fields(`
+  pointer: name value
+  size: name_size value_size`));
+
+exports.options = struct(fields(`
+  size: struct_size
+  pointer: method headers
+  size: header_count
+  pointer: cookie
+  int: stateful spoof_ua
+  pointer: body
+  size: body_size
+  double: connect_timeout timeout
+  uint64: max_body_size
+  int: compressed follow_redirects max_redirects follow_refresh_header follow_meta_refresh
+  int: follow_js_relocation infer_redirection canonicalize insecure spoof_tls_ciphers
+  pointer: raise_on_statuses
+  size: raise_on_status_count
+  pointer: known_encoding ca_file proxy connect_to
+  size: connect_to_count
+  pointer: dns
+  size: dns_count
+  pointer: network_interface
+  int: http_version retry
+  uint: retry_max_attempts
+  int: retry_on_timeout
+  double: retry_min_wait retry_max_wait
+  pointer: retry_on_statuses
+  size: retry_on_status_count`));
+
+exports.config = struct(fields(`
+  size: struct_size
+  uint: max_workers threads
+  double: throttle
+  uint: domain_parallelism
+  pointer: throttle_fn parallelism_fn domain_userdata
+  int: ordered passthrough
+  size: buffer_size
+  uint64: max_buffered_bytes
+  pointer: options callback callback_userdata`));
+
+exports.job = struct(fields(`
+  size: struct_size
+  pointer: url
+  size: url_size
+  pointer: group
+  size: group_size
+  uint64: tag
+  pointer: userdata options
+  int: kind`));
+
+exports.hop = struct(fields(`
+  pointer: url
+  size: url_size
+  pointer: type
+  int: status`));
+
+exports.result = struct(fields(`
+  size: struct_size block_size
+  uint64: tag
+  pointer: userdata url
+  size: url_size
+  pointer: error_code error_message end_url
+  size: end_url_size
+  pointer: headers
+  size: header_count
+  pointer: stack
+  size: stack_count
+  pointer: body
+  size: body_size
+  double: start_time end_time name_lookup_time connect_time tls_time wait_time receive_time
+  int: kind status
+  uint: attempts
+  pointer: value`));
+
+exports.stats = struct(fields(`
+  size: struct_size
+  uint64: accepted delivered failed held started buffered_bytes in_flight groups connections
+  uint64: name_lookups`));

@@ -1,0 +1,232 @@
+'use strict';
+
+const { types } = require('node:util');
+
+const layout = require('./layout');
+const { Arena } = require('./memory');
+const native = require('./native');
+
+const HTTP_VERSIONS = { any: 0, '1.1': 1, '2-prior-knowledge': 2 };
+
+function wrong(name, value, expected) {
+  const shown = typeof value === 'string' ? JSON.stringify(value) : String(value);
+  return new TypeError(`${name} is ${shown}: it is ${expected}`);
+}
+
+function number(name, value) {
+  if (typeof value !== 'number' || Number.isNaN(value)) throw wrong(name, value, 'a number');
+  return value;
+}
+
+function integer(name, value, least, most) {
+  if (!Number.isInteger(value) || value < least || value > most) {
+    throw wrong(name, value, `a whole number from ${least} to ${most}`);
+  }
+  return value;
+}
+
+/** Text that C can read to its NUL. */
+function cText(name, value) {
+  if (typeof value !== 'string') throw wrong(name, value, 'a string');
+  if (value.includes('\0')) throw wrong(name, value, 'text without NUL');
+  return value;
+}
+
+function list(name, value) {
+  if (typeof value === 'string' || typeof value?.[Symbol.iterator] !== 'function') {
+    throw wrong(name, value, 'a list');
+  }
+  return [...value];
+}
+
+/** How each kind of option gets from JavaScript into the struct. */
+const kinds = {
+  flag(name, value, to, field) {
+    if (typeof value !== 'boolean') throw wrong(name, value, 'true or false');
+    to.set(field, value ? 1 : 0);
+  },
+  int(name, value, to, field) {
+    to.set(field, integer(name, value, -1, 2 ** 31 - 1));
+  },
+  uint(name, value, to, field) {
+    to.set(field, integer(name, value, 0, 2 ** 32 - 1));
+  },
+  size(name, value, to, field) {
+    to.set(field, integer(name, value, 0, Number.MAX_SAFE_INTEGER));
+  },
+  seconds(name, value, to, field) {
+    to.set(field, number(name, value));
+  },
+  text(name, value, to, field, arena) {
+    to.set(field, arena.text(cText(name, value)).address);
+  },
+  texts(name, value, to, field, arena) {
+    const texts = list(name, value).map((text) => arena.text(cText(`an entry of ${name}`, text)).address);
+    if (texts.length === 0) return;
+    to.set(field, arena.pointers(texts));
+    to.set(`${field}_count`, texts.length);
+  },
+  statuses(name, value, to, field, arena) {
+    const statuses = list(name, value);
+    if (statuses.length === 0) return;
+    const piece = arena.take(2 * statuses.length);
+    statuses.forEach((status, index) => {
+      piece.bytes.writeUInt16LE(integer(`a status of ${name}`, status, 0, 65535), 2 * index);
+    });
+    to.set(field, piece.address);
+    to.set(field.replace(/es$/, '_count'), statuses.length);
+  },
+  headers(name, value, to, field, arena) {
+    if (typeof value !== 'object' || value === null) throw wrong(name, value, 'headers');
+    const pairs = typeof value[Symbol.iterator] === 'function' ? [...value] : Object.entries(value);
+    if (pairs.length === 0) return;
+    const { size } = layout.header;
+    const lines = arena.take(size * pairs.length);
+    pairs.forEach(([name, value], index) => {
+      const line = arena.struct(layout.header);
+      for (const [field, text] of [['name', name], ['value', value]]) {
+        const words = arena.text(cText(`the ${field} of a header`, text));
+        line.set(field, words.address);
+        line.set(`${field}_size`, words.size);
+      }
+      line.bytes.copy(lines.bytes, size * index);
+    });
+    to.set(field, lines.address);
+    to.set('header_count', pairs.length);
+  },
+  bytes(name, value, to, field, arena) {
+    const bytes = typeof value === 'string' ? Buffer.from(value) : value;
+    if (!types.isUint8Array(bytes)) throw wrong(name, value, 'a string, Buffer or Uint8Array');
+    to.set(field, arena.bytes(bytes).address);
+    to.set(`${field}_size`, bytes.length);
+  },
+  httpVersion(name, value, to, field) {
+    if (!Object.hasOwn(HTTP_VERSIONS, value)) {
+      throw wrong(name, value, `one of ${Object.keys(HTTP_VERSIONS).join(', ')}`);
+    }
+    to.set(field, HTTP_VERSIONS[value]);
+  },
+  retry(name, value, to, field, arena) {
+    if (typeof value === 'boolean') return kinds.flag(name, value, to, field);
+    if (typeof value !== 'object' || value === null) throw wrong(name, value, 'a boolean or an object');
+    to.set(field, 1);
+    fill(RETRY, value, to, arena, 'retry.');
+  },
+};
+
+/** Options by their names here, as [the kind, the field in C if it has another name]. */
+const RETRY = {
+  maxAttempts: ['uint', 'retry_max_attempts'],
+  onTimeout: ['flag', 'retry_on_timeout'],
+  minWait: ['seconds', 'retry_min_wait'],
+  maxWait: ['seconds', 'retry_max_wait'],
+  onStatuses: ['statuses', 'retry_on_statuses'],
+};
+
+const OPTIONS = {
+  method: ['text'],
+  headers: ['headers'],
+  cookie: ['text'],
+  stateful: ['flag'],
+  spoofUa: ['flag'],
+  body: ['bytes'],
+  connectTimeout: ['seconds'],
+  timeout: ['seconds'],
+  maxBodySize: ['size'],
+  compressed: ['flag'],
+  followRedirects: ['flag'],
+  maxRedirects: ['int'],
+  followRefreshHeader: ['flag'],
+  followMetaRefresh: ['flag'],
+  followJsRelocation: ['flag'],
+  inferRedirection: ['flag'],
+  canonicalize: ['flag'],
+  insecure: ['flag'],
+  spoofTlsCiphers: ['flag'],
+  raiseOnStatuses: ['statuses'],
+  knownEncoding: ['text'],
+  caFile: ['text'],
+  proxy: ['text'],
+  connectTo: ['texts'],
+  dns: ['texts'],
+  networkInterface: ['text'],
+  httpVersion: ['httpVersion'],
+  retry: ['retry'],
+};
+
+const STREAM = {
+  ordered: ['flag'],
+  passthrough: ['flag'],
+  bufferSize: ['size'],
+  maxBufferedBytes: ['size'],
+};
+
+const POOL = {
+  maxWorkers: ['uint'],
+  threads: ['uint'],
+  throttle: ['seconds'],
+  domainParallelism: ['uint'],
+};
+
+function snakeCased(name) {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+/** Writes those of the values that the table has into a struct. */
+function fill(table, values, to, arena, prefix = '') {
+  for (const [name, value] of Object.entries(values)) {
+    if (value === undefined) continue;
+    if (!Object.hasOwn(table, name)) {
+      throw new TypeError(`${prefix}${name} is no option: there are ${Object.keys(table).join(', ')}`);
+    }
+    const [kind, field = snakeCased(name)] = table[name];
+    kinds[kind](prefix + name, value, to, field, arena);
+  }
+}
+
+/** Divides options up by the tables that have them. */
+function split(values, ...tables) {
+  const parts = tables.map(() => ({}));
+  for (const [name, value] of Object.entries(values)) {
+    const index = tables.findIndex((table) => Object.hasOwn(table, name));
+    if (index < 0) {
+      const names = tables.flatMap((table) => Object.keys(table)).join(', ');
+      throw new TypeError(`${name} is no option: there are ${names}`);
+    }
+    if (value !== undefined) parts[index][name] = value;
+  }
+  return parts;
+}
+
+/** The structs as the library sets them up, asked for once. */
+const templates = {};
+for (const kind of ['options', 'config', 'job']) {
+  const { size } = layout[kind];
+  templates[kind] = new Arena(size).take(size);
+  native.check(native[`${kind}Init`](templates[kind].address, size));
+}
+
+/** A struct as pool_options_init and its like set it up. */
+function struct(arena, kind) {
+  const made = arena.struct(layout[kind]);
+  templates[kind].bytes.copy(made.bytes);
+  return made;
+}
+
+/** A pool_options_t; gives its address. */
+function encodeOptions(values, arena) {
+  const options = struct(arena, 'options');
+  fill(OPTIONS, values, options, arena);
+  return options.address;
+}
+
+/** A pool_config_t of a pool, or of a stream (then `pool` is empty). */
+function encodeConfig(pool, stream, options, arena) {
+  const config = struct(arena, 'config');
+  fill(POOL, pool, config, arena);
+  fill(STREAM, stream, config, arena);
+  config.set('options', encodeOptions(options, arena));
+  return config.address;
+}
+
+module.exports = { OPTIONS, POOL, STREAM, encodeConfig, encodeOptions, split, struct };

@@ -1,0 +1,183 @@
+'use strict';
+
+const layout = require('./layout');
+const { RouetError } = require('./errors');
+const { Arena, read64 } = require('./memory');
+const native = require('./native');
+const { OPTIONS, POOL, STREAM, encodeConfig, split } = require('./options');
+const { Run } = require('./run');
+
+/** What a run can be told beside options of the library. */
+const RUN = { key: [], group: [], optionsFor: [], signal: [] };
+
+/** Handles that were not freed: threads of the library must not outlive the JavaScript around it. */
+const live = new Set();
+process.on('exit', () => {
+  for (const handle of live) native.cancel(handle);
+  for (const handle of live) native.free(handle);
+});
+
+/** Pools that nobody holds any more and that were not closed. */
+const forgotten = new FinalizationRegistry((handle) => {
+  if (live.delete(handle)) native.later.free(handle, () => {});
+});
+
+function newHandle(make) {
+  const place = new Arena(8).take(8);
+  native.check(make(place.address));
+  const handle = read64(place.bytes, 0);
+  live.add(handle);
+  return handle;
+}
+
+/** On another thread: the last handle's end waits for the engine's. */
+function freeLater(handle) {
+  live.delete(handle);
+  return new Promise((resolve) => native.later.free(handle, () => resolve()));
+}
+
+const STREAM_STATS = ['accepted', 'delivered', 'failed', 'held', 'started', 'bufferedBytes'];
+const POOL_STATS = ['inFlight', 'groups', 'connections', 'nameLookups'];
+
+const snakeCased = (name) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+
+function readStats(handle) {
+  const stats = new Arena(layout.stats.size).struct(layout.stats);
+  stats.set('struct_size', layout.stats.size);
+  native.check(native.stats(handle, stats.address));
+  return (name) => read64(stats.bytes, layout.stats.at[snakeCased(name)]);
+}
+
+function defaultKey(item) {
+  if (typeof item === 'string' || item === null || item === undefined) return item;
+  if (item instanceof URL) return item.href;
+  throw new TypeError(`an item is no string but ${typeof item}: key says where its URL is`);
+}
+
+function checkFunction(name, value) {
+  if (value !== undefined && typeof value !== 'function') {
+    throw new TypeError(`${name} is ${String(value)}: it is a function of the item`);
+  }
+}
+
+class Pool {
+  #handle;
+  #options;
+  #rule;
+  #runs = new Set();
+  #ended = Object.fromEntries(STREAM_STATS.map((name) => [name, 0]));
+  #closing = null;
+
+  constructor(settings = {}) {
+    const [pool, options] = split(settings, POOL, OPTIONS);
+    this.#options = options;
+    this.#rule = { throttle: pool.throttle ?? 0.2, parallelism: pool.domainParallelism ?? 1 };
+    const arena = new Arena(4096);
+    const config = encodeConfig(pool, {}, options, arena);
+    this.#handle = newHandle((place) => native.new(config, place));
+    forgotten.register(this, this.#handle, this);
+  }
+
+  get closed() {
+    return this.#handle === 0;
+  }
+
+  request(items, settings = {}) {
+    return this.#run('request', items, settings);
+  }
+
+  resolve(items, settings = {}) {
+    return this.#run('resolve', items, settings);
+  }
+
+  #run(kind, items, settings) {
+    if (
+      typeof items === 'string' ||
+      (typeof items?.[Symbol.asyncIterator] !== 'function' &&
+        typeof items?.[Symbol.iterator] !== 'function')
+    ) {
+      throw new TypeError('items is no iterable: it gives the URLs, or what key finds them in');
+    }
+    const [run, stream, options] = split(settings, RUN, STREAM, OPTIONS);
+    const { key = defaultKey, group, optionsFor, signal } = run;
+    checkFunction('key', key);
+    checkFunction('group', group);
+    checkFunction('optionsFor', optionsFor);
+    if (signal !== undefined && !(signal instanceof AbortSignal)) {
+      throw new TypeError('signal is no AbortSignal');
+    }
+    const merged = { ...this.#options, ...options };
+    encodeConfig({}, stream, merged, new Arena(4096)); // what is wrong is told here
+    return new Run(this.#ofRuns, { kind, items, key, group, optionsFor, signal, stream, options: merged });
+  }
+
+  setDomainRule(domain, { throttle = this.#rule.throttle, parallelism = this.#rule.parallelism } = {}) {
+    this.#checkOpen();
+    if (typeof domain !== 'string' || domain.includes('\0')) {
+      throw new TypeError(`domain is ${String(domain)}: it is the name of a group`);
+    }
+    if (typeof throttle !== 'number') throw new TypeError(`throttle is ${throttle}: it is in seconds`);
+    if (!Number.isInteger(parallelism) || parallelism < 1 || parallelism >= 2 ** 32) {
+      throw new TypeError(`parallelism is ${parallelism}: it is a whole number from 1 on`);
+    }
+    const name = new Arena(256).text(domain);
+    native.check(native.setDomainRule(this.#handle, name.address, throttle, parallelism));
+  }
+
+  stats() {
+    const stats = { ...this.#ended };
+    for (const run of this.#runs) run.addTo(stats);
+    const read = this.#handle === 0 ? () => 0 : readStats(this.#handle);
+    for (const name of POOL_STATS) stats[name] = read(name);
+    return stats;
+  }
+
+  close() {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async [Symbol.asyncDispose]() {
+    await this.close();
+  }
+
+  async #close() {
+    const handle = this.#handle;
+    this.#handle = 0;
+    forgotten.unregister(this);
+    const reason = new RouetError('closed', 'the pool was closed');
+    const runs = [...this.#runs].map((run) => run.drain(reason));
+    await Promise.all([...runs, freeLater(handle)]);
+  }
+
+  #checkOpen() {
+    if (this.#handle === 0) throw new RouetError('closed', 'the pool was closed');
+  }
+
+  /** What a run needs of its pool. */
+  #ofRuns = {
+    open: (run, { stream, options }) => {
+      this.#checkOpen();
+      const config = encodeConfig({}, stream, options, new Arena(4096));
+      const handle = newHandle((place) => native.share(this.#handle, config, place));
+      this.#runs.add(run);
+      return handle;
+    },
+    addStats: (handle, stats) => {
+      const read = readStats(handle);
+      for (const name of STREAM_STATS) stats[name] += read(name);
+    },
+    /** The run is over. */
+    release: (run, handle) => {
+      const read = readStats(handle);
+      for (const name of ['accepted', 'delivered', 'failed']) this.#ended[name] += read(name);
+      this.#runs.delete(run);
+      if (this.#handle === 0) return freeLater(handle);
+      live.delete(handle);
+      native.free(handle);
+      return Promise.resolve();
+    },
+  };
+}
+
+module.exports = { Pool };

@@ -1,0 +1,515 @@
+'use strict';
+
+const net = require('node:net');
+
+const { RouetError } = require('./errors');
+const layout = require('./layout');
+const { Arena, read64, write64 } = require('./memory');
+const native = require('./native');
+const { encodeOptions, struct } = require('./options');
+const { Result } = require('./result');
+
+const { Status } = native;
+
+/** Jobs handed over at once: reading their URLs must not hold up the event loop. */
+const BATCH = 128;
+/** Results are taken ahead of the loop up to so many bytes; a larger one comes by itself. */
+const BUFFER_SIZE = 256 << 10;
+/** Bytes copied at once, for the same reason. */
+const PIECE = 512 << 10;
+
+const KINDS = { request: 0, resolve: 1 };
+
+// Shared by all runs, because what is put there is used at once.
+const buffer = new Arena(BUFFER_SIZE).take(BUFFER_SIZE);
+const numbers = new Arena(16).take(16);
+const [first, second] = [numbers.address, numbers.address + 8];
+
+/** What keeps a job's place while it is under way: its number is the job's tag. */
+class Slot {
+  constructor(item, url, group, options) {
+    this.item = item;
+    this.url = url;
+    this.group = group;
+    this.options = options;
+    /** What the job is, if not as the run says. */
+    this.how = null;
+    /** Why the library did not take it. */
+    this.refused = null;
+  }
+}
+
+/**
+ * One run, as an asynchronous iterator over its results.
+ *
+ * Items are pulled and handed over while the library has room (`#pump`); when it has none, after
+ * results were taken. Results are taken a batch at a time when the loop asks for one and none is
+ * left, at most once a turn of the event loop, so that nothing else on it starves.
+ */
+class Run {
+  #pool;
+  #settings;
+  #how;
+  #handle = 0;
+  #socket = null;
+  #begun = false;
+  #over = false;
+
+  // Items on their way in.
+  #source = null;
+  #pulling = false;
+  #exhausted = false;
+  #finished = false;
+  #stopped = false;
+  #slots = [];
+  #unused = [];
+  #pending = [];
+  #jobs = null;
+  #stalled = null;
+  #arena = null;
+
+  // Results on their way out.
+  #ready = [];
+  #next = 0;
+  #waiting = [];
+  #more = false;
+  #looking = false;
+  #busy = false;
+  #draining = null;
+
+  #failure = null;
+  #onAbort = () => this.#fail(this.#settings.signal.reason);
+
+  constructor(pool, settings) {
+    this.#pool = pool;
+    this.#settings = settings;
+    this.#how = this.#howOf(settings.options);
+  }
+
+  [Symbol.asyncIterator]() {
+    return this;
+  }
+
+  next() {
+    if (!this.#begun) {
+      this.#begun = true;
+      try {
+        this.#begin();
+      } catch (error) {
+        this.#close();
+        return Promise.reject(error);
+      }
+    }
+    if (this.#waiting.length === 0 && this.#next < this.#ready.length) {
+      return Promise.resolve({ value: this.#shift(), done: false });
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ resolve, reject });
+      this.#serve();
+    });
+  }
+
+  return(value) {
+    this.#begun = true;
+    this.#ready.length = this.#next = 0;
+    let said;
+    try {
+      said = this.#over ? undefined : this.#stop();
+    } catch (error) {
+      said = Promise.reject(error);
+    }
+    this.#close();
+    this.#serve();
+    return Promise.resolve(said).then(() => ({ value, done: true }));
+  }
+
+  throw(error) {
+    return this.return().then(() => {
+      throw error;
+    });
+  }
+
+  async [Symbol.asyncDispose]() {
+    await this.return();
+  }
+
+  /** What the pool does to its runs when it is closed: gives a promise that the handle is gone. */
+  drain(error) {
+    if (this.#handle === 0) {
+      this.#begun = true;
+      this.#fail(error);
+      this.#close();
+      return Promise.resolve();
+    }
+    return new Promise((resolve) => {
+      this.#draining = resolve;
+      this.#fail(error);
+      this.#look();
+    });
+  }
+
+  addTo(stats) {
+    if (this.#handle !== 0) this.#pool.addStats(this.#handle, stats);
+  }
+
+  #howOf(options) {
+    const cause = () => this.#failure?.reason;
+    return { kind: this.#settings.kind, knownEncoding: options.knownEncoding, cause };
+  }
+
+  #begin() {
+    const { signal, items } = this.#settings;
+    signal?.throwIfAborted();
+    this.#handle = this.#pool.open(this, this.#settings);
+    native.check(native.eventFd(this.#handle, first));
+    const fd = native.dup(numbers.bytes.readInt32LE(0));
+    if (fd < 0) throw new RouetError('out-of-resources', 'no descriptor is left');
+    // The pipe is the library's own: what is read from it says only that there is something.
+    const onread = { buffer: Buffer.alloc(8), callback: () => (this.#signalled(), true) };
+    this.#socket = new net.Socket({ fd, readable: true, writable: false, onread });
+    this.#socket.on('error', (error) => this.#fail(error));
+    this.#socket.unref();
+    signal?.addEventListener('abort', this.#onAbort);
+
+    this.#arena = new Arena(32 << 10);
+    this.#jobs = new Arena(BATCH * layout.job.size).take(BATCH * layout.job.size);
+    this.#source = items[Symbol.asyncIterator]?.() ?? items[Symbol.iterator]();
+    this.#pump();
+  }
+
+  // ---- items in ----
+
+  /** Pulls items and hands them over for as long as there is room. */
+  #pump() {
+    if (this.#settings.items[Symbol.asyncIterator]) {
+      this.#pull();
+      return;
+    }
+    if (this.#stopped || this.#stalled) return;
+    try {
+      while (this.#pending.length < BATCH && !this.#exhausted) {
+        const { done, value } = this.#source.next();
+        if (done) this.#exhausted = true;
+        else this.#push(value);
+        if (this.#stopped) return; // by the iterator itself
+      }
+    } catch (error) {
+      this.#exhausted = true; // it ended itself
+      this.#fail(error);
+      return;
+    }
+    // The next batch in another turn.
+    if (this.#handOver() && !this.#finished) setImmediate(() => this.#pump());
+  }
+
+  /** The same for an asynchronous source, a loop of its own. */
+  async #pull() {
+    if (this.#pulling) return;
+    this.#pulling = true;
+    let flushing = false;
+    try {
+      while (!this.#stopped && !this.#stalled && !this.#exhausted) {
+        const { done, value } = await this.#source.next();
+        if (this.#stopped) return;
+        if (done) this.#exhausted = true;
+        else this.#push(value);
+        if (this.#exhausted || this.#pending.length >= BATCH) {
+          this.#handOver();
+          // Also for a source that is always ready.
+          await new Promise(setImmediate);
+        } else if (!flushing) {
+          // What comes in this turn goes together.
+          flushing = true;
+          setImmediate(() => {
+            flushing = false;
+            if (!this.#stopped && !this.#stalled) this.#handOver();
+          });
+        }
+      }
+    } catch (error) {
+      this.#exhausted = true;
+      this.#fail(error);
+    } finally {
+      this.#pulling = false;
+    }
+  }
+
+  #push(item) {
+    const { key, group, optionsFor } = this.#settings;
+    const url = key(item);
+    if (typeof url !== 'string' && url !== null && url !== undefined) {
+      throw new TypeError(`key gave ${String(url)}: it gives the item's URL, a string`);
+    }
+    const slot = new Slot(item, url || null, group?.(item), optionsFor?.(item));
+    const place = this.#unused.pop() ?? this.#slots.length;
+    this.#slots[place] = slot;
+    this.#pending.push(place);
+  }
+
+  /** Hands what was pulled to the library; false: there is no room for all of it. */
+  #handOver() {
+    while (this.#stalled || this.#pending.length > 0) {
+      this.#stalled ??= this.#encoded();
+      if (!this.#submit(this.#stalled)) return false;
+      this.#stalled = null;
+    }
+    if (this.#exhausted && !this.#finished) {
+      this.#finished = true;
+      native.check(native.finish(this.#handle));
+    }
+    return true;
+  }
+
+  #encoded() {
+    const places = this.#pending;
+    this.#pending = [];
+    this.#arena.reset();
+    places.forEach((place, index) => this.#encode(place, index));
+    return { places, done: 0 };
+  }
+
+  #submit(batch) {
+    const { places } = batch;
+    while (batch.done < places.length) {
+      const start = this.#jobs.address + batch.done * layout.job.size;
+      const status = native.submitMany(this.#handle, start, places.length - batch.done, 0, first);
+      if (status === Status.CLOSED) return false;
+      batch.done += read64(numbers.bytes, 0);
+      if (status === Status.AGAIN) return false;
+      if (status !== Status.OK) {
+        // Those before it were accepted.
+        this.#refuse(places[batch.done], batch.done, native.refusal(status));
+      }
+    }
+    return true;
+  }
+
+  #encode(place, index) {
+    const slot = this.#slots[place];
+    const job = struct(this.#arena, 'job');
+    job.set('tag', place);
+    job.set('kind', KINDS[this.#settings.kind]);
+    if (slot.url !== null) {
+      const url = this.#arena.text(slot.url);
+      job.set('url', url.address);
+      job.set('url_size', url.size);
+    }
+    if (slot.group !== undefined && slot.group !== null) {
+      const group = this.#arena.text(slot.group);
+      job.set('group', group.address);
+      job.set('group_size', group.size);
+    }
+    job.bytes.copy(this.#jobs.bytes, index * layout.job.size);
+    if (!slot.options) return;
+    try {
+      const merged = { ...this.#settings.options, ...slot.options };
+      slot.how = this.#howOf(merged);
+      write64(
+        this.#jobs.bytes,
+        index * layout.job.size + layout.job.at.options,
+        encodeOptions(merged, this.#arena),
+      );
+    } catch (error) {
+      this.#refuse(place, index, error);
+    }
+  }
+
+  /** Puts a job that fails at once in a refused one's place, so that its error comes in its turn. */
+  #refuse(place, index, error) {
+    const slot = this.#slots[place];
+    if (slot.refused) throw error; // its stand-in was refused too
+    slot.refused = RouetError.ofResult('invalid-argument', error.message, { url: slot.url });
+    const job = struct(this.#arena, 'job');
+    const none = this.#arena.text(':');
+    job.set('tag', place);
+    job.set('url', none.address);
+    job.set('group', none.address + 1); // the empty text
+    job.bytes.copy(this.#jobs.bytes, index * layout.job.size);
+  }
+
+  // ---- results out ----
+
+  #shift() {
+    const result = this.#ready[this.#next];
+    this.#ready[this.#next] = undefined;
+    this.#next += 1;
+    if (this.#next === this.#ready.length) {
+      this.#ready.length = 0;
+      this.#next = 0;
+    }
+    return result;
+  }
+
+  /** Gives results to those who wait for them, and sees to it that more come. */
+  #serve() {
+    while (this.#waiting.length > 0 && this.#next < this.#ready.length) {
+      this.#waiting.shift().resolve({ value: this.#shift(), done: false });
+    }
+    if (this.#over) {
+      for (const { resolve, reject } of this.#waiting.splice(0)) {
+        const failure = this.#failure;
+        if (failure && !failure.told) {
+          failure.told = true;
+          reject(failure.reason);
+        } else {
+          resolve({ value: undefined, done: true });
+        }
+      }
+      return;
+    }
+    if (this.#waiting.length === 0) {
+      this.#socket?.unref();
+      return;
+    }
+    this.#socket.ref();
+    if (this.#more) this.#look();
+  }
+
+  /** The library says that there is something. */
+  #signalled() {
+    this.#more = true;
+    if (this.#over || this.#busy || this.#looking) return;
+    if (this.#waiting.length > 0 || this.#draining) this.#take();
+  }
+
+  /** Takes results in the next turn of the event loop. */
+  #look() {
+    if (this.#looking || this.#busy || this.#over) return;
+    this.#looking = true;
+    setImmediate(() => {
+      this.#looking = false;
+      if (!this.#over && !this.#busy) this.#take();
+    });
+  }
+
+  #take() {
+    const status = native.nextPacked(
+      this.#handle, buffer.address, BUFFER_SIZE, 0, first, second,
+    );
+    this.#more = false;
+    if (status === Status.OK) {
+      const count = read64(numbers.bytes, 0);
+      // Once nothing goes in any more, only POOL_AGAIN says that something will still come.
+      this.#more = read64(numbers.bytes, 8) > 0 || this.#stopped || this.#finished;
+      for (let at = 0, taken = 0; taken < count; taken += 1) {
+        const size = read64(buffer.bytes, at + layout.result.at.block_size);
+        // A copy of its own: one result that is kept does not keep the others.
+        this.#give(Buffer.from(buffer.bytes.subarray(at, at + size)));
+        at += size;
+      }
+      if (count === 0) {
+        this.#takeLarge(read64(numbers.bytes, 8));
+        return;
+      }
+    } else if (status === Status.DONE) {
+      this.#end();
+    } else if (status !== Status.AGAIN) {
+      this.#fail(native.refusal(status));
+    }
+    this.#resume();
+    this.#serve();
+    if (this.#draining && this.#more) this.#look();
+  }
+
+  /** Takes a result that does not fit into the buffer: on another thread, as copying it takes a while. */
+  #takeLarge(size) {
+    const block = Buffer.allocUnsafeSlow(size);
+    const counts = new Arena(16).take(16);
+    this.#busy = true;
+    const done = (error, status) => {
+      this.#busy = false;
+      if (this.#over) {
+        this.#free();
+        return;
+      }
+      if (error) this.#fail(error);
+      else if (status !== Status.OK) this.#fail(new RouetError('internal-error', `status ${status}`));
+      else if (read64(counts.bytes, 0) === 1) this.#give(block);
+      this.#more = true;
+      this.#resume();
+      this.#serve();
+      if (this.#draining) this.#look();
+    };
+    const { address } = counts;
+    native.later.nextPacked(this.#handle, native.address(block), size, 0, address, address + 8, done);
+  }
+
+  #give(block) {
+    const place = block.readUInt32LE(layout.result.at.tag);
+    const { item, url, how, refused } = this.#release(place);
+    const result = refused
+      ? new Result(item, url, this.#how, null, refused)
+      : new Result(item, url, how ?? this.#how, block, null);
+    this.#ready.push(result);
+  }
+
+  #release(place) {
+    const slot = this.#slots[place];
+    this.#slots[place] = undefined;
+    this.#unused.push(place);
+    return slot;
+  }
+
+  /** Hands over what there was no room for, now that results were taken. */
+  #resume() {
+    if (!this.#stalled || this.#stopped || this.#over) return;
+    if (this.#handOver() && !this.#finished) setImmediate(() => this.#pump());
+  }
+
+  /** All that was accepted has come; what was not never will. */
+  #end() {
+    const { places = [], done = 0 } = this.#stalled ?? {};
+    for (const place of [...places.slice(done), ...this.#pending]) {
+      const { item, url, refused } = this.#release(place);
+      const rest = { url, cause: this.#failure?.reason };
+      const error = refused ?? RouetError.ofResult('cancelled', 'cancelled before it was begun', rest);
+      this.#ready.push(new Result(item, url, this.#how, null, error));
+    }
+    this.#close();
+  }
+
+  // ---- ends ----
+
+  /** Has the outstanding results come at once, and the loop fail after them. */
+  #fail(reason) {
+    if (this.#over || this.#failure) return;
+    this.#failure = { reason, told: false };
+    try {
+      this.#stop();
+    } catch {
+      // The first failure is the one that is told.
+    }
+    if (this.#handle !== 0) native.cancel(this.#handle);
+  }
+
+  /** Pulls no more items, and tells the source so; gives what it said to that. */
+  #stop() {
+    this.#stopped = true;
+    if (!this.#source || this.#exhausted) return undefined;
+    this.#exhausted = true;
+    const said = this.#source.return?.();
+    // A source that is still looking for its next item hears of it only after that.
+    if (this.#pulling) {
+      said?.catch?.(() => {});
+      return undefined;
+    }
+    return said;
+  }
+
+  #close() {
+    if (this.#over) return;
+    this.#over = true;
+    this.#settings.signal?.removeEventListener('abort', this.#onAbort);
+    this.#socket?.destroy();
+    this.#slots = [];
+    if (!this.#busy) this.#free();
+  }
+
+  #free() {
+    const freed = this.#handle === 0 ? Promise.resolve() : this.#pool.release(this, this.#handle);
+    this.#handle = 0;
+    if (this.#draining) freed.then(this.#draining);
+  }
+}
+
+module.exports = { Run };
