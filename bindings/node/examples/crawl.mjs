@@ -68,25 +68,29 @@ const frontier = new Frontier();
 frontier.add(start);
 let [pages, bytes, failed] = [0, 0, 0];
 
-await using pool = new Pool({
+const pool = new Pool({
   throttle: Number(values.throttle),
   compressed: true,
   followMetaRefresh: true,
 });
-for await (const result of pool.request(frontier)) {
-  if (result.error || result.status !== 200) {
-    failed += 1;
-    console.error(`\r${result.url}: ${result.error?.message ?? `status ${result.status}`}`);
-  } else {
-    pages += 1;
-    bytes += result.body.length;
-    await writeFile(fileOf(result.endUrl, result.ext), result.body);
-    for (const link of result.links()) {
-      if (new URL(link).origin === origin) frontier.add(link);
+try {
+  for await (const result of pool.request(frontier)) {
+    if (result.error || result.status !== 200) {
+      failed += 1;
+      console.error(`\r${result.url}: ${result.error?.message ?? `status ${result.status}`}`);
+    } else {
+      pages += 1;
+      bytes += result.body.length;
+      await writeFile(fileOf(result.endUrl, result.ext), result.body);
+      for (const link of result.links()) {
+        if (new URL(link).origin === origin) frontier.add(link);
+      }
     }
+    frontier.done();
+    process.stderr.write(`\r${pages} pages, ${failed} failed, ${(bytes / 1024).toFixed(0)} KiB `);
   }
-  frontier.done();
-  process.stderr.write(`\r${pages} pages, ${failed} failed, ${(bytes / 1024).toFixed(0)} KiB `);
+} finally {
+  await pool.close();
 }
 process.stderr.write('\n');
 if (failed > 0) process.exitCode = 1;
