@@ -14,7 +14,7 @@ export CFLAGS := $(strip $(filter-out -DHAVE_POLL,$(CFLAGS)) -DHAVE_POLL)
 EXAMPLE = $(CC) -std=c11 -O2 -Wall -Wextra -pedantic -Iinclude $< -o $@ \
 	-L$(RELEASE) -lrouet -Wl,-rpath,'$$ORIGIN'
 
-.PHONY: all library site bare demo test lint docs install clean help
+.PHONY: all library site bare demo test lint docs install npm clean help
 
 all: library $(RELEASE)/fetch $(RELEASE)/throughput ## the library and the examples, in target/release
 
@@ -56,6 +56,10 @@ install: library ## the library, its header and rouet.pc, below PREFIX (/usr/loc
 	install -m 755 $(RELEASE)/librouet.so $(DESTDIR)$(PREFIX)/lib
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e "s|@VERSION@|$$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)|" \
 		rouet.pc.in >$(DESTDIR)$(PREFIX)/lib/pkgconfig/rouet.pc
+
+npm: library ## the npm package, with the library inside, in target/npm
+	cd bindings/node && npm ci --no-audit --no-fund
+	node bindings/node/scripts/pack.mjs $(dir $(RELEASE))npm $(RELEASE)/librouet.so
 
 clean: ## what was built
 	$(CARGO) clean
