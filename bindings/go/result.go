@@ -4,6 +4,7 @@ package rouet
 //
 // #cgo noescape pool_result_text
 // #cgo noescape pool_result_links
+// #cgo noescape pool_result_of_page
 //
 // static void rouet_free_results(pool_result_t *const *results, size_t count) {
 //   for (size_t i = 0; i < count; i++) pool_result_free(results[i]);
@@ -21,6 +22,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unsafe"
 )
@@ -97,9 +99,12 @@ type Timings struct {
 	Receive time.Duration
 }
 
-// content is a result of the library that is kept to be asked about its body.
+// content is what the library makes of a body, once it is asked.
 type content struct {
-	native *C.pool_result_t
+	encoding string // that is known
+
+	mu     sync.Mutex
+	native *C.pool_result_t // nil: not asked yet
 }
 
 func freeNative(native *C.pool_result_t) { C.pool_result_free(native) }
@@ -110,42 +115,74 @@ func freeNatives(results []*C.pool_result_t) {
 	}
 }
 
-// keep has a native result freed once nobody holds what it gives.
-func keep(native *C.pool_result_t) *content {
-	c := &content{native}
-	runtime.AddCleanup(c, freeNative, native)
-	return c
+// ask has the library answer a question about the body.
+func (r Response) ask(question func(native *C.pool_result_t)) {
+	c := r.content
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.native == nil && !c.read(r) {
+		return
+	}
+	question(c.native)
+}
+
+// read gives the library a copy of the body, which lives as long as the content does.
+func (c *content) read(r Response) bool {
+	var a arena
+	defer a.free()
+	optional := func(text string) *C.char {
+		if text == "" {
+			return nil
+		}
+		return a.text(text)
+	}
+	page := ""
+	for _, hop := range r.Stack {
+		if hop.Type != "canonical" { // which is what the page calls itself, not where it was
+			page = hop.URL
+		}
+	}
+	native := takeMany[*C.pool_result_t](&a, 1)
+	err := failure(func() uint32 {
+		return C.pool_result_of_page(optional(page), optional(r.Header.Get("Content-Type")),
+			optional(c.encoding), unsafe.Pointer(&r.Body[0]), C.size_t(len(r.Body)), &native[0])
+	})
+	if err != nil {
+		return false
+	}
+	c.native = native[0]
+	runtime.AddCleanup(c, freeNative, c.native)
+	return true
 }
 
 // MIMEType is the media type of the body, in lower case and without parameters, as "text/html": as
 // the Content-Type says; without one, as the start of the body or the extension in EndURL tell.
 // "": unknown, or there is no body.
 //
-// This and the methods after it find out what they say when they are first asked, from the
-// library's own copy of the body; several goroutines may ask at once. After [WithoutContent] they
-// say that there is no body.
+// This and the methods after it find out what they say when they are first asked, on a copy of the
+// body that the library then keeps for as long as the result lives; several goroutines may ask at
+// once. Body must not have been changed.
 func (r Response) MIMEType() string {
-	return r.ask(func(native *C.pool_result_t) *C.char { return C.pool_result_mimetype(native) })
+	return r.say(func(native *C.pool_result_t) *C.char { return C.pool_result_mimetype(native) })
 }
 
 // Ext is the file extension that fits the body, with its dot, as ".html". "": unknown.
 func (r Response) Ext() string {
-	return r.ask(func(native *C.pool_result_t) *C.char { return C.pool_result_ext(native) })
+	return r.say(func(native *C.pool_result_t) *C.char { return C.pool_result_ext(native) })
 }
 
 // Encoding is that of the body, by its name in the Encoding Standard in lower case, as "utf-8" or
 // "windows-1251": [Options.KnownEncoding], or by the byte order mark, the Content-Type, what the
 // page says of itself, and then by detection. "": the body is no text.
 func (r Response) Encoding() string {
-	return r.ask(func(native *C.pool_result_t) *C.char { return C.pool_result_encoding(native) })
+	return r.say(func(native *C.pool_result_t) *C.char { return C.pool_result_encoding(native) })
 }
 
-func (r Response) ask(question func(*C.pool_result_t) *C.char) string {
-	if r.content == nil {
-		return ""
-	}
-	answer := C.GoString(question(r.content.native))
-	runtime.KeepAlive(r.content)
+func (r Response) say(question func(*C.pool_result_t) *C.char) (answer string) {
+	r.ask(func(native *C.pool_result_t) { answer = C.GoString(question(native)) })
 	return answer
 }
 
@@ -166,47 +203,33 @@ func (r Response) CouldBeHTML() bool {
 	})
 }
 
-func (r Response) tell(question func(*C.pool_result_t) C.int32_t) bool {
-	if r.content == nil {
-		return false
-	}
-	answer := question(r.content.native)
-	runtime.KeepAlive(r.content)
-	return answer == 1
+func (r Response) tell(question func(*C.pool_result_t) C.int32_t) (answer bool) {
+	r.ask(func(native *C.pool_result_t) { answer = question(native) == 1 })
+	return answer
 }
 
 // Text is the body as UTF-8, decoded from its [Response.Encoding]; what is malformed in it becomes
 // U+FFFD. "": the body is no text. Each call gives a copy of its own.
-func (r Response) Text() string {
-	if r.content == nil {
-		return ""
-	}
-	var size C.size_t
-	text := C.pool_result_text(r.content.native, &size)
-	if text == nil {
-		return ""
-	}
-	copied := string(unsafe.Slice((*byte)(unsafe.Pointer(text)), int(size)))
-	runtime.KeepAlive(r.content)
+func (r Response) Text() (copied string) {
+	r.ask(func(native *C.pool_result_t) {
+		var size C.size_t
+		if text := C.pool_result_text(native, &size); text != nil {
+			copied = string(unsafe.Slice((*byte)(unsafe.Pointer(text)), int(size)))
+		}
+	})
 	return copied
 }
 
 // Links are those of the body, if it is HTML: the http and https URLs of its <a> and <area>,
 // absolute, each once, in the order of the page. Each call gives a copy of its own.
-func (r Response) Links() []string {
-	if r.content == nil {
-		return nil
-	}
-	var count C.size_t
-	links := C.pool_result_links(r.content.native, &count)
-	if links == nil {
-		return nil
-	}
-	copied := make([]string, int(count))
-	for i, link := range unsafe.Slice(links, int(count)) {
-		copied[i] = C.GoString(link)
-	}
-	runtime.KeepAlive(r.content)
+func (r Response) Links() (copied []string) {
+	r.ask(func(native *C.pool_result_t) {
+		var count C.size_t
+		links := C.pool_result_links(native, &count)
+		for _, link := range unsafe.Slice(links, int(count)) {
+			copied = append(copied, C.GoString(link))
+		}
+	})
 	return copied
 }
 

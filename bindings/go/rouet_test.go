@@ -137,14 +137,26 @@ func TestContentOutlivesItsRunAndPool(t *testing.T) {
 	all.Wait()
 }
 
-func TestWithoutContent(t *testing.T) {
-	pool := open(t, fast())
-	for result := range rouet.Request(context.Background(), pool, pages("/text", 3), address, rouet.WithoutContent()) {
-		if result.Err != nil || len(result.Body) == 0 || result.Text() != "" || result.MIMEType() != "" ||
-			result.Links() != nil || result.IsText() {
-			t.Errorf("%+v", result.Response)
-		}
+func TestOneResultAskedByMany(t *testing.T) {
+	page := site + "/status/200?header=Content-Type:text/html&body=%3Cp%3E%CF%F0%E8%E2%E5%F2%3Ca%20href=/a%3E"
+	result := one(t, open(t, fast()), page, rouet.Options{KnownEncoding: "windows-1251"})
+	var all sync.WaitGroup
+	for range 8 {
+		all.Add(1)
+		go func() {
+			defer all.Done()
+			if text := result.Text(); text != "<p>Привет<a href=/a>" {
+				t.Errorf("%q", text)
+			}
+			if links := result.Links(); !slices.Equal(links, []string{site + "/a"}) {
+				t.Errorf("%q", links)
+			}
+			if result.Encoding() != "windows-1251" || result.MIMEType() != "text/html" || !result.IsHTML() {
+				t.Errorf("%q %q", result.Encoding(), result.MIMEType())
+			}
+		}()
 	}
+	all.Wait()
 }
 
 func TestHTTPResponseOfCompression(t *testing.T) {

@@ -21,7 +21,6 @@ type runOptions struct {
 	maxBufferedBytes     int64
 	options              *Options
 	optionsFor, groupBy  any // functions of the item
-	withoutContent       bool
 }
 
 // Ordered has results come in the order of the items, within a window of [BufferSize] jobs; without
@@ -61,10 +60,6 @@ const Unconstrained = "\x00"
 func GroupBy[T any](group func(item T) string) Option {
 	return func(r *runOptions) { r.groupBy = group }
 }
-
-// WithoutContent has results not keep the library's copy of their body, so that they take half the
-// memory. They then have a Body, but Text, Links, MIMEType and the like know of none.
-func WithoutContent() Option { return func(r *runOptions) { r.withoutContent = true } }
 
 // Request downloads the URLs that key finds in the items, politely, and gives each item back with
 // what came of it, as they are done:
@@ -216,12 +211,8 @@ func (r *run[T]) loop(items iter.Seq[T], yield func(Result[T]) bool) {
 			break
 		}
 		r.resume()
-		for i, native := range taken {
-			result := r.result(native)
-			if result.content != nil {
-				taken[i] = nil // kept by it
-			}
-			if !yield(result) {
+		for _, native := range taken {
+			if !yield(r.result(native)) {
 				return
 			}
 		}
@@ -471,9 +462,10 @@ func (r *run[T]) result(native *C.pool_result_t) Result[T] {
 	response, failed := decode(native)
 	result := Result[T]{Item: slot.item, Response: response}
 	result.URL = slot.url
-	result.undone = r.compressed(&slot)
-	if native.body_size > 0 && !r.settings.withoutContent {
-		result.content = keep(native)
+	options := r.optionsOf(&slot)
+	result.undone = options.Compressed
+	if len(result.Body) > 0 {
+		result.content = &content{encoding: options.KnownEncoding}
 	}
 	if failed != nil {
 		failed.URL = slot.url
@@ -485,14 +477,14 @@ func (r *run[T]) result(native *C.pool_result_t) Result[T] {
 	return result
 }
 
-func (r *run[T]) compressed(slot *slot[T]) bool {
+func (r *run[T]) optionsOf(slot *slot[T]) *Options {
 	switch {
 	case slot.options != nil:
-		return slot.options.Compressed
+		return slot.options
 	case r.settings.options != nil:
-		return r.settings.options.Compressed
+		return r.settings.options
 	}
-	return r.stream.pool.options.Compressed
+	return &r.stream.pool.options
 }
 
 // cause is why the run was cancelled.

@@ -1,9 +1,8 @@
 // throughput fetches one URL over and over as fast as the pool can, and says how fast that was.
 //
-//	throughput [--content] N CONCURRENCY URL
+//	throughput N CONCURRENCY URL
 //
-// Only for servers of your own: it waits for nothing between two requests. With --content results
-// keep what Text and Links need, as they do by default; C's throughput has no such thing.
+// Only for servers of your own: it waits for nothing between two requests.
 package main
 
 import (
@@ -24,17 +23,14 @@ func cpu() time.Duration {
 }
 
 func main() {
-	arguments, options := os.Args[1:], []rouet.Option{rouet.WithoutContent()}
-	if len(arguments) > 0 && arguments[0] == "--content" {
-		arguments, options = arguments[1:], nil
-	}
+	arguments := os.Args[1:]
 	var number, concurrency int
 	if len(arguments) == 3 {
 		number, _ = strconv.Atoi(arguments[0])
 		concurrency, _ = strconv.Atoi(arguments[1])
 	}
 	if number <= 0 || concurrency <= 0 {
-		fmt.Fprintln(os.Stderr, "Usage: throughput [--content] N CONCURRENCY URL")
+		fmt.Fprintln(os.Stderr, "Usage: throughput N CONCURRENCY URL")
 		os.Exit(2)
 	}
 	start, before := time.Now(), cpu()
@@ -56,9 +52,9 @@ func main() {
 			}
 		}
 	}
-	options = append(options, rouet.BufferSize(max(concurrency, 1024))) // it bounds them too
+	size := rouet.BufferSize(max(concurrency, 1024)) // it bounds them too
 	taken, failed := 0, 0
-	for result := range rouet.RequestURLs(context.Background(), pool, urls, options...) {
+	for result := range rouet.RequestURLs(context.Background(), pool, urls, size) {
 		taken++
 		if result.Err != nil || result.Status != 200 {
 			if failed++; failed == 1 {

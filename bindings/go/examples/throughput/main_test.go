@@ -26,7 +26,6 @@ func TestThroughput(t *testing.T) {
 		status    int
 	}{
 		{[]string{"300", "8", server.URL + "/page"}, "300 requests, 0 errors, ", 0},
-		{[]string{"--content", "300", "8", server.URL + "/page"}, "300 requests, 0 errors, ", 0},
 		{[]string{"20", "2", server.URL + "/nowhere"}, "20 requests, 20 errors, ", 1},
 		{nil, "", 2},
 	} {
