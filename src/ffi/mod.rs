@@ -4,7 +4,7 @@
 //! `pool`. The types and functions bear the names that C sees, because `include/rouet.h` is
 //! generated from them.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::ffi::{CStr, c_char};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -77,9 +77,11 @@ pub extern "C" fn pool_status_name(status: i32) -> *const c_char {
 const MESSAGE_SIZE: usize = 1024;
 
 thread_local! {
-    // In place rather than on the heap: its address stays, so that a pointer taken before a call
-    // in the same expression reads that call's message.
-    static LAST_ERROR: Cell<[u8; MESSAGE_SIZE]> = const { Cell::new([0; MESSAGE_SIZE]) };
+    // On the heap, because thread-local storage is scarce: a library's copies, and other libraries,
+    // share what the C library has set aside for it. Made once: its address stays, so that a pointer
+    // taken before a call in the same expression reads that call's message.
+    static LAST_ERROR: RefCell<Box<[u8; MESSAGE_SIZE]>> =
+        RefCell::new(Box::new([0; MESSAGE_SIZE]));
 }
 
 /// What was wrong with the last call of this thread that returned POOL_CLOSED,
@@ -88,18 +90,23 @@ thread_local! {
 /// it ends; the next failing call writes over it. Never fails.
 #[unsafe(no_mangle)]
 pub extern "C" fn pool_last_error() -> *const c_char {
-    LAST_ERROR.with(|last| last.as_ptr().cast())
+    LAST_ERROR
+        .try_with(|last| last.borrow().as_ptr().cast())
+        // The thread is ending.
+        .unwrap_or(c"".as_ptr())
 }
 
 fn set_last_error(message: &str) {
-    let mut text = [0; MESSAGE_SIZE];
-    // At a character's boundary, and with room for the NUL.
-    let end = message.floor_char_boundary(MESSAGE_SIZE - 1);
-    for (to, from) in text.iter_mut().zip(message[..end].bytes()) {
-        // A NUL would end it.
-        *to = if from == 0 { b'?' } else { from };
-    }
-    LAST_ERROR.set(text);
+    let _ = LAST_ERROR.try_with(|last| {
+        let mut text = last.borrow_mut();
+        text.fill(0);
+        // At a character's boundary, and with room for the NUL.
+        let end = message.floor_char_boundary(MESSAGE_SIZE - 1);
+        for (to, from) in text.iter_mut().zip(message[..end].bytes()) {
+            // A NUL would end it.
+            *to = if from == 0 { b'?' } else { from };
+        }
+    });
 }
 
 /// The status of an outcome; leaves a failure's sentence for `pool_last_error`. No panic gets by.
