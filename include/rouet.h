@@ -41,7 +41,8 @@
  * has returned, but a job's userdata, a log function, and the functions of a configuration.
  *
  * Every function that can fail returns a pool_status_t, writes its outputs only on POOL_OK, and
- * leaves a sentence that names the field at fault for pool_last_error.
+ * leaves a sentence that names the field at fault for pool_last_error. Any of them may give
+ * POOL_INTERNAL_ERROR; which other statuses it gives, and what they mean there, each one says.
  */
 
 
@@ -51,7 +52,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The version of this header; pool_version and pool_abi_version give the library's. */
+// The version of this header; pool_version and pool_abi_version give the library's.
 #define POOL_VERSION "0.1.0"
 
 
@@ -443,14 +444,14 @@ typedef void (*pool_log_fn)(int32_t level, const char *message, void *userdata);
 extern "C" {
 #endif // __cplusplus
 
-// The library's version, as "0.1.0". Static; never fails.
+// The library's version, as "0.1.0". Static. Any thread may call it; never fails.
 const char *pool_version(void);
 
-// The POOL_ABI_VERSION the library was built with. Never fails.
+// The POOL_ABI_VERSION the library was built with. Any thread may call it; never fails.
 uint32_t pool_abi_version(void);
 
 // The name of a status, as "POOL_AGAIN"; "unknown status" for a number that is none.
-// Static; never fails.
+// Static. Any thread may call it; never fails.
 const char *pool_status_name(int32_t status);
 
 // What was wrong with the last call of this thread that returned POOL_CLOSED,
@@ -459,31 +460,38 @@ const char *pool_status_name(int32_t status);
 // it ends; the next failing call writes over it. Never fails.
 const char *pool_last_error(void);
 
-// Writes the defaults into `options`; `struct_size` is `sizeof(pool_options_t)`.
-// POOL_INVALID_ARGUMENT for NULL or a size that is not known.
+// Writes the defaults into `options`, which stays the caller's; `struct_size` is
+// `sizeof(pool_options_t)`. Any thread may call it.
+//
+// POOL_OK: written. POOL_INVALID_ARGUMENT: NULL, or a size that is not known.
 //
 // Requires:
 // `options` is NULL or points to `struct_size` writable bytes.
 enum pool_status_t pool_options_init(struct pool_options_t *options, size_t struct_size);
 
-// Writes the defaults into `config`; `struct_size` is `sizeof(pool_config_t)`.
-// POOL_INVALID_ARGUMENT for NULL or a size that is not known.
+// Writes the defaults into `config`, which stays the caller's; `struct_size` is
+// `sizeof(pool_config_t)`. Any thread may call it.
+//
+// POOL_OK: written. POOL_INVALID_ARGUMENT: NULL, or a size that is not known.
 //
 // Requires:
 // `config` is NULL or points to `struct_size` writable bytes.
 enum pool_status_t pool_config_init(struct pool_config_t *config, size_t struct_size);
 
-// Writes the defaults into `job`; `struct_size` is `sizeof(pool_job_t)`.
-// POOL_INVALID_ARGUMENT for NULL or a size that is not known.
+// Writes the defaults into `job`, which stays the caller's; `struct_size` is
+// `sizeof(pool_job_t)`. Any thread may call it.
+//
+// POOL_OK: written. POOL_INVALID_ARGUMENT: NULL, or a size that is not known.
 //
 // Requires:
 // `job` is NULL or points to `struct_size` writable bytes.
 enum pool_status_t pool_job_init(struct pool_job_t *job, size_t struct_size);
 
 // Starts an engine and opens its first stream. `config` may be NULL: the defaults.
-// Writes the handle to `pool`; pool_free ends it.
+// Writes the handle to `pool`: the caller's, until pool_free. Any thread may call it.
 //
-// POOL_INVALID_ARGUMENT names the field; POOL_OUT_OF_RESOURCES: no thread or descriptor.
+// POOL_OK: it runs. POOL_INVALID_ARGUMENT: pool_last_error names the argument or field.
+// POOL_OUT_OF_RESOURCES: no thread or descriptor is left.
 //
 // Requires:
 // `config` and what it points to are as pool_config_t says; `pool` is writable.
@@ -493,9 +501,10 @@ enum pool_status_t pool_new(const struct pool_config_t *config, struct pool_t **
 // same threads, connections and politeness. `config` may be NULL: the defaults; its fields that
 // are of the pool must be as pool_config_init left them, or as pool_new was given them; its
 // throttle_fn and parallelism_fn must be NULL.
-// Writes the handle to `shared`; pool_free ends it. The engine lives until its last handle ends.
+// Writes the handle to `shared`: the caller's, until pool_free. The engine lives until its last
+// handle ends. Any thread may call it.
 //
-// POOL_INVALID_ARGUMENT names the field.
+// POOL_OK: it is open. POOL_INVALID_ARGUMENT: pool_last_error names the argument or field.
 //
 // Requires:
 // `pool` is a live handle; `config` and what it points to are as pool_config_t says; `shared`
@@ -506,8 +515,9 @@ enum pool_status_t pool_share(struct pool_t *pool,
 
 // Ends a handle: cancels what its stream has outstanding, frees the results that were not taken
 // and, when it was the engine's last handle, stops and joins the threads. Returns promptly,
-// whatever the network does. NULL is nothing. Must be the last call on the handle, and no other
-// call on it may be running. Never fails.
+// whatever the network does. NULL is nothing. Results that were taken stay the caller's. Any
+// thread may call it, but it must be the last call on the handle, and no other call on it may be
+// running. Never fails.
 //
 // Requires:
 // `pool` is NULL or a live handle that no other thread is using.
@@ -515,9 +525,9 @@ void pool_free(struct pool_t *pool);
 
 // Writes into `options` how the stream does jobs that have no options of their own, to be changed
 // for a job that is to differ; `struct_size` is `sizeof(pool_options_t)`. What it points to lives
-// until pool_free.
+// until pool_free, and is not to be written to. Any thread may call it.
 //
-// POOL_INVALID_ARGUMENT for NULL or a size that is not known.
+// POOL_OK: written. POOL_INVALID_ARGUMENT: NULL, or a size that is not known.
 //
 // Requires:
 // `pool` is a live handle; `options` is NULL or points to `struct_size` writable bytes.
@@ -527,10 +537,12 @@ enum pool_status_t pool_options_from(struct pool_t *pool,
 
 // Hands a job to the stream, which copies what it needs. With `timeout_ms` 0 it never waits;
 // otherwise it waits so long (negative: for ever) for room in the buffer. A program with one
-// thread must not wait for ever: room comes when it takes results.
+// thread must not wait for ever: room comes when it takes results. Any thread may call it,
+// several at once.
 //
 // POOL_OK: accepted; exactly one result will come. POOL_AGAIN: no room in time; nothing was
-// kept. POOL_CLOSED: the stream was finished or cancelled. POOL_INVALID_ARGUMENT names the field.
+// kept. POOL_CLOSED: the stream was finished or cancelled. POOL_INVALID_ARGUMENT: pool_last_error
+// names the argument or field; nothing was kept.
 //
 // Requires:
 // `pool` is a live handle; `job` and what it points to are as pool_job_t says.
@@ -540,7 +552,8 @@ enum pool_status_t pool_submit(struct pool_t *pool,
 
 // Hands over `count` jobs in order and writes to `accepted` how many there was room for: with
 // `timeout_ms` 0 those that fit at once, otherwise it waits so long (negative: for ever) until
-// all fit.
+// all fit. The jobs stay the caller's, as for pool_submit. Any thread may call it, several at
+// once.
 //
 // POOL_OK: all were accepted. POOL_AGAIN: some were not; `accepted` says how many were.
 // POOL_CLOSED, POOL_INVALID_ARGUMENT: the job at index `accepted` was refused, those before it
@@ -559,10 +572,10 @@ enum pool_status_t pool_submit_many(struct pool_t *pool,
 // Takes the next result: the next in order for an ordered stream, the next that is done
 // otherwise. With `timeout_ms` 0 it never waits; otherwise it waits so long (negative: for ever)
 // for one. Writes it to `result`; it is the caller's until pool_result_free, also after
-// pool_free.
+// pool_free. Any thread may call it, several at once: each result is given to one of them.
 //
 // POOL_OK: here it is. POOL_AGAIN: none in time. POOL_DONE: the stream was finished or cancelled
-// and all results were taken.
+// and all results were taken. POOL_INVALID_ARGUMENT: `pool` or `result` is NULL.
 //
 // Requires:
 // `pool` is a live handle; `result` is writable.
@@ -571,9 +584,11 @@ enum pool_status_t pool_next_result(struct pool_t *pool,
                                     struct pool_result_t **result);
 
 // Takes up to `max` results at once: waits as pool_next_result does for the first one, then
-// takes those that are there. Writes them to `results` and their number to `count`.
+// takes those that are there. Writes them to `results` and their number to `count`; each is the
+// caller's until pool_result_free. Any thread may call it, several at once.
 //
-// POOL_OK: at least one. POOL_AGAIN and POOL_DONE as for pool_next_result.
+// POOL_OK: at least one. POOL_AGAIN and POOL_DONE as for pool_next_result. POOL_INVALID_ARGUMENT:
+// a pointer is NULL, or `max` is 0.
 //
 // Requires:
 // `pool` is a live handle; `results` has room for `max` pointers; `count` is writable.
@@ -605,7 +620,10 @@ enum pool_status_t pool_next_packed(struct pool_t *pool,
                                     size_t *needed);
 
 // Says that no more jobs will come: pool_submit gives POOL_CLOSED from now on, and
-// pool_next_result gives POOL_DONE once all results were taken. May be called again.
+// pool_next_result gives POOL_DONE once all results were taken. Does not wait. May be called
+// again, and by any thread.
+//
+// POOL_OK: so it is. POOL_INVALID_ARGUMENT: `pool` is NULL.
 //
 // Requires:
 // `pool` is a live handle.
@@ -613,14 +631,18 @@ enum pool_status_t pool_finish(struct pool_t *pool);
 
 // Finishes the stream and ends what it has outstanding: each job's result comes, promptly, with
 // the error "cancelled" unless the job was done already. Does not wait. Other streams of the
-// engine go on. May be called again.
+// engine go on. May be called again, and by any thread.
+//
+// POOL_OK: so it is. POOL_INVALID_ARGUMENT: `pool` is NULL.
 //
 // Requires:
 // `pool` is a live handle.
 enum pool_status_t pool_cancel(struct pool_t *pool);
 
 // Writes to `pending` how many accepted jobs' results were not taken yet. A crawl that answers
-// results with new jobs is drained when it is 0.
+// results with new jobs is drained when it is 0. Any thread may call it.
+//
+// POOL_OK: written. POOL_INVALID_ARGUMENT: `pool` or `pending` is NULL.
 //
 // Requires:
 // `pool` is a live handle; `pending` is writable.
@@ -628,14 +650,15 @@ enum pool_status_t pool_pending(struct pool_t *pool, size_t *pending);
 
 // Writes to `fd` a descriptor that polls readable while pool_next_result would not give
 // POOL_AGAIN: a result is there, or the stream is done. For poll, epoll, libuv and the like.
-// It is the handle's, made by the first call; pool_free closes it. After it told of
-// results it may tell of the next up to 1 ms late, while more are to come, so that a loop that
+// It is the handle's, made by the first call; pool_free closes it. Any thread may
+// call it. After it told of results it may tell of the next up to 1 ms late, while more are to come, so that a loop that
 // wakes up finds several: take them with pool_next_results, until POOL_AGAIN.
 //
 // An event loop that can only read may read from it: it never blocks, and gives a byte for each time
 // that there is something after there was nothing. Then take until POOL_AGAIN.
 //
-// POOL_OUT_OF_RESOURCES: no descriptor is left.
+// POOL_OK: written. POOL_INVALID_ARGUMENT: `pool` or `fd` is NULL. POOL_OUT_OF_RESOURCES: no
+// descriptor is left.
 //
 // Requires:
 // `pool` is a live handle; `fd` is writable.
@@ -644,7 +667,9 @@ enum pool_status_t pool_event_fd(struct pool_t *pool,
 
 // Sets the rule of one group, a registrable domain or the name a job gave: `throttle` in
 // seconds, 0 or above, `parallelism` at least 1. It holds over all streams of the engine, from
-// the group's next start on, until it is set anew.
+// the group's next start on, until it is set anew. The name is copied. Any thread may call it.
+//
+// POOL_OK: set. POOL_INVALID_ARGUMENT: pool_last_error names the argument.
 //
 // Requires:
 // `pool` is a live handle; `domain` ends in a NUL.
@@ -653,7 +678,10 @@ enum pool_status_t pool_set_domain_rule(struct pool_t *pool,
                                         double throttle,
                                         uint32_t parallelism);
 
-// Writes to `stats` what the stream and its engine are doing; the figures may be a moment old.
+// Writes to `stats`, which stays the caller's, what the stream and its engine are doing; the
+// figures may be a moment old. Any thread may call it.
+//
+// POOL_OK: written. POOL_INVALID_ARGUMENT: NULL, or a struct_size that is not known.
 //
 // Requires:
 // `pool` is a live handle; `stats` has struct_size bytes, and that field is set.
@@ -661,7 +689,10 @@ enum pool_status_t pool_stats(struct pool_t *pool, struct pool_stats_t *stats);
 
 // Sends what the engine has to say, up to `level`, to `log`; NULL or POOL_LOG_OFF: nowhere (the
 // default). Holds for all streams of the engine. A line may still reach the former function
-// while this call runs, but not after it.
+// while this call runs, but not after it. `userdata` stays the caller's. Any thread may call it,
+// but not from `log` itself.
+//
+// POOL_OK: set. POOL_INVALID_ARGUMENT: `pool` is NULL, or `level` is none of POOL_LOG_*.
 //
 // Requires:
 // `pool` is a live handle; `log` may be called on any thread, with `userdata`, until it is
@@ -689,7 +720,9 @@ enum pool_status_t pool_result_of_page(const char *url,
                                        size_t body_size,
                                        struct pool_result_t **result);
 
-// Frees a result, its block and its body, and what was asked of it. NULL is nothing. Never fails.
+// Frees a result, its block and its body, and what was asked of it; its userdata and value stay
+// the caller's. NULL is nothing. Any thread may call it, once, and none may be using the result.
+// Never fails.
 //
 // Requires:
 // `result` is NULL or came from pool_next_result, pool_next_results or pool_result_of_page, and was

@@ -200,8 +200,10 @@ unsafe impl Sized_ for pool_options_t {
     }
 }
 
-/// Writes the defaults into `options`; `struct_size` is `sizeof(pool_options_t)`.
-/// POOL_INVALID_ARGUMENT for NULL or a size that is not known.
+/// Writes the defaults into `options`, which stays the caller's; `struct_size` is
+/// `sizeof(pool_options_t)`. Any thread may call it.
+///
+/// POOL_OK: written. POOL_INVALID_ARGUMENT: NULL, or a size that is not known.
 ///
 /// # Safety
 /// `options` is NULL or points to `struct_size` writable bytes.
@@ -435,8 +437,10 @@ unsafe impl Sized_ for pool_config_t {
     }
 }
 
-/// Writes the defaults into `config`; `struct_size` is `sizeof(pool_config_t)`.
-/// POOL_INVALID_ARGUMENT for NULL or a size that is not known.
+/// Writes the defaults into `config`, which stays the caller's; `struct_size` is
+/// `sizeof(pool_config_t)`. Any thread may call it.
+///
+/// POOL_OK: written. POOL_INVALID_ARGUMENT: NULL, or a size that is not known.
 ///
 /// # Safety
 /// `config` is NULL or points to `struct_size` writable bytes.

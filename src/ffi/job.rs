@@ -62,8 +62,10 @@ unsafe impl Sized_ for pool_job_t {
     }
 }
 
-/// Writes the defaults into `job`; `struct_size` is `sizeof(pool_job_t)`.
-/// POOL_INVALID_ARGUMENT for NULL or a size that is not known.
+/// Writes the defaults into `job`, which stays the caller's; `struct_size` is
+/// `sizeof(pool_job_t)`. Any thread may call it.
+///
+/// POOL_OK: written. POOL_INVALID_ARGUMENT: NULL, or a size that is not known.
 ///
 /// # Safety
 /// `job` is NULL or points to `struct_size` writable bytes.

@@ -41,20 +41,20 @@ use pool_status_t::*;
 /// The version of the C interface: it grows by one when a program must be compiled anew.
 pub const POOL_ABI_VERSION: u32 = 1;
 
-/// The library's version, as "0.1.0". Static; never fails.
+/// The library's version, as "0.1.0". Static. Any thread may call it; never fails.
 #[unsafe(no_mangle)]
 pub extern "C" fn pool_version() -> *const c_char {
     concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
 }
 
-/// The POOL_ABI_VERSION the library was built with. Never fails.
+/// The POOL_ABI_VERSION the library was built with. Any thread may call it; never fails.
 #[unsafe(no_mangle)]
 pub extern "C" fn pool_abi_version() -> u32 {
     POOL_ABI_VERSION
 }
 
 /// The name of a status, as "POOL_AGAIN"; "unknown status" for a number that is none.
-/// Static; never fails.
+/// Static. Any thread may call it; never fails.
 #[unsafe(no_mangle)]
 pub extern "C" fn pool_status_name(status: i32) -> *const c_char {
     const NAMES: [&CStr; 7] = [

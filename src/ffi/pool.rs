@@ -23,9 +23,10 @@ pub struct pool_t {
 }
 
 /// Starts an engine and opens its first stream. `config` may be NULL: the defaults.
-/// Writes the handle to `pool`; pool_free ends it.
+/// Writes the handle to `pool`: the caller's, until pool_free. Any thread may call it.
 ///
-/// POOL_INVALID_ARGUMENT names the field; POOL_OUT_OF_RESOURCES: no thread or descriptor.
+/// POOL_OK: it runs. POOL_INVALID_ARGUMENT: pool_last_error names the argument or field.
+/// POOL_OUT_OF_RESOURCES: no thread or descriptor is left.
 ///
 /// # Safety
 /// `config` and what it points to are as pool_config_t says; `pool` is writable.
@@ -57,9 +58,10 @@ pub unsafe extern "C" fn pool_new(
 /// same threads, connections and politeness. `config` may be NULL: the defaults; its fields that
 /// are of the pool must be as pool_config_init left them, or as pool_new was given them; its
 /// throttle_fn and parallelism_fn must be NULL.
-/// Writes the handle to `shared`; pool_free ends it. The engine lives until its last handle ends.
+/// Writes the handle to `shared`: the caller's, until pool_free. The engine lives until its last
+/// handle ends. Any thread may call it.
 ///
-/// POOL_INVALID_ARGUMENT names the field.
+/// POOL_OK: it is open. POOL_INVALID_ARGUMENT: pool_last_error names the argument or field.
 ///
 /// # Safety
 /// `pool` is a live handle; `config` and what it points to are as pool_config_t says; `shared`
@@ -98,8 +100,9 @@ pub unsafe extern "C" fn pool_share(
 
 /// Ends a handle: cancels what its stream has outstanding, frees the results that were not taken
 /// and, when it was the engine's last handle, stops and joins the threads. Returns promptly,
-/// whatever the network does. NULL is nothing. Must be the last call on the handle, and no other
-/// call on it may be running. Never fails.
+/// whatever the network does. NULL is nothing. Results that were taken stay the caller's. Any
+/// thread may call it, but it must be the last call on the handle, and no other call on it may be
+/// running. Never fails.
 ///
 /// # Safety
 /// `pool` is NULL or a live handle that no other thread is using.
@@ -117,9 +120,9 @@ pub unsafe extern "C" fn pool_free(pool: *mut pool_t) {
 
 /// Writes into `options` how the stream does jobs that have no options of their own, to be changed
 /// for a job that is to differ; `struct_size` is `sizeof(pool_options_t)`. What it points to lives
-/// until pool_free.
+/// until pool_free, and is not to be written to. Any thread may call it.
 ///
-/// POOL_INVALID_ARGUMENT for NULL or a size that is not known.
+/// POOL_OK: written. POOL_INVALID_ARGUMENT: NULL, or a size that is not known.
 ///
 /// # Safety
 /// `pool` is a live handle; `options` is NULL or points to `struct_size` writable bytes.
@@ -142,10 +145,12 @@ pub unsafe extern "C" fn pool_options_from(
 
 /// Hands a job to the stream, which copies what it needs. With `timeout_ms` 0 it never waits;
 /// otherwise it waits so long (negative: for ever) for room in the buffer. A program with one
-/// thread must not wait for ever: room comes when it takes results.
+/// thread must not wait for ever: room comes when it takes results. Any thread may call it,
+/// several at once.
 ///
 /// POOL_OK: accepted; exactly one result will come. POOL_AGAIN: no room in time; nothing was
-/// kept. POOL_CLOSED: the stream was finished or cancelled. POOL_INVALID_ARGUMENT names the field.
+/// kept. POOL_CLOSED: the stream was finished or cancelled. POOL_INVALID_ARGUMENT: pool_last_error
+/// names the argument or field; nothing was kept.
 ///
 /// # Safety
 /// `pool` is a live handle; `job` and what it points to are as pool_job_t says.
@@ -167,7 +172,8 @@ pub unsafe extern "C" fn pool_submit(
 
 /// Hands over `count` jobs in order and writes to `accepted` how many there was room for: with
 /// `timeout_ms` 0 those that fit at once, otherwise it waits so long (negative: for ever) until
-/// all fit.
+/// all fit. The jobs stay the caller's, as for pool_submit. Any thread may call it, several at
+/// once.
 ///
 /// POOL_OK: all were accepted. POOL_AGAIN: some were not; `accepted` says how many were.
 /// POOL_CLOSED, POOL_INVALID_ARGUMENT: the job at index `accepted` was refused, those before it
@@ -216,10 +222,10 @@ pub unsafe extern "C" fn pool_submit_many(
 /// Takes the next result: the next in order for an ordered stream, the next that is done
 /// otherwise. With `timeout_ms` 0 it never waits; otherwise it waits so long (negative: for ever)
 /// for one. Writes it to `result`; it is the caller's until pool_result_free, also after
-/// pool_free.
+/// pool_free. Any thread may call it, several at once: each result is given to one of them.
 ///
 /// POOL_OK: here it is. POOL_AGAIN: none in time. POOL_DONE: the stream was finished or cancelled
-/// and all results were taken.
+/// and all results were taken. POOL_INVALID_ARGUMENT: `pool` or `result` is NULL.
 ///
 /// # Safety
 /// `pool` is a live handle; `result` is writable.
@@ -248,9 +254,11 @@ pub unsafe extern "C" fn pool_next_result(
 }
 
 /// Takes up to `max` results at once: waits as pool_next_result does for the first one, then
-/// takes those that are there. Writes them to `results` and their number to `count`.
+/// takes those that are there. Writes them to `results` and their number to `count`; each is the
+/// caller's until pool_result_free. Any thread may call it, several at once.
 ///
-/// POOL_OK: at least one. POOL_AGAIN and POOL_DONE as for pool_next_result.
+/// POOL_OK: at least one. POOL_AGAIN and POOL_DONE as for pool_next_result. POOL_INVALID_ARGUMENT:
+/// a pointer is NULL, or `max` is 0.
 ///
 /// # Safety
 /// `pool` is a live handle; `results` has room for `max` pointers; `count` is writable.
@@ -359,7 +367,10 @@ pub unsafe extern "C" fn pool_next_packed(
 }
 
 /// Says that no more jobs will come: pool_submit gives POOL_CLOSED from now on, and
-/// pool_next_result gives POOL_DONE once all results were taken. May be called again.
+/// pool_next_result gives POOL_DONE once all results were taken. Does not wait. May be called
+/// again, and by any thread.
+///
+/// POOL_OK: so it is. POOL_INVALID_ARGUMENT: `pool` is NULL.
 ///
 /// # Safety
 /// `pool` is a live handle.
@@ -374,7 +385,9 @@ pub unsafe extern "C" fn pool_finish(pool: *mut pool_t) -> pool_status_t {
 
 /// Finishes the stream and ends what it has outstanding: each job's result comes, promptly, with
 /// the error "cancelled" unless the job was done already. Does not wait. Other streams of the
-/// engine go on. May be called again.
+/// engine go on. May be called again, and by any thread.
+///
+/// POOL_OK: so it is. POOL_INVALID_ARGUMENT: `pool` is NULL.
 ///
 /// # Safety
 /// `pool` is a live handle.
@@ -388,7 +401,9 @@ pub unsafe extern "C" fn pool_cancel(pool: *mut pool_t) -> pool_status_t {
 }
 
 /// Writes to `pending` how many accepted jobs' results were not taken yet. A crawl that answers
-/// results with new jobs is drained when it is 0.
+/// results with new jobs is drained when it is 0. Any thread may call it.
+///
+/// POOL_OK: written. POOL_INVALID_ARGUMENT: `pool` or `pending` is NULL.
 ///
 /// # Safety
 /// `pool` is a live handle; `pending` is writable.
@@ -408,14 +423,15 @@ pub unsafe extern "C" fn pool_pending(pool: *mut pool_t, pending: *mut usize) ->
 
 /// Writes to `fd` a descriptor that polls readable while pool_next_result would not give
 /// POOL_AGAIN: a result is there, or the stream is done. For poll, epoll, libuv and the like.
-/// It is the handle's, made by the first call; pool_free closes it. After it told of
-/// results it may tell of the next up to 1 ms late, while more are to come, so that a loop that
+/// It is the handle's, made by the first call; pool_free closes it. Any thread may
+/// call it. After it told of results it may tell of the next up to 1 ms late, while more are to come, so that a loop that
 /// wakes up finds several: take them with pool_next_results, until POOL_AGAIN.
 ///
 /// An event loop that can only read may read from it: it never blocks, and gives a byte for each time
 /// that there is something after there was nothing. Then take until POOL_AGAIN.
 ///
-/// POOL_OUT_OF_RESOURCES: no descriptor is left.
+/// POOL_OK: written. POOL_INVALID_ARGUMENT: `pool` or `fd` is NULL. POOL_OUT_OF_RESOURCES: no
+/// descriptor is left.
 ///
 /// # Safety
 /// `pool` is a live handle; `fd` is writable.
@@ -436,7 +452,9 @@ pub unsafe extern "C" fn pool_event_fd(pool: *mut pool_t, fd: *mut c_int) -> poo
 
 /// Sets the rule of one group, a registrable domain or the name a job gave: `throttle` in
 /// seconds, 0 or above, `parallelism` at least 1. It holds over all streams of the engine, from
-/// the group's next start on, until it is set anew.
+/// the group's next start on, until it is set anew. The name is copied. Any thread may call it.
+///
+/// POOL_OK: set. POOL_INVALID_ARGUMENT: pool_last_error names the argument.
 ///
 /// # Safety
 /// `pool` is a live handle; `domain` ends in a NUL.
@@ -511,7 +529,10 @@ unsafe impl Sized_ for pool_stats_t {
     }
 }
 
-/// Writes to `stats` what the stream and its engine are doing; the figures may be a moment old.
+/// Writes to `stats`, which stays the caller's, what the stream and its engine are doing; the
+/// figures may be a moment old. Any thread may call it.
+///
+/// POOL_OK: written. POOL_INVALID_ARGUMENT: NULL, or a struct_size that is not known.
 ///
 /// # Safety
 /// `pool` is a live handle; `stats` has struct_size bytes, and that field is set.
@@ -565,7 +586,10 @@ pub type pool_log_fn =
 
 /// Sends what the engine has to say, up to `level`, to `log`; NULL or POOL_LOG_OFF: nowhere (the
 /// default). Holds for all streams of the engine. A line may still reach the former function
-/// while this call runs, but not after it.
+/// while this call runs, but not after it. `userdata` stays the caller's. Any thread may call it,
+/// but not from `log` itself.
+///
+/// POOL_OK: set. POOL_INVALID_ARGUMENT: `pool` is NULL, or `level` is none of POOL_LOG_*.
 ///
 /// # Safety
 /// `pool` is a live handle; `log` may be called on any thread, with `userdata`, until it is

@@ -218,7 +218,9 @@ pub unsafe extern "C" fn pool_result_of_page(
     })
 }
 
-/// Frees a result, its block and its body, and what was asked of it. NULL is nothing. Never fails.
+/// Frees a result, its block and its body, and what was asked of it; its userdata and value stay
+/// the caller's. NULL is nothing. Any thread may call it, once, and none may be using the result.
+/// Never fails.
 ///
 /// # Safety
 /// `result` is NULL or came from pool_next_result, pool_next_results or pool_result_of_page, and was
