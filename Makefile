@@ -4,6 +4,7 @@ CARGO ?= cargo
 CC ?= cc
 PREFIX ?= /usr/local
 RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
+HTML := $(or $(CARGO_TARGET_DIR),target)/html
 # rustup's cargo may be in no other place.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
@@ -14,7 +15,10 @@ export CFLAGS := $(strip $(filter-out -DHAVE_POLL,$(CFLAGS)) -DHAVE_POLL)
 EXAMPLE = $(CC) -std=c11 -O2 -Wall -Wextra -pedantic -Iinclude $< -o $@ \
 	-L$(RELEASE) -lrouet -Wl,-rpath,'$$ORIGIN'
 
-.PHONY: all library site bare demo test lint docs install npm clean help
+INSTALL = PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' LIBDIR='$(LIBDIR)' INCLUDEDIR='$(INCLUDEDIR)' \
+	MANDIR='$(MANDIR)' FEATURES='$(FEATURES)' scripts/install
+
+.PHONY: all library site bare demo test lint docs html install uninstall npm clean help
 
 all: library $(RELEASE)/fetch $(RELEASE)/throughput ## the library and the examples, in target/release
 
@@ -40,22 +44,26 @@ test: ## everything that is tested, after the tools for it are there
 	scripts/exports $(RELEASE)/librouet.so
 	scripts/test
 
-lint: ## formatting, clippy, documentation, and the header as the sources have it
+lint: html ## formatting, clippy, documentation, the man page, and the header as the sources have it
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --package rouet
+	scripts/man 0 | mandoc -T lint -W warning
 	git diff --exit-code include/rouet.h
 
 docs: ## docs/options.md, from the sources
 	ROUET_WRITE_DOCS=1 $(CARGO) test --locked --test docs options_reference
 
-install: library ## the library, its header and rouet.pc, below PREFIX (/usr/local)
-	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include
-	install -m 644 include/rouet.h $(DESTDIR)$(PREFIX)/include
-	install -m 644 $(RELEASE)/librouet.a $(DESTDIR)$(PREFIX)/lib
-	install -m 755 $(RELEASE)/librouet.so $(DESTDIR)$(PREFIX)/lib
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e "s|@VERSION@|$$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)|" \
-		rouet.pc.in >$(DESTDIR)$(PREFIX)/lib/pkgconfig/rouet.pc
+html: ## the header as HTML, in target/html
+	mkdir -p $(HTML)
+	ROUET_HTML=$(HTML) doxygen
+
+install: ## the libraries, headers, rouet.pc, CMake package and man page, below PREFIX (/usr/local)
+	scripts/setup install
+	$(INSTALL)
+
+uninstall: ## takes that away again
+	$(INSTALL) --remove
 
 npm: library ## the npm package, with the library inside, in target/npm
 	cd bindings/node && npm ci --no-audit --no-fund
