@@ -147,11 +147,13 @@ fn invalid<T>(why: impl Into<String>) -> Result<T, Error> {
 /// Implemented by `#[repr(C)]` structs whose first field is `struct_size: usize` and which hold
 /// only numbers and pointers, so that a caller's shorter struct padded with our defaults is valid.
 /// A field added must make the struct longer: one that fits into the padding at its end leaves the
-/// size as it was, and old callers can't be told from new ones.
+/// size as it was, and old callers can't be told from new ones. `tests/abi.rs` sees to that, and
+/// that no size is forgotten in `SIZES`.
 unsafe trait Sized_: Copy {
     /// The struct's name in C.
     const NAME: &'static str;
-    /// The sizes this struct had in earlier versions, and has now.
+    /// The sizes this struct had in earlier versions, and has now: each a number above the one
+    /// before, and `size_of::<Self>()` last.
     const SIZES: &'static [usize];
     /// The documented defaults, `struct_size` included.
     fn defaults() -> Self;
@@ -211,7 +213,26 @@ unsafe fn write_sized<T: Sized_>(value: &T, given: *mut T, size: usize) -> pool_
     })
 }
 
+/// Whether a struct has grown with each of its sizes and has the last one. A shorter one is what may
+/// be read and written: so memory safety rests on this.
+const fn has_grown<T: Sized_>() -> bool {
+    let mut index = 1;
+    while index < T::SIZES.len() {
+        if T::SIZES[index - 1] >= T::SIZES[index] {
+            return false;
+        }
+        index += 1;
+    }
+    T::SIZES[index - 1] == size_of::<T>()
+}
+
 fn check_size<T: Sized_>(size: usize) -> Result<(), Error> {
+    const {
+        assert!(
+            has_grown::<T>(),
+            "SIZES are to grow, up to the size of the struct"
+        )
+    };
     if T::SIZES.contains(&size) {
         return Ok(());
     }
@@ -221,4 +242,70 @@ fn check_size<T: Sized_>(size: usize) -> Result<(), Error> {
         T::NAME,
         size_of::<T>()
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A struct that grew.
+    #[repr(C)]
+    #[derive(Clone, Copy)]
+    struct Grown {
+        struct_size: usize,
+        old: u64,
+        new: u64,
+    }
+
+    /// The same as it was before.
+    #[repr(C)]
+    #[derive(Clone, Copy)]
+    struct Earlier {
+        struct_size: usize,
+        old: u64,
+    }
+
+    // SAFETY: repr(C), struct_size first, numbers only.
+    unsafe impl Sized_ for Grown {
+        const NAME: &'static str = "grown_t";
+        const SIZES: &'static [usize] = &[size_of::<Earlier>(), size_of::<Self>()];
+
+        fn defaults() -> Self {
+            Self {
+                struct_size: size_of::<Self>(),
+                old: 1,
+                new: 2,
+            }
+        }
+    }
+
+    #[test]
+    fn a_struct_of_an_earlier_version_has_the_defaults_of_what_came_later() {
+        let size = size_of::<Earlier>();
+        // Beside it lies what is not to be touched.
+        let mut given = [Earlier {
+            struct_size: 0,
+            old: 7,
+        }; 2];
+        let pointer = given.as_mut_ptr().cast::<Grown>();
+        // SAFETY: the struct is as long as `size`.
+        assert_eq!(unsafe { init_sized(pointer, size) }, POOL_OK);
+        assert_eq!((given[0].struct_size, given[0].old), (size, 1));
+        assert_eq!((given[1].struct_size, given[1].old), (0, 7));
+        given[0].old = 9;
+        // SAFETY: the struct is as long as its struct_size.
+        let read = unsafe { read_sized(given.as_ptr().cast::<Grown>()) }.expect("a known size");
+        assert_eq!((read.struct_size, read.old, read.new), (size, 9, 2));
+    }
+
+    #[test]
+    fn a_size_that_no_version_had_is_refused() {
+        for size in [0, 8, 17, 23, 25, 32] {
+            let mut given = [Grown::defaults(); 2];
+            // SAFETY: there is room for more than `size`.
+            let status = unsafe { init_sized(given.as_mut_ptr(), size) };
+            assert_eq!(status, POOL_INVALID_ARGUMENT, "{size}");
+            assert_eq!(given[0].struct_size, size_of::<Grown>(), "{size}");
+        }
+    }
 }
