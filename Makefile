@@ -18,7 +18,7 @@ EXAMPLE = $(CC) -std=c11 -O2 -Wall -Wextra -pedantic -Iinclude $< -o $@ \
 INSTALL = PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' LIBDIR='$(LIBDIR)' INCLUDEDIR='$(INCLUDEDIR)' \
 	MANDIR='$(MANDIR)' FEATURES='$(FEATURES)' scripts/install
 
-.PHONY: all library site bare demo test lint docs html install uninstall npm clean help
+.PHONY: all library site bare demo test lint docs abi html install uninstall npm clean help
 
 all: library $(RELEASE)/fetch $(RELEASE)/throughput ## the library and the examples, in target/release
 
@@ -53,6 +53,10 @@ lint: html ## formatting, clippy, documentation, the man page, and the header as
 
 docs: ## docs/options.md, from the sources
 	ROUET_WRITE_DOCS=1 $(CARGO) test --locked --test docs options_reference
+
+abi: ## abi/VERSION, what programs compiled with this version rely on
+	mkdir -p abi
+	ROUET_WRITE_ABI=1 $(CARGO) test --locked --test abi the_record
 
 html: ## the header as HTML, in target/html
 	mkdir -p $(HTML)
