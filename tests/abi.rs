@@ -103,17 +103,12 @@ fn interface(header: &str) -> Interface {
     interface
 }
 
-/// The size of each of these types.
-fn sizes(header: &str, types: &[&String]) -> Vec<String> {
-    let mut source = format!("{header}\n#include <stdio.h>\nint main(void) {{\n");
-    for name in types {
-        source += &format!("printf(\"%zu\\n\", sizeof({name}));\n");
-    }
-    let program = build("sizes", &(source + "return 0; }\n"), &[]);
-    run(&mut Command::new(program), 0)
-        .lines()
-        .map(str::to_owned)
-        .collect()
+/// The size of a type.
+fn size(header: &str, name: &str) -> String {
+    let source = format!(
+        "{header}\n#include <stdio.h>\nint main(void) {{ printf(\"%zu\", sizeof({name})); return 0; }}\n"
+    );
+    run(&mut Command::new(build("size", &source, &[])), 0)
 }
 
 /// A file of the test's own.
@@ -158,7 +153,7 @@ fn compare(old: &str, new: &str) -> (Vec<String>, Vec<String>) {
                     true => known.iter().all(|entry| entries.contains(entry)),
                     false => entries.starts_with(known),
                 };
-                let [was, is] = [old, new].map(|header| sizes(header, &[name]));
+                let [was, is] = [old, new].map(|header| size(header, name));
                 if !stays {
                     broken.push(format!("what {name} had is gone or changed"));
                 } else if is_enum {
@@ -167,10 +162,9 @@ fn compare(old: &str, new: &str) -> (Vec<String>, Vec<String>) {
                     broken.push(format!("{name} grew, but has no struct_size to tell by"));
                 } else if was == is {
                     broken.push(format!(
-                        "the field added to {name} hides in its padding: its size is {} as before, \
+                        "the field added to {name} hides in its padding: its size is {is} as before, \
                          so programs that do not have the field can't be told from those that do; \
-                         add one that makes it longer",
-                        is[0]
+                         add one that makes it longer"
                     ));
                 } else {
                     added.push(format!("fields of {name}"));
