@@ -188,10 +188,17 @@ enum pool_status_t pool_next_results(struct pool_t *pool,
                                      size_t max,
                                      int32_t timeout_ms,
                                      size_t *count);
+enum pool_status_t pool_next_packed(struct pool_t *pool,
+                                    void *buffer,
+                                    size_t size,
+                                    int32_t timeout_ms,
+                                    size_t *count,
+                                    size_t *needed);
 enum pool_status_t pool_finish(struct pool_t *pool);
 enum pool_status_t pool_cancel(struct pool_t *pool);
 enum pool_status_t pool_pending(struct pool_t *pool, size_t *pending);
-enum pool_status_t pool_event_fd(struct pool_t *pool, int *fd);
+enum pool_status_t pool_event_fd(struct pool_t *pool,
+                                 int *fd);
 enum pool_status_t pool_set_domain_rule(struct pool_t *pool,
                                         const char *domain,
                                         double throttle,
@@ -201,6 +208,12 @@ enum pool_status_t pool_set_log(struct pool_t *pool,
                                 int32_t level,
                                 pool_log_fn log,
                                 void *userdata);
+enum pool_status_t pool_result_of_page(const char *url,
+                                       const char *content_type,
+                                       const char *known_encoding,
+                                       const void *body,
+                                       size_t body_size,
+                                       struct pool_result_t **result);
 void pool_result_free(struct pool_result_t *result);
 const char *pool_result_mimetype(const struct pool_result_t *result);
 const char *pool_result_ext(const struct pool_result_t *result);
