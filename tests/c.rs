@@ -4,16 +4,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rouet_site::{Faults, Options, Site, known_text, page, urls};
 
 mod support;
 
-use support::c::{compile, library_folder, plain, root, run, scratch, ways};
+use support::c::{
+    compile, feed, finished, interrupt, library_folder, plain, root, run, scratch, ways,
+};
 
 fn site() -> Site {
     Site::start(Options::default()).expect("the site starts")
@@ -88,29 +90,6 @@ fn rows(report: &str) -> BTreeMap<&str, BTreeMap<&str, &str>> {
             (line.split(',').next().expect("a URL"), fields)
         })
         .collect()
-}
-
-/// A command's input and what it writes there.
-fn feed(command: &mut Command, input: impl AsRef<[u8]>) -> Child {
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let mut pipe = child.stdin.take().expect("a pipe");
-    // A program that does not want it may have ended already.
-    if let Err(error) = pipe.write_all(input.as_ref()) {
-        assert_eq!(error.kind(), ErrorKind::BrokenPipe, "{command:?}");
-    }
-    child
-}
-
-fn finished(child: Child, status: i32) -> String {
-    let output = child.wait_with_output().expect("it ends");
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(status), "{errors}");
-    String::from_utf8(output.stdout).expect("the report is UTF-8")
 }
 
 #[test]
@@ -336,8 +315,7 @@ fn fetch_ends_on_an_interrupt() {
         std::thread::sleep(Duration::from_millis(10));
     }
     // The input stays open all the while.
-    let kill = format!("kill -INT {}", child.id());
-    run(Command::new("sh").args(["-c", &kill]), 0);
+    interrupt(&child);
     let report = finished(child, 130);
     assert_eq!(report.lines().count(), 51, "{report}");
     assert!(

@@ -1,7 +1,8 @@
-//! Compiling and running the C programs of this repository.
+//! Compiling and running the C and C++ programs of this repository.
 
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
 /// The folder of the `librouet.so` that cargo built for this test: the test's own.
 pub fn library_folder() -> PathBuf {
@@ -46,20 +47,33 @@ pub fn run(command: &mut Command, status: i32) -> String {
     text.into_owned()
 }
 
-/// Compiles a C program of this repository against the header and the library.
+/// Compiles a C or C++ program of this repository against the header and the library.
 pub fn compile(source: &str) -> PathBuf {
+    compile_with(source, "", &[])
+}
+
+/// The same, with more flags; `mark` tells the program from others of that source.
+pub fn compile_with(source: &str, mark: &str, flags: &[&str]) -> PathBuf {
     // Tests that run at once have programs of their own.
     let test = std::thread::current()
         .name()
         .expect("a test's thread")
         .to_owned();
     let name = Path::new(source).file_stem().expect("a file");
-    let program = scratch(&format!("{}-{test}", name.display()));
+    let program = scratch(&format!("{}-{test}{mark}", name.display()));
     let folder = library_folder();
+    let mut compiler;
+    if source.ends_with(".cpp") {
+        compiler = Command::new("g++");
+        compiler.args(["-std=c++17", "-Wconversion", "-Wshadow"]);
+    } else {
+        compiler = Command::new("cc");
+        compiler.args(["-std=c11", "-D_POSIX_C_SOURCE=200809L"]);
+    }
     run(
-        Command::new("cc")
-            .args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-pedantic"])
-            .args(["-D_POSIX_C_SOURCE=200809L", "-O1", "-g", "-pthread"])
+        compiler
+            .args(["-Wall", "-Wextra", "-Werror", "-pedantic"])
+            .args(["-O1", "-g", "-pthread"])
             .arg("-I")
             .arg(root().join("include"))
             .arg(root().join(source))
@@ -68,6 +82,7 @@ pub fn compile(source: &str) -> PathBuf {
             .arg("-L")
             .arg(&folder)
             .arg("-lrouet")
+            .args(flags)
             // As DT_RPATH, which comes before cargo's LD_LIBRARY_PATH: that may have an older one.
             .arg(format!(
                 "-Wl,--disable-new-dtags,-rpath,{}",
@@ -100,4 +115,59 @@ pub fn valgrind(program: &Path) -> Command {
         .arg("--show-leak-kinds=definite,possible")
         .arg(program);
     command
+}
+
+/// The program of a source in all its ways: those of `ways`, and under the sanitizers for addresses,
+/// leaks and undefined behaviour, which see the program's own code.
+pub fn all_ways(source: &str, flags: &[&str]) -> Vec<Command> {
+    let mut all = ways(&compile_with(source, "", flags));
+    all.push(sanitized(source, flags));
+    all
+}
+
+/// The program with sanitizers compiled in: what they find makes the exit status 9.
+fn sanitized(source: &str, flags: &[&str]) -> Command {
+    let sanitizers = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
+    let program = compile_with(source, "-sanitized", &[&sanitizers[..], flags].concat());
+    let mut command = Command::new(program);
+    command
+        .env("ASAN_OPTIONS", "exitcode=9:detect_leaks=1")
+        .env("UBSAN_OPTIONS", "exitcode=9:print_stacktrace=1");
+    command
+}
+
+/// A command's input and what it writes there.
+pub fn feed(command: &mut Command, input: impl AsRef<[u8]>) -> Child {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let mut pipe = child.stdin.take().expect("a pipe");
+    // A program that does not want it may have ended already.
+    if let Err(error) = pipe.write_all(input.as_ref()) {
+        assert_eq!(error.kind(), ErrorKind::BrokenPipe, "{command:?}");
+    }
+    child
+}
+
+/// What a child writes, until it ends with the given exit status.
+pub fn finished(child: Child, status: i32) -> String {
+    said(child, status).0
+}
+
+/// The same, and what it writes to standard error.
+pub fn said(child: Child, status: i32) -> (String, String) {
+    let output = child.wait_with_output().expect("it ends");
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(status), "{errors}");
+    let text = String::from_utf8(output.stdout).expect("the report is UTF-8");
+    (text, errors)
+}
+
+/// Interrupts a program, as Ctrl-C does.
+pub fn interrupt(child: &Child) {
+    let kill = format!("kill -INT {}", child.id());
+    run(Command::new("sh").args(["-c", &kill]), 0);
 }
