@@ -15,16 +15,34 @@ fn read(path: &str) -> String {
 
 /// Compiles a C program against the library built with these tests, and runs it.
 fn run_c(name: &str, source: &str, arguments: &[String]) -> Output {
+    compile_and_run("cc", &["-std=c11"], &format!("{name}.c"), source, arguments)
+}
+
+/// The same for C++.
+fn run_cpp(name: &str, source: &str, arguments: &[String]) -> Output {
+    let flags = ["-std=c++17", "-Wconversion", "-Wshadow"];
+    compile_and_run("g++", &flags, &format!("{name}.cpp"), source, arguments)
+}
+
+fn compile_and_run(
+    compiler: &str,
+    flags: &[&str],
+    name: &str,
+    source: &str,
+    arguments: &[String],
+) -> Output {
     let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-    std::fs::write(file.with_extension("c"), source).unwrap();
+    std::fs::write(&file, source).unwrap();
+    let program = file.with_file_name(format!("{name}-program"));
     // Cargo puts the library that it built for this test beside it.
     let test = std::env::current_exe().unwrap();
     let libraries = test.parent().unwrap();
-    let compiled = Command::new("cc")
-        .args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-pedantic"])
+    let compiled = Command::new(compiler)
+        .args(flags)
+        .args(["-Wall", "-Wextra", "-Werror", "-pedantic"])
         .arg("-I")
         .arg(root().join("include"))
-        .arg(file.with_extension("c"))
+        .arg(&file)
         .arg("-L")
         .arg(libraries)
         .arg("-lrouet")
@@ -34,30 +52,35 @@ fn run_c(name: &str, source: &str, arguments: &[String]) -> Output {
             libraries.display()
         ))
         .arg("-o")
-        .arg(&file)
+        .arg(&program)
         .output()
-        .expect("a C compiler");
+        .expect("a compiler");
     assert!(
         compiled.status.success(),
         "{}",
         String::from_utf8_lossy(&compiled.stderr)
     );
-    Command::new(file).args(arguments).output().unwrap()
+    Command::new(program).args(arguments).output().unwrap()
+}
+
+/// The README's program in a language.
+fn readme_program(language: &str) -> String {
+    let readme = read("README.md");
+    readme
+        .split(&format!("```{language}\n"))
+        .nth(1)
+        .and_then(|rest| rest.split("```").next())
+        .unwrap_or_else(|| panic!("the README has no {language} program"))
+        .to_owned()
 }
 
 #[test]
 fn the_readme_program_runs() {
-    let readme = read("README.md");
-    let program = readme
-        .split("```c\n")
-        .nth(1)
-        .and_then(|rest| rest.split("```").next())
-        .expect("the README has a C program");
     let site = Site::start(Options::default()).unwrap();
     let urls = ["/bytes/1000", "/redirect/2", "/status/404"].map(|path| site.url(path));
     let mut arguments = urls.to_vec();
     arguments.push("ftp://example.com/".into());
-    let output = run_c("readme", program, &arguments);
+    let output = run_c("readme", &readme_program("c"), &arguments);
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{output:?}");
     assert!(
@@ -74,8 +97,30 @@ fn the_readme_program_runs() {
 }
 
 #[test]
-fn the_headers_first_screen_runs() {
-    let header = read("include/rouet.h");
+fn the_readme_program_in_cpp_runs() {
+    let site = Site::start(Options::default()).unwrap();
+    let urls = ["/redirect/2", "/status/404"].map(|path| site.url(path));
+    let mut arguments = urls.to_vec();
+    arguments.push("ftp://example.com/".into());
+    let program = readme_program("cpp");
+    let output = run_cpp("readme", &program, &arguments);
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines.sort();
+    let expected = [
+        format!("200 {}", site.url("/echo")),
+        format!("404 {}", urls[1]),
+    ];
+    assert_eq!(lines, expected);
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(complaint.contains("its scheme is ftp"), "{complaint}");
+    assert!(run_cpp("readme-alone", &program, &[]).status.success());
+}
+
+/// What a header shows in its first screen, with a URL of the site in place of its own.
+fn first_screen(header: &str, site: &Site) -> String {
+    let header = read(header);
     let lines: Vec<&str> = header
         .lines()
         .skip_while(|line| !line.contains("In one screen:"))
@@ -83,14 +128,33 @@ fn the_headers_first_screen_runs() {
         .take_while(|line| line.trim() == "*" || line.starts_with(" *     "))
         .map(|line| line.trim_start_matches(" *"))
         .collect();
-    let site = Site::start(Options::default()).unwrap();
-    let body = lines
+    lines
         .join("\n")
-        .replace("http://example.com/", &site.url("/bytes/7"));
+        .replace("http://example.com/", &site.url("/bytes/7"))
+}
+
+#[test]
+fn the_headers_first_screen_runs() {
+    let site = Site::start(Options::default()).unwrap();
+    let body = first_screen("include/rouet.h", &site);
     assert!(body.contains("pool_free(pool);"), "{body}");
     let program =
         format!("#include <rouet.h>\n#include <stdio.h>\nint main(void) {{\n{body}\n}}\n");
     let output = run_c("screen", &program, &[]);
+    let expected = format!("{} 200 7\n", site.url("/bytes/7"));
+    assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
+}
+
+#[test]
+fn the_cpp_headers_first_screen_runs() {
+    let site = Site::start(Options::default()).unwrap();
+    let body = first_screen("include/rouet.hpp", &site);
+    assert!(
+        body.contains("for (rouet::result &result : pool)"),
+        "{body}"
+    );
+    let program = format!("#include <iostream>\n#include <rouet.hpp>\nint main() {{\n{body}\n}}\n");
+    let output = run_cpp("screen", &program, &[]);
     let expected = format!("{} 200 7\n", site.url("/bytes/7"));
     assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
 }
