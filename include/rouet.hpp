@@ -733,7 +733,7 @@ private:
     return mine.c_str();
   }
 
-  pool_options_t c_;
+  pool_options_t c_{}; // so that a library that is older than this header sees no size it knows
   std::vector<pool_header_t> headers_;
   std::vector<const char *> lists_[2]; // connect_to, dns
   std::size_t lists_used_ = 0;
@@ -1103,7 +1103,7 @@ public:
 #endif
   /// The same.
   rouet::options options(error &fault) const {
-    pool_options_t c;
+    pool_options_t c{};
     rouet::options mine;
     detail::from_c read;
     if (check(pool_options_from(c_, &c, sizeof c), fault) == status::ok)
@@ -1205,7 +1205,7 @@ private:
     }
     std::unique_ptr<callback_fn> callback;
     if (setup.callback) callback = std::make_unique<callback_fn>(setup.callback);
-    pool_config_t c;
+    pool_config_t c{};
     pool_config_init(&c, sizeof c);
     c.max_workers = setup.max_workers;
     c.threads = setup.threads;
@@ -1228,7 +1228,7 @@ private:
   }
 
   static pool_job_t c_job(const job &work, const pool_options_t *options) noexcept {
-    pool_job_t c;
+    pool_job_t c{};
     pool_job_init(&c, sizeof c);
     c.url = work.url.c_str();
     c.url_size = work.url.size();
