@@ -272,7 +272,8 @@ Generated from the comments in `src/ffi/`, which are those of `include/rouet.h`:
 then `make docs`. A test sees to it that the defaults are those of the library.
 
 Rust has the same names in `PoolConfig`, `StreamConfig`, `Options`, `Retry` and `Job`, with Rust's
-types: `Duration` for seconds, `bool` for flags, `Option` for what may be NULL.
+types: `Duration` for seconds, `bool` for flags, `Option` for what may be NULL. C++ has them in
+`rouet::config`, `rouet::options` and `rouet::job`, with those of its library.
 ";
 
 fn table(title: &str, fields: &[&Field]) -> String {
