@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -326,10 +326,12 @@ fn a_function_sets_the_pace_from_what_came() {
 #[test]
 fn a_rule_comes_before_the_functions_and_a_panic_says_nothing() {
     let site = site();
+    let asked = Arc::new(Mutex::new(HashSet::new()));
+    let of_fn = Arc::clone(&asked);
     let pool = pool_with(|config| {
-        config.throttle_fn = Some(Arc::new(|group, _| match group {
-            "panics" => panic!("on purpose"),
-            _ => Some(Duration::from_secs(3600)),
+        config.throttle_fn = Some(Arc::new(move |group, _| {
+            of_fn.lock().unwrap().insert(group.to_owned());
+            panic!("on purpose");
         }));
         config.parallelism_fn = Some(Arc::new(|group| match group {
             "panics" => panic!("on purpose"),
@@ -347,6 +349,7 @@ fn a_rule_comes_before_the_functions_and_a_panic_says_nothing() {
         (0..3).map(move |_| Job::request(&*url).group(group))
     });
     assert_eq!(run(&stream, jobs).len(), 9);
+    assert_eq!(*asked.lock().unwrap(), HashSet::from(["panics".to_owned()]));
 }
 
 #[test]

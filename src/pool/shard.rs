@@ -303,7 +303,10 @@ impl Shard {
             outcome,
         } = ended;
         self.handles.remove(slot);
-        let outcome = outcome.map(|attempt| self.ask_throttle(&task, attempt));
+        let outcome = match self.scheduler.has_rule(&turn) {
+            true => outcome.map(|attempt| (attempt, None)),
+            false => outcome.map(|attempt| self.ask_throttle(&task, attempt)),
+        };
         let now = self.now();
         let throttle = outcome.as_ref().ok().and_then(|(_, throttle)| *throttle);
         self.scheduler.end(turn, throttle, now);

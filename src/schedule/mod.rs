@@ -253,6 +253,11 @@ impl<J> Scheduler<J> {
         started
     }
 
+    /// Whether the turn's group was given a rule.
+    pub fn has_rule(&self, turn: &Turn) -> bool {
+        self.groups[turn.group].rule != 0
+    }
+
     /// Tells that the job of this turn has ended. `throttle`: what holds in its group from now on,
     /// for as long as the group lives, unless it was given a rule.
     pub fn end(&mut self, turn: Turn, throttle: Option<Time>, now: Time) {
