@@ -83,7 +83,7 @@
 // And attempts that failed and will be made again.
 #define POOL_LOG_WARN 2
 
-// And the engine's start and stop, streams opened, finished and cancelled.
+// And the engine's stop, streams opened, finished and cancelled.
 #define POOL_LOG_INFO 3
 
 // And each hop.
@@ -330,9 +330,11 @@ typedef uint32_t (*pool_parallelism_fn)(const char *group, void *userdata);
 //
 // Called once for each job that has an answer, whatever its status, on threads of its own, 64 at
 // most over the pool, for several results at once. It may take its time: it holds back no transfer,
-// only the room in the stream's buffer that a result takes, and its thread from other callbacks. It may submit jobs and cancel, but must
-// not wait for room or results, nor free the handle. Results that wait for it when the stream is
-// cancelled end in cancelled; pool_free waits for the calls under way.
+// only the room in the stream's buffer that a result takes, and its thread from other callbacks. It
+// may submit jobs and cancel, but must not wait for room or results, nor free the handle. Results
+// that wait for it when the stream is cancelled end in cancelled; pool_free waits for the calls
+// under way. A value attached to a result that nobody takes is lost: pool_cancel, and take until
+// POOL_DONE, before pool_free.
 typedef int (*pool_callback_fn)(struct pool_result_t *result, void *userdata);
 
 // How a pool and its stream are set up. Set by pool_config_init, then changed as wanted; copied

@@ -501,6 +501,8 @@ protected:
   const pool_result_t *c_;
 };
 
+struct page;
+
 /// What came of a job: owns it. Outlives its pool, if need be.
 class result : public result_view {
 public:
@@ -516,6 +518,15 @@ public:
   }
   ~result() { reset(); }
 
+#if ROUET_EXCEPTIONS
+  /// A result of a page of the program's own, as if it had come with status 200: to ask for the
+  /// text, links and the like of pages that were kept. invalid_argument: the URL is none, or
+  /// known_encoding no encoding.
+  static result of_page(const page &kept);
+#endif
+  /// The same; gives an empty one when there is an error.
+  static result of_page(const page &kept, error &fault);
+
   /// Whether it has something; false of one that is new or was moved from.
   bool has_result() const noexcept { return c_ != nullptr; }
   /// Frees what it has.
@@ -529,6 +540,19 @@ public:
 private:
   friend class pool;
   explicit result(pool_result_t *c) noexcept : result_view(c) {}
+};
+
+/// A page of the program's own, for result::of_page. Copied by it.
+struct page {
+  /// Where it was found, which its links and in part its media type and encoding go by. Default:
+  /// unknown.
+  std::optional<std::string> url{};
+  /// The value of its Content-Type header. Default: it had none.
+  std::optional<std::string> content_type{};
+  /// As in options. Default: it is looked for.
+  std::optional<std::string> known_encoding{};
+  /// Its bytes, which must live until the call is over.
+  std::string_view body{};
 };
 
 /// A result as a stream's callback sees it, before it can be taken.
@@ -1175,6 +1199,8 @@ public:
   }
 
 private:
+  friend class result;
+
   static status check(pool_status_t came_to, error &fault) {
     const auto which = static_cast<status>(came_to);
     if (which > status::closed)
@@ -1288,6 +1314,32 @@ private:
   std::shared_ptr<detail::engine> engine_;
   std::unique_ptr<callback_fn> callback_;
 };
+
+inline result result::of_page(const page &kept, error &fault) {
+  for (const auto &[field, text] : {std::pair{"url", &kept.url},
+                                    std::pair{"content_type", &kept.content_type},
+                                    std::pair{"known_encoding", &kept.known_encoding}}) {
+    if (*text && (*text)->find('\0') != std::string::npos) {
+      pool::refuse(field, fault);
+      return {};
+    }
+  }
+  const auto c_text = [](const std::optional<std::string> &text) {
+    return text ? text->c_str() : nullptr;
+  };
+  pool_result_t *made = nullptr;
+  pool::check(pool_result_of_page(c_text(kept.url), c_text(kept.content_type),
+                                  c_text(kept.known_encoding), kept.body.data(), kept.body.size(),
+                                  &made),
+              fault);
+  return result(made);
+}
+
+#if ROUET_EXCEPTIONS
+inline result result::of_page(const page &kept) {
+  return detail::throwing([&](error &fault) { return of_page(kept, fault); });
+}
+#endif
 
 #if ROUET_EXCEPTIONS
 /// Goes through a pool's results: an input iterator, which owns the result it is at.

@@ -234,7 +234,7 @@ fn nothing_of_the_c_header_is_missing() {
         }
     }
 
-    // Each function and constant. What is freed, and what is a value, needs no call.
+    // Each function and constant; but that which is for languages to which a call of C costs much.
     let functions: Vec<&str> = c
         .lines()
         .filter(|line| !line.starts_with([' ', '/', '#', '*']) && !line.contains("typedef"))
@@ -242,6 +242,7 @@ fn nothing_of_the_c_header_is_missing() {
             let name = &line[..line.find('(')?];
             name[name.rfind([' ', '*'])? + 1..].strip_prefix("pool_")
         })
+        .filter(|&function| function != "next_packed")
         .collect();
     assert!(functions.len() > 28, "{functions:?}");
     for function in functions {
@@ -272,6 +273,7 @@ fn each_public_item_is_documented() {
         "\nstruct options {\n",
         "\nstruct config {\n",
         "\nstruct job {\n",
+        "\nstruct page {\n",
         "\nstruct stats {\n",
         "\nstruct header_view {\n",
         "\nstruct hop {\n",

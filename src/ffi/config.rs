@@ -353,9 +353,11 @@ pub type pool_parallelism_fn =
 ///
 /// Called once for each job that has an answer, whatever its status, on threads of its own, 64 at
 /// most over the pool, for several results at once. It may take its time: it holds back no transfer,
-/// only the room in the stream's buffer that a result takes, and its thread from other callbacks. It may submit jobs and cancel, but must
-/// not wait for room or results, nor free the handle. Results that wait for it when the stream is
-/// cancelled end in cancelled; pool_free waits for the calls under way.
+/// only the room in the stream's buffer that a result takes, and its thread from other callbacks. It
+/// may submit jobs and cancel, but must not wait for room or results, nor free the handle. Results
+/// that wait for it when the stream is cancelled end in cancelled; pool_free waits for the calls
+/// under way. A value attached to a result that nobody takes is lost: pool_cancel, and take until
+/// POOL_DONE, before pool_free.
 pub type pool_callback_fn =
     Option<unsafe extern "C" fn(result: *mut pool_result_t, userdata: *mut c_void) -> c_int>;
 

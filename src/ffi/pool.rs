@@ -574,7 +574,7 @@ pub const POOL_LOG_OFF: i32 = 0;
 pub const POOL_LOG_ERROR: i32 = 1;
 /// And attempts that failed and will be made again.
 pub const POOL_LOG_WARN: i32 = 2;
-/// And the engine's start and stop, streams opened, finished and cancelled.
+/// And the engine's stop, streams opened, finished and cancelled.
 pub const POOL_LOG_INFO: i32 = 3;
 /// And each hop.
 pub const POOL_LOG_DEBUG: i32 = 4;

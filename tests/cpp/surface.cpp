@@ -342,6 +342,36 @@ void results() {
   CHECK(links == (std::vector<std::string>{site + "/a", "http://b.example/"}), links.size());
   SAME(result.links()[1], "http://b.example/");
 
+  // The same page, kept and asked again.
+  rouet::page kept;
+  kept.url = "http://b.example/x/";
+  kept.content_type = "text/html;charset=windows-1251";
+  kept.body = body;
+  rouet::result again = rouet::result::of_page(kept);
+  SAME(again.status(), 200);
+  SAME(again.text(), result.text());
+  SAME(again.links()[0], "http://b.example/a");
+  kept.known_encoding = "koi8-r";
+  SAME(rouet::result::of_page(kept).encoding(), "koi8-r");
+  CHECK(rouet::result::of_page({}).body().empty(), "nothing is known");
+  kept.known_encoding = "klingon";
+  rouet::error fault;
+  CHECK(!rouet::result::of_page(kept, fault).has_result() &&
+            fault.status() == rouet::status::invalid_argument && has(fault.what(), "klingon"),
+        fault.what());
+  kept.known_encoding.reset();
+  kept.content_type->push_back('\0');
+  CHECK(!rouet::result::of_page(kept, fault).has_result() && has(fault.what(), "content_type"),
+        fault.what());
+  kept.content_type.reset();
+  kept.url = "http://";
+  try {
+    rouet::result::of_page(kept);
+    CHECK(false, "no URL, and no error");
+  } catch (const rouet::error &thrown) {
+    CHECK(has(thrown.what(), "http://"), thrown.what());
+  }
+
   // Errors, and bytes that no C string has.
   result = fetch(pool, job_for("http://127.0.0.1:1/"));
   CHECK(!result.ok(), "nothing listens there");
