@@ -14,7 +14,7 @@ use rouet_site::{Faults, Options, Site, known_text, page, urls};
 mod support;
 
 use support::c::{
-    compile, feed, finished, interrupt, library_folder, plain, root, run, scratch, ways,
+    all_ways, compile, feed, finished, interrupt, library_folder, plain, root, run, scratch, ways,
 };
 
 fn site() -> Site {
@@ -70,7 +70,7 @@ fn throughput() {
     let site = site();
     let program = compile("examples/c/throughput.c");
     let url = site.url("/text");
-    for mut command in ways(&program) {
+    for mut command in all_ways("examples/c/throughput.c", &[]) {
         let line = run(command.args(["300", "8", &url]), 0);
         assert!(line.starts_with("300 requests, 0 errors, "), "{line}");
     }
@@ -95,10 +95,9 @@ fn rows(report: &str) -> BTreeMap<&str, BTreeMap<&str, &str>> {
 #[test]
 fn fetch_reports_on_each_url_once() {
     let site = site();
-    let program = compile("examples/c/fetch.c");
     let list: Vec<String> = urls(120, 30, None).collect();
     let input = list.join("\n");
-    for mut command in ways(&program) {
+    for mut command in all_ways("examples/c/fetch.c", &[]) {
         let child = feed(
             command
                 .args(["--throttle", "0.05", "--compressed", "--connect-to"])
