@@ -96,7 +96,6 @@ const functions = {
   free: ['pool_free', 'nothing', ['size']],
   submitMany: ['pool_submit_many', 'uint', ['size', 'size', 'size', 'int', 'size']],
   nextPacked: ['pool_next_packed', 'uint', ['size', 'size', 'size', 'int', 'size', 'size']],
-  nextResult: ['pool_next_result', 'uint', ['size', 'int', 'size']],
   finish: ['pool_finish', 'uint', ['size']],
   cancel: ['pool_cancel', 'uint', ['size']],
   eventFd: ['pool_event_fd', 'uint', ['size', 'size']],

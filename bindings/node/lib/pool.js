@@ -30,6 +30,11 @@ function newHandle(make) {
   return handle;
 }
 
+function freeNow(handle) {
+  live.delete(handle);
+  native.free(handle);
+}
+
 /** On another thread: the last handle's end waits for the engine's. */
 function freeLater(handle) {
   live.delete(handle);
@@ -167,15 +172,13 @@ class Pool {
       const read = readStats(handle);
       for (const name of STREAM_STATS) stats[name] += read(name);
     },
-    /** The run is over. */
-    release: (run, handle) => {
+    /** The run is over; what it left to be freed may be much. */
+    release: async (run, handle, nothingLeft) => {
       const read = readStats(handle);
       for (const name of ['accepted', 'delivered', 'failed']) this.#ended[name] += read(name);
+      if (nothingLeft && this.#handle !== 0) freeNow(handle);
+      else await freeLater(handle);
       this.#runs.delete(run);
-      if (this.#handle === 0) return freeLater(handle);
-      live.delete(handle);
-      native.free(handle);
-      return Promise.resolve();
     },
   };
 }

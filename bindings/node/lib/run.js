@@ -1,6 +1,8 @@
 'use strict';
 
+const { setMaxListeners } = require('node:events');
 const net = require('node:net');
+const { inspect } = require('node:util');
 
 const { RouetError } = require('./errors');
 const layout = require('./layout');
@@ -15,8 +17,8 @@ const { Status } = native;
 const BATCH = 128;
 /** Results are taken ahead of the loop up to so many bytes; a larger one comes by itself. */
 const BUFFER_SIZE = 256 << 10;
-/** Bytes copied at once, for the same reason. */
-const PIECE = 512 << 10;
+/** The library says when there are results, not when there is room: that is asked for so often, in ms. */
+const ROOM = 20;
 
 const KINDS = { request: 0, resolve: 1 };
 
@@ -24,6 +26,20 @@ const KINDS = { request: 0, resolve: 1 };
 const buffer = new Arena(BUFFER_SIZE).take(BUFFER_SIZE);
 const numbers = new Arena(16).take(16);
 const [first, second] = [numbers.address, numbers.address + 8];
+
+/** What a function of the item gave: text, or null for nothing. */
+function textOrNothing(name, value, meaning) {
+  if (value === undefined || value === null || typeof value === 'string') return value ?? null;
+  throw new TypeError(`${name} gave ${inspect(value)}: it gives ${meaning}, a string`);
+}
+
+/** An item's options but those that it leaves undefined. */
+function itemOptions(options) {
+  if (typeof options !== 'object') {
+    throw new TypeError(`optionsFor gave ${inspect(options)}: it gives an object`);
+  }
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+}
 
 /** What keeps a job's place while it is under way: its number is the job's tag. */
 class Slot {
@@ -57,6 +73,7 @@ class Run {
 
   // Items on their way in.
   #source = null;
+  #asking = false;
   #pulling = false;
   #exhausted = false;
   #finished = false;
@@ -66,6 +83,7 @@ class Run {
   #pending = [];
   #jobs = null;
   #stalled = null;
+  #room = null;
   #arena = null;
 
   // Results on their way out.
@@ -75,9 +93,14 @@ class Run {
   #more = false;
   #looking = false;
   #busy = false;
-  #draining = null;
+  #draining = false;
 
+  #ended = false;
   #failure = null;
+  #gone;
+  #freed = new Promise((resolve) => {
+    this.#gone = resolve;
+  });
   #onAbort = () => this.#fail(this.#settings.signal.reason);
 
   constructor(pool, settings) {
@@ -112,15 +135,11 @@ class Run {
   return(value) {
     this.#begun = true;
     this.#ready.length = this.#next = 0;
-    let said;
-    try {
-      said = this.#over ? undefined : this.#stop();
-    } catch (error) {
-      said = Promise.reject(error);
-    }
+    if (this.#failure) this.#failure.told = true;
+    const said = this.#stop();
     this.#close();
     this.#serve();
-    return Promise.resolve(said).then(() => ({ value, done: true }));
+    return Promise.all([said, this.#freed]).then(() => ({ value, done: true }));
   }
 
   throw(error) {
@@ -135,17 +154,11 @@ class Run {
 
   /** What the pool does to its runs when it is closed: gives a promise that the handle is gone. */
   drain(error) {
-    if (this.#handle === 0) {
-      this.#begun = true;
-      this.#fail(error);
-      this.#close();
-      return Promise.resolve();
-    }
-    return new Promise((resolve) => {
-      this.#draining = resolve;
-      this.#fail(error);
-      this.#look();
-    });
+    this.#draining = true;
+    this.#fail(error);
+    this.#serve();
+    this.#look();
+    return this.#freed;
   }
 
   addTo(stats) {
@@ -169,7 +182,10 @@ class Run {
     this.#socket = new net.Socket({ fd, readable: true, writable: false, onread });
     this.#socket.on('error', (error) => this.#fail(error));
     this.#socket.unref();
-    signal?.addEventListener('abort', this.#onAbort);
+    if (signal) {
+      setMaxListeners(0, signal); // it may well be for many runs
+      signal.addEventListener('abort', this.#onAbort);
+    }
 
     this.#arena = new Arena(32 << 10);
     this.#jobs = new Arena(BATCH * layout.job.size).take(BATCH * layout.job.size);
@@ -187,19 +203,17 @@ class Run {
     }
     if (this.#stopped || this.#stalled) return;
     try {
-      while (this.#pending.length < BATCH && !this.#exhausted) {
-        const { done, value } = this.#source.next();
+      while (this.#pending.length < BATCH && !this.#exhausted && !this.#stopped) {
+        const { done, value } = this.#ask();
         if (done) this.#exhausted = true;
         else this.#push(value);
-        if (this.#stopped) return; // by the iterator itself
       }
     } catch (error) {
-      this.#exhausted = true; // it ended itself
       this.#fail(error);
-      return;
     }
+    if (this.#stopped) this.#stop().catch(() => {}); // by the source itself, which could not be told yet
     // The next batch in another turn.
-    if (this.#handOver() && !this.#finished) setImmediate(() => this.#pump());
+    else if (this.#handOver() && !this.#finished) setImmediate(() => this.#pump());
   }
 
   /** The same for an asynchronous source, a loop of its own. */
@@ -209,8 +223,8 @@ class Run {
     let flushing = false;
     try {
       while (!this.#stopped && !this.#stalled && !this.#exhausted) {
-        const { done, value } = await this.#source.next();
-        if (this.#stopped) return;
+        const { done, value } = await this.#askLater();
+        if (this.#stopped) break;
         if (done) this.#exhausted = true;
         else this.#push(value);
         if (this.#exhausted || this.#pending.length >= BATCH) {
@@ -226,38 +240,73 @@ class Run {
           });
         }
       }
+      this.#pulling = false;
+    } catch (error) {
+      this.#pulling = false;
+      this.#fail(error);
+    }
+  }
+
+  /** The source's next; a source that fails has ended itself. */
+  #ask() {
+    this.#asking = true;
+    try {
+      return this.#source.next();
     } catch (error) {
       this.#exhausted = true;
-      this.#fail(error);
+      throw error;
     } finally {
-      this.#pulling = false;
+      this.#asking = false;
+    }
+  }
+
+  async #askLater() {
+    try {
+      return await this.#source.next();
+    } catch (error) {
+      this.#exhausted = true;
+      throw error;
     }
   }
 
   #push(item) {
     const { key, group, optionsFor } = this.#settings;
-    const url = key(item);
-    if (typeof url !== 'string' && url !== null && url !== undefined) {
-      throw new TypeError(`key gave ${String(url)}: it gives the item's URL, a string`);
-    }
-    const slot = new Slot(item, url || null, group?.(item), optionsFor?.(item));
+    const url = textOrNothing('key', key(item), "the item's URL");
+    const name = textOrNothing('group', group?.(item), "the name of the item's group");
+    const slot = new Slot(item, url || null, name, optionsFor?.(item));
     const place = this.#unused.pop() ?? this.#slots.length;
     this.#slots[place] = slot;
     this.#pending.push(place);
   }
 
-  /** Hands what was pulled to the library; false: there is no room for all of it. */
+  /** Hands what was pulled to the library; false: there is no room for all of it, or it failed. */
   #handOver() {
-    while (this.#stalled || this.#pending.length > 0) {
-      this.#stalled ??= this.#encoded();
-      if (!this.#submit(this.#stalled)) return false;
-      this.#stalled = null;
+    try {
+      while (this.#stalled || this.#pending.length > 0) {
+        this.#stalled ??= this.#encoded();
+        if (!this.#submit(this.#stalled)) {
+          this.#askForRoom();
+          return false;
+        }
+        this.#stalled = null;
+      }
+      if (this.#exhausted && !this.#finished) {
+        this.#finished = true;
+        native.check(native.finish(this.#handle));
+      }
+      return true;
+    } catch (error) {
+      this.#fail(error);
+      return false;
     }
-    if (this.#exhausted && !this.#finished) {
-      this.#finished = true;
-      native.check(native.finish(this.#handle));
-    }
-    return true;
+  }
+
+  /** There is room when a job starts, too, of which the library says nothing. */
+  #askForRoom() {
+    this.#room ??= setTimeout(() => {
+      this.#room = null;
+      this.#resume();
+    }, ROOM).unref();
   }
 
   #encoded() {
@@ -276,10 +325,11 @@ class Run {
       if (status === Status.CLOSED) return false;
       batch.done += read64(numbers.bytes, 0);
       if (status === Status.AGAIN) return false;
-      if (status !== Status.OK) {
-        // Those before it were accepted.
-        this.#refuse(places[batch.done], batch.done, native.refusal(status));
-      }
+      if (status === Status.OK) continue;
+      const refusal = native.refusal(status);
+      if (status !== Status.INVALID_ARGUMENT) throw refusal;
+      // Those before it were accepted.
+      this.#refuse(places[batch.done], batch.done, refusal);
     }
     return true;
   }
@@ -294,7 +344,7 @@ class Run {
       job.set('url', url.address);
       job.set('url_size', url.size);
     }
-    if (slot.group !== undefined && slot.group !== null) {
+    if (slot.group !== null) {
       const group = this.#arena.text(slot.group);
       job.set('group', group.address);
       job.set('group_size', group.size);
@@ -302,7 +352,7 @@ class Run {
     job.bytes.copy(this.#jobs.bytes, index * layout.job.size);
     if (!slot.options) return;
     try {
-      const merged = { ...this.#settings.options, ...slot.options };
+      const merged = { ...this.#settings.options, ...itemOptions(slot.options) };
       slot.how = this.#howOf(merged);
       write64(
         this.#jobs.bytes,
@@ -357,12 +407,12 @@ class Run {
       }
       return;
     }
-    if (this.#waiting.length === 0) {
+    if (this.#waiting.length > 0 || this.#draining) {
+      this.#socket.ref();
+      if (this.#more) this.#look();
+    } else {
       this.#socket?.unref();
-      return;
     }
-    this.#socket.ref();
-    if (this.#more) this.#look();
   }
 
   /** The library says that there is something. */
@@ -408,7 +458,6 @@ class Run {
     }
     this.#resume();
     this.#serve();
-    if (this.#draining && this.#more) this.#look();
   }
 
   /** Takes a result that does not fit into the buffer: on another thread, as copying it takes a while. */
@@ -428,7 +477,6 @@ class Run {
       this.#more = true;
       this.#resume();
       this.#serve();
-      if (this.#draining) this.#look();
     };
     const { address } = counts;
     native.later.nextPacked(this.#handle, native.address(block), size, 0, address, address + 8, done);
@@ -458,6 +506,7 @@ class Run {
 
   /** All that was accepted has come; what was not never will. */
   #end() {
+    this.#ended = true;
     const { places = [], done = 0 } = this.#stalled ?? {};
     for (const place of [...places.slice(done), ...this.#pending]) {
       const { item, url, refused } = this.#release(place);
@@ -474,31 +523,26 @@ class Run {
   #fail(reason) {
     if (this.#over || this.#failure) return;
     this.#failure = { reason, told: false };
-    try {
-      this.#stop();
-    } catch {
-      // The first failure is the one that is told.
-    }
-    if (this.#handle !== 0) native.cancel(this.#handle);
+    this.#stop().catch(() => {}); // the first failure is the one that is told
+    native.cancel(this.#handle);
   }
 
-  /** Pulls no more items, and tells the source so; gives what it said to that. */
-  #stop() {
+  /** Pulls no more items, and closes the source. */
+  async #stop() {
     this.#stopped = true;
-    if (!this.#source || this.#exhausted) return undefined;
+    // One that stops the run from within can be told only when it has come back.
+    if (!this.#source || this.#exhausted || this.#asking) return;
     this.#exhausted = true;
     const said = this.#source.return?.();
-    // A source that is still looking for its next item hears of it only after that.
-    if (this.#pulling) {
-      said?.catch?.(() => {});
-      return undefined;
-    }
-    return said;
+    // One that is still looking for its next item hears of it only after that.
+    if (this.#pulling) said?.catch?.(() => {});
+    else await said;
   }
 
   #close() {
     if (this.#over) return;
     this.#over = true;
+    clearTimeout(this.#room);
     this.#settings.signal?.removeEventListener('abort', this.#onAbort);
     this.#socket?.destroy();
     this.#slots = [];
@@ -506,9 +550,8 @@ class Run {
   }
 
   #free() {
-    const freed = this.#handle === 0 ? Promise.resolve() : this.#pool.release(this, this.#handle);
+    this.#gone(this.#handle === 0 ? null : this.#pool.release(this, this.#handle, this.#ended));
     this.#handle = 0;
-    if (this.#draining) freed.then(this.#draining);
   }
 }
 
