@@ -1,6 +1,6 @@
 'use strict';
 
-const { types } = require('node:util');
+const { inspect, types } = require('node:util');
 
 const layout = require('./layout');
 const { Arena } = require('./memory');
@@ -9,8 +9,7 @@ const native = require('./native');
 const HTTP_VERSIONS = { any: 0, '1.1': 1, '2-prior-knowledge': 2 };
 
 function wrong(name, value, expected) {
-  const shown = typeof value === 'string' ? JSON.stringify(value) : String(value);
-  return new TypeError(`${name} is ${shown}: it is ${expected}`);
+  return new TypeError(`${name} is ${inspect(value, { depth: 0 })}: it is ${expected}`);
 }
 
 function number(name, value) {
@@ -101,7 +100,7 @@ const kinds = {
     to.set(`${field}_size`, bytes.length);
   },
   httpVersion(name, value, to, field) {
-    if (!Object.hasOwn(HTTP_VERSIONS, value)) {
+    if (typeof value !== 'string' || !Object.hasOwn(HTTP_VERSIONS, value)) {
       throw wrong(name, value, `one of ${Object.keys(HTTP_VERSIONS).join(', ')}`);
     }
     to.set(field, HTTP_VERSIONS[value]);

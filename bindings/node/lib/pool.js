@@ -1,5 +1,7 @@
 'use strict';
 
+const { inspect } = require('node:util');
+
 const layout = require('./layout');
 const { RouetError } = require('./errors');
 const { Arena, read64 } = require('./memory');
@@ -61,7 +63,7 @@ function defaultKey(item) {
 
 function checkFunction(name, value) {
   if (value !== undefined && typeof value !== 'function') {
-    throw new TypeError(`${name} is ${String(value)}: it is a function of the item`);
+    throw new TypeError(`${name} is ${inspect(value, { depth: 0 })}: it is a function of the item`);
   }
 }
 
@@ -119,11 +121,11 @@ class Pool {
   setDomainRule(domain, { throttle = this.#rule.throttle, parallelism = this.#rule.parallelism } = {}) {
     this.#checkOpen();
     if (typeof domain !== 'string' || domain.includes('\0')) {
-      throw new TypeError(`domain is ${String(domain)}: it is the name of a group`);
+      throw new TypeError(`domain is ${inspect(domain)}: it is the name of a group`);
     }
-    if (typeof throttle !== 'number') throw new TypeError(`throttle is ${throttle}: it is in seconds`);
+    if (typeof throttle !== 'number') throw new TypeError(`throttle is ${inspect(throttle)}: it is in seconds`);
     if (!Number.isInteger(parallelism) || parallelism < 1 || parallelism >= 2 ** 32) {
-      throw new TypeError(`parallelism is ${parallelism}: it is a whole number from 1 on`);
+      throw new TypeError(`parallelism is ${inspect(parallelism)}: it is a whole number from 1 on`);
     }
     const name = new Arena(256).text(domain);
     native.check(native.setDomainRule(this.#handle, name.address, throttle, parallelism));
