@@ -1,0 +1,201 @@
+'use strict';
+
+const assert = require('node:assert/strict');
+const test = require('node:test');
+
+const { Pool, RouetError } = require('../index.js');
+const { all, one, open, pages, site } = require('./support.js');
+
+/** What the test site saw of a request. */
+async function echoed(pool, options, path = '/echo') {
+  const result = await one(pool, `${site}${path}`, options);
+  assert.equal(result.error, null);
+  const echo = result.json();
+  echo.header = (name) => echo.headers.filter(([given]) => given === name).map(([, value]) => value);
+  return echo;
+}
+
+test('options reach the server', async (t) => {
+  const pool = open(t);
+  const echo = await echoed(pool, {
+    method: 'PUT',
+    body: Buffer.from('b\0dy'),
+    headers: { 'X-Plain': 'a', 'X-Text': 'é' },
+    cookie: 'c=1',
+    spoofUa: true,
+  });
+  assert.equal(echo.method, 'PUT');
+  assert.equal(echo.body_length, 4);
+  assert.equal(echo.body, 'b\0dy');
+  assert.deepEqual(echo.header('x-plain'), ['a']);
+  assert.deepEqual(echo.header('cookie'), ['c=1']);
+  assert.match(echo.header('user-agent')[0], /Mozilla/);
+  assert.match((await echoed(pool, {})).header('user-agent')[0], /^rouet\//);
+  assert.equal((await echoed(pool, { method: 'POST', body: 'é' })).body, 'é');
+  assert.equal((await echoed(pool, { httpVersion: '2-prior-knowledge' })).version, 'HTTP/2.0');
+  assert.equal((await echoed(pool, { httpVersion: '1.1' })).version, 'HTTP/1.1');
+  const port = new URL(site).port;
+  const elsewhere = await one(pool, 'http://a.test/echo', { connectTo: [`a.test:80:127.0.0.1:${port}`] });
+  assert.equal(elsewhere.json().host, 'a.test');
+  const resolved = await one(pool, `http://b.test:${port}/echo`, { dns: [`b.test:${port}:127.0.0.1`] });
+  assert.equal(resolved.json().host, `b.test:${port}`);
+  assert.equal((await one(pool, `${site}/redirect/1`, { followRedirects: false })).status, 302);
+  assert.equal((await one(pool, `${site}/redirect/1`, { maxRedirects: 0 })).errorCode, 'max-redirects');
+  assert.equal((await one(pool, `${site}/empty`, { networkInterface: '127.0.0.1' })).status, 200);
+});
+
+test('headers in each of their forms, in order', async (t) => {
+  const pool = open(t);
+  for (const headers of [
+    [['X-B', '1'], ['X-A', '2'], ['X-B', '3']],
+    new Map([['X-B', '1'], ['X-A', '2']]),
+    { 'X-B': '1', 'X-A': '2' },
+    new Headers({ 'X-B': '1', 'X-A': '2' }),
+  ]) {
+    const { header } = await echoed(pool, { headers });
+    assert.deepEqual(header('x-a'), ['2']);
+    assert.equal(header('x-b')[0], '1');
+    assert.equal(header('x-b').length, Array.isArray(headers) ? 2 : 1);
+  }
+});
+
+test("an item's options go before the run's, and those before the pool's", async (t) => {
+  const pool = open(t, { headers: { 'X-Of': 'pool' }, cookie: 'of=pool', timeout: 20 });
+  const of = [
+    undefined,
+    null,
+    {},
+    { headers: { 'X-Of': 'item' }, cookie: undefined },
+    { method: 'PUT', body: 'body' },
+  ];
+  const { results } = await all(
+    pool.request([0, 1, 2, 3, 4], {
+      key: (number) => `${site}/echo?${number}`,
+      optionsFor: (number) => of[number],
+      headers: { 'X-Of': 'run' },
+      cookie: undefined,
+      ordered: true,
+    }),
+  );
+  const saw = results.map((result) => {
+    const { method, headers, body } = result.json();
+    return { method, body, ...Object.fromEntries(headers) };
+  });
+  assert.deepEqual(saw.map((echo) => echo['x-of']), ['run', 'run', 'run', 'item', 'run']);
+  // What is undefined is as if it were not there.
+  assert.deepEqual(saw.map((echo) => echo.cookie), Array(5).fill('of=pool'));
+  assert.deepEqual(saw.map(({ method }) => method), ['GET', 'GET', 'GET', 'GET', 'PUT']);
+  assert.equal(saw[4].body, 'body');
+  assert.equal((await echoed(pool)).header('x-of')[0], 'pool');
+});
+
+test('a wrong option of an item is an error of that item alone', async (t) => {
+  const pool = open(t);
+  const wrong = [
+    [{ timeout: 'soon' }, /timeout/],
+    [{ nonsense: 1 }, /nonsense/],
+    [{ headers: { 'X-A': 'a\nb' } }, /header/],
+    [{ proxy: 'nonsense://' }, /proxy/],
+    [{ knownEncoding: 'klingon' }, /knownEncoding/],
+    [{ timeout: -1 }, /timeout/],
+    [{ ordered: true }, /ordered/],
+    [5, /optionsFor/],
+    ['GET', /optionsFor/],
+  ];
+  for (const ordered of [true, false]) {
+    const items = Array.from({ length: 3 * wrong.length }, (_, number) => number);
+    const { results, failure } = await all(
+      pool.request(items, {
+        key: () => `${site}/empty`,
+        optionsFor: (number) => (number % 3 === 1 ? wrong[(number - 1) / 3][0] : { method: 'GET' }),
+        ordered,
+      }),
+    );
+    assert.equal(failure, undefined);
+    assert.equal(results.length, items.length);
+    if (ordered) assert.deepEqual(results.map(({ item }) => item), items);
+    for (const { item, url, error, errorCode, status, body, stack, attempts } of results) {
+      if (item % 3 !== 1) {
+        assert.equal(error, null);
+        assert.equal(status, 200);
+        continue;
+      }
+      assert.equal(errorCode, 'invalid-argument');
+      assert.ok(error instanceof RouetError);
+      assert.equal(error.code, 'invalid-argument');
+      assert.match(error.message, wrong[(item - 1) / 3][1]);
+      assert.equal(error.url, url);
+      assert.equal(url, `${site}/empty`);
+      assert.equal(status + body.length + stack.length + attempts, 0);
+    }
+  }
+});
+
+test('what no option can be is a TypeError that names it', () => {
+  const pool = new Pool();
+  const wrong = {
+    method: [5, 'a\0b'],
+    headers: [5, 'X: y', null, [['X-A', 5]], { 'X-A': undefined }],
+    cookie: [{}, 'a\0b'],
+    stateful: [1, 'yes', null],
+    body: [5, {}, [1, 2]],
+    connectTimeout: ['5', NaN, null],
+    timeout: [5n, {}, Object.create(null)],
+    maxBodySize: [-1, 1.5, 2 ** 60, '1'],
+    maxRedirects: [1.5, -2, 2 ** 31],
+    raiseOnStatuses: [404, '404', [70000], ['404']],
+    knownEncoding: [5],
+    connectTo: ['a:1:b:2', [5], 5],
+    dns: ['a:1:127.0.0.1'],
+    httpVersion: ['3', 1.1, 'toString'],
+    retry: [1, null, 'yes', { maxAttempts: -1 }, { nonsense: 1 }, { onStatuses: 503 }],
+    toString: [1],
+    nonsense: [1],
+  };
+  for (const [name, values] of Object.entries(wrong)) {
+    for (const value of values) {
+      const named = (error) => error instanceof TypeError && error.message.includes(name === 'headers' ? 'header' : name);
+      assert.throws(() => pool.request([], { [name]: value }), named, name);
+      assert.throws(() => new Pool({ [name]: value }), named, name);
+    }
+  }
+  for (const [name, value] of [['maxWorkers', -1], ['threads', '1'], ['throttle', null], ['domainParallelism', 1.5], ['bufferSize', 5], ['key', String]]) {
+    assert.throws(() => new Pool({ [name]: value }), (error) => error instanceof TypeError && error.message.includes(name), name);
+  }
+  return pool.close();
+});
+
+test('what the library refuses is an error that names the option as it is written here', async (t) => {
+  for (const [name, value] of [['threads', 1000], ['throttle', -1], ['domainParallelism', 0], ['proxy', 'nonsense://'], ['connectTo', ['nonsense']], ['connectTimeout', 0]]) {
+    assert.throws(
+      () => new Pool({ [name]: value }),
+      (error) => error instanceof RouetError && error.code === 'invalid-argument' && error.message.includes(name),
+      name,
+    );
+  }
+  const pool = open(t);
+  for (const [name, value] of [['bufferSize', 0], ['maxBufferedBytes', 0], ['knownEncoding', 'klingon'], ['connectTimeout', 0]]) {
+    const { results, failure } = await all(pool.request([`${site}/empty`], { [name]: value }));
+    assert.equal(results.length, 0);
+    assert.ok(failure instanceof RouetError && failure.code === 'invalid-argument' && failure.message.includes(name), name);
+  }
+});
+
+test('the options of a pool may be changed after it was made, and change nothing', async (t) => {
+  const settings = { cookie: 'a=1' };
+  const pool = open(t, settings);
+  settings.cookie = 'a=2';
+  assert.deepEqual((await echoed(pool, {})).header('cookie'), ['a=1']);
+});
+
+test('a large body and many options of many items', async (t) => {
+  const pool = open(t);
+  const body = Buffer.alloc(300_000, 'x');
+  let number = 0;
+  for await (const result of pool.request(pages(`${site}/echo`, 100), { optionsFor: () => ({ method: 'POST', body }) })) {
+    assert.equal(result.error, null);
+    assert.equal(result.json().body_length, body.length);
+    number += 1;
+  }
+  assert.equal(number, 100);
+});
