@@ -126,7 +126,11 @@ for (const [name, [symbol, result, parameters]] of Object.entries(functions)) {
 
 const memcpy = libc('memcpy', 'size', ['size', 'size', 'size']).call;
 const strlen = libc('strlen', 'size', ['size']).call;
-const dup = libc('dup', 'int', ['int']).call;
+/** A descriptor of its own, which on Linux child processes are not given (F_DUPFD_CLOEXEC). */
+const dup =
+  process.platform === 'linux'
+    ? ((fcntl) => (fd) => fcntl(fd, 1030, 0))(libc('fcntl', 'int', ['int', 'int', 'int']).call)
+    : libc('dup', 'int', ['int']).call;
 
 /** Copies bytes from C's memory into a Buffer. */
 function copy(from, size, to, at = 0) {
