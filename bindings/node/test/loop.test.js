@@ -77,8 +77,8 @@ test('the event loop goes on under load', { timeout: 120_000 }, async (t) => {
   for (const [name, took] of Object.entries(calls)) {
     t.diagnostic(`${name}: ${took.length} calls, ${[0.5, 0.9, 0.99, 1].map((part) => share(took, part).toFixed(3)).join(', ')} ms`);
     assert.ok(took.length > 0, name);
-    // A call that took its thread from it would take that long each time; one in ten may have lost its core.
-    assert.ok(share(took, 0.9) < 1, `nine in ten of ${took.length} calls of ${name}: ${share(took, 0.9)} ms`);
+    // A call that waits for something does so more often than not; one in four may have lost its core.
+    assert.ok(share(took, 0.75) < 1, `three in four of ${took.length} calls of ${name}: ${share(took, 0.75)} ms`);
   }
   // It is called often enough to tell that it waits for nothing.
   assert.ok(share(calls.nextPacked, 0.5) < 0.5, `${share(calls.nextPacked, 0.5)} ms`);
