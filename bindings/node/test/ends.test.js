@@ -324,6 +324,7 @@ test('closing the pool ends its runs, and waits for nobody to read them', async 
     const first = await unread.next();
     const unbegun = pool.request(watched(pages(`${site}/empty`)));
     await underWay(pool, 60);
+    await until(() => pool.stats().bufferedBytes > 1000, 'results of the one that is not read');
     await pool.close();
     assert.equal(pool.closed, true);
     const { results, failure } = await loop;
@@ -334,7 +335,7 @@ test('closing the pool ends its runs, and waits for nobody to read them', async 
     assert.equal(first.value.status, 200);
     const rest = await all(unread);
     assert.equal(rest.failure.code, 'closed');
-    assert.ok(rest.results.length >= 40 && rest.results.some(({ status }) => status === 200));
+    assert.ok(rest.results.some(({ status }) => status === 200));
     assert.equal(rest.results.find(({ status }) => status === 200).body.length, 100);
     assert.deepEqual(await unread.next(), { value: undefined, done: true });
     assert.equal((await all(unbegun)).failure.code, 'closed');
