@@ -174,11 +174,11 @@ class Pool {
       const read = readStats(handle);
       for (const name of STREAM_STATS) stats[name] += read(name);
     },
-    /** The run is over; what it left to be freed may be much. */
-    release: async (run, handle, nothingLeft) => {
+    /** The run is over; unless it went to its end quietly, much may be left to be freed. */
+    release: async (run, handle, quiet) => {
       const read = readStats(handle);
       for (const name of ['accepted', 'delivered', 'failed']) this.#ended[name] += read(name);
-      if (nothingLeft && this.#handle !== 0) freeNow(handle);
+      if (quiet && this.#handle !== 0) freeNow(handle);
       else await freeLater(handle);
       this.#runs.delete(run);
     },

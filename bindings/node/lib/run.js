@@ -550,7 +550,8 @@ class Run {
   }
 
   #free() {
-    this.#gone(this.#handle === 0 ? null : this.#pool.release(this, this.#handle, this.#ended));
+    const quiet = this.#ended && !this.#failure;
+    this.#gone(this.#handle === 0 ? null : this.#pool.release(this, this.#handle, quiet));
     this.#handle = 0;
   }
 }

@@ -51,6 +51,7 @@ test('the event loop goes on under load', { timeout: 120_000 }, async (t) => {
       const { length } = (await all(pool.request(pages(site + path, count), { bufferSize: 256 }))).results;
       assert.equal(length, count);
     }
+    for (let times = 0; times < 50; times += 1) await all(pool.request(pages(`${site}/empty`, 20)));
     // With much outstanding and much not taken.
     for (let times = 0; times < 20; times += 1) {
       const controller = new AbortController();
