@@ -311,11 +311,11 @@ typedef struct pool_result_t {
   void *value;
 } pool_result_t;
 
-// Says how many seconds a group waits, from the end of a job on, before its next one starts;
-// below 0 or NaN: as the pool's throttle says. `result` is what came of that attempt, valid during the
+// Says how many seconds a group waits, from the end of a job on, before its next one starts; below
+// 0 or NaN: as the pool's throttle says. `result` is what came of that attempt, valid during the
 // call and not to be freed. Called on the thread that does the group's transfers, on several at
-// once for several groups: it must be quick and must not call the library, but for the
-// pool_result functions.
+// once for several groups: it must be quick and must not call the library, but for the pool_result
+// functions.
 typedef double (*pool_throttle_fn)(const char *group,
                                    const struct pool_result_t *result,
                                    void *userdata);
@@ -329,12 +329,12 @@ typedef uint32_t (*pool_parallelism_fn)(const char *group, void *userdata);
 // Returns 0; anything else makes the result an error, callback-error.
 //
 // Called once for each job that has an answer, whatever its status, on threads of its own, 64 at
-// most over the pool, for several results at once. It may take its time: it holds back no transfer,
-// only the room in the stream's buffer that a result takes, and its thread from other callbacks. It
-// may submit jobs and cancel, but must not wait for room or results, nor free the handle. Results
-// that wait for it when the stream is cancelled end in cancelled; pool_free waits for the calls
-// under way. A value attached to a result that nobody takes is lost: pool_cancel, and take until
-// POOL_DONE, before pool_free.
+// most over the pool, for several results at once. It may take its time: it holds back no
+// transfer, only the room in the stream's buffer that a result takes, and its thread from other
+// callbacks. It may submit jobs and cancel, but must not wait for room or results, nor free the
+// handle. Results that wait for it when the stream is cancelled end in cancelled; pool_free waits
+// for the calls under way. A value attached to a result that nobody takes is lost: pool_cancel,
+// and take until POOL_DONE, before pool_free.
 typedef int (*pool_callback_fn)(struct pool_result_t *result, void *userdata);
 
 // How a pool and its stream are set up. Set by pool_config_init, then changed as wanted; copied
@@ -601,19 +601,21 @@ enum pool_status_t pool_next_results(struct pool_t *pool,
                                      size_t *count);
 
 // Takes results as pool_next_results does, but copies them into `buffer`, as many as there are and
-// fit, and frees them: for languages to which a crossing into C costs much. Writes their number to
-// `count`, and to `needed` the bytes that the next one waiting takes; 0: none is there.
+// fit, and frees them: for languages to which a crossing into C costs much. Any thread may call
+// it.
 //
 // Each is a pool_result_t with its block and its body behind it, block_size bytes in all; the next
 // begins there. All pointers in it but userdata and value are offsets from its start; 0 is NULL.
 // It can't be handed to the pool_result functions: pool_result_of_page makes one that can.
 //
-// POOL_OK: at least one; or none, because the next takes more than `size` bytes. POOL_AGAIN and
-// POOL_DONE as for pool_next_result.
+// POOL_OK: `count` is how many were written: at least one, or none because the next takes more
+// than `size` bytes; `needed` is how many bytes the next takes, 0 when none is there. POOL_AGAIN
+// and POOL_DONE: as for pool_next_result; neither is written. POOL_INVALID_ARGUMENT: something is
+// NULL, or the buffer not aligned.
 //
 // Requires:
-// `pool` is a live handle; `buffer` has `size` bytes and the alignment of pool_result_t; `count` and
-// `needed` are writable.
+// `pool` is a live handle; `buffer` has `size` bytes and the alignment of pool_result_t; `count`
+// and `needed` are writable.
 enum pool_status_t pool_next_packed(struct pool_t *pool,
                                     void *buffer,
                                     size_t size,
@@ -651,21 +653,20 @@ enum pool_status_t pool_cancel(struct pool_t *pool);
 enum pool_status_t pool_pending(struct pool_t *pool, size_t *pending);
 
 // Writes to `fd` a descriptor that polls readable while pool_next_result would not give
-// POOL_AGAIN: a result is there, or the stream is done. For poll, epoll, libuv and the like.
-// It is the handle's, made by the first call; pool_free closes it. Any thread may
-// call it. After it told of results it may tell of the next up to 1 ms late, while more are to come, so that a loop that
+// POOL_AGAIN: a result is there, or the stream is done. For poll, epoll, libuv and the like. It is
+// the handle's, made by the first call; pool_free closes it. Any thread may call it. After it told
+// of results it may tell of the next up to 1 ms late, while more are to come, so that a loop that
 // wakes up finds several: take them with pool_next_results, until POOL_AGAIN.
 //
-// An event loop that can only read may read from it: it never blocks, and gives a byte for each time
-// that there is something after there was nothing. Then take until POOL_AGAIN.
+// An event loop that can only read may read from it: it never blocks, and gives a byte for each
+// time that there is something after there was nothing. Then take until POOL_AGAIN.
 //
 // POOL_OK: written. POOL_INVALID_ARGUMENT: `pool` or `fd` is NULL. POOL_OUT_OF_RESOURCES: no
 // descriptor is left.
 //
 // Requires:
 // `pool` is a live handle; `fd` is writable.
-enum pool_status_t pool_event_fd(struct pool_t *pool,
-                                 int *fd);
+enum pool_status_t pool_event_fd(struct pool_t *pool, int *fd);
 
 // Sets the rule of one group, a registrable domain or the name a job gave: `throttle` in
 // seconds, 0 or above, `parallelism` at least 1. It holds over all streams of the engine, from
@@ -706,15 +707,19 @@ enum pool_status_t pool_set_log(struct pool_t *pool,
 
 // Makes a result of a page of the caller's own, as if it had come with status 200: to ask for the
 // text, links and the like of pages that were kept. Writes it to `result`, the caller's until
-// pool_result_free. `url` is where the page was found, which its links and in part its media type and
-// encoding go by; `content_type` the value of its Content-Type header; `known_encoding` as in
-// pool_options_t: each may be NULL. The body is copied; it may be NULL when `body_size` is 0.
+// pool_result_free. Any thread may call it, and no pool is needed.
 //
-// POOL_INVALID_ARGUMENT: url is no URL, or known_encoding no encoding.
+// `url` is where the page was found, which its links and in part its media type and encoding go
+// by; it is cleaned up as a job's is. `content_type` is the value of its Content-Type header,
+// `known_encoding` is as in pool_options_t; each of them may be NULL. The body is copied; it may
+// be NULL when `body_size` is 0.
+//
+// POOL_OK: here it is. POOL_INVALID_ARGUMENT: `url` is no URL, `content_type` has a line break,
+// `known_encoding` is no encoding, `body` is NULL and `body_size` not 0, or `result` is NULL.
 //
 // Requires:
-// `url`, `content_type` and `known_encoding` are NULL or end in a NUL; `body` points to `body_size`
-// bytes; `result` is writable.
+// `url`, `content_type` and `known_encoding` are NULL or end in a NUL; `body` points to
+// `body_size` bytes; `result` is writable.
 enum pool_status_t pool_result_of_page(const char *url,
                                        const char *content_type,
                                        const char *known_encoding,
@@ -727,13 +732,13 @@ enum pool_status_t pool_result_of_page(const char *url,
 // Never fails.
 //
 // Requires:
-// `result` is NULL or came from pool_next_result, pool_next_results or pool_result_of_page, and was
-// not freed.
+// `result` is NULL or came from pool_next_result, pool_next_results or pool_result_of_page, and
+// was not freed.
 void pool_result_free(struct pool_result_t *result);
 
 // The media type of the body, in lower case and without parameters, as "text/html": as the
-// Content-Type says; without one, as the start of the body or the extension in the page's URL tell.
-// NULL: unknown, or no body was asked for or came.
+// Content-Type says; without one, as the start of the body or the extension in the page's URL
+// tell. NULL: unknown, or no body was asked for or came.
 //
 // This and the functions after it find out what they say when they are first asked, on the
 // caller's thread, and keep it: what they give lives as long as the result. Several threads may
@@ -770,8 +775,9 @@ int32_t pool_result_is_html(const struct pool_result_t *result);
 
 // The encoding of the body, by its name in the Encoding Standard in lower case, as "utf-8" or
 // "windows-1251": that of known_encoding, or by the byte order mark, the Content-Type, what the
-// page says of itself, and then by detection. A declaration that the bytes give the lie is
-// passed over, and ISO-8859-1 in the Content-Type if the page says something else. NULL: the body is no text.
+// page says of itself, and then by detection. A declaration that the bytes give the lie is passed
+// over, and ISO-8859-1 in the Content-Type if the page says something else. NULL: the body is no
+// text.
 //
 // Requires:
 // As for pool_result_mimetype.
@@ -785,14 +791,13 @@ const char *pool_result_encoding(const struct pool_result_t *result);
 // As for pool_result_mimetype; `size` is NULL or writable.
 const char *pool_result_text(const struct pool_result_t *result, size_t *size);
 
-// The links of the body, if it is HTML: the http and https URLs of its `<a>` and `<area>`, absolute,
-// each once, in the order of the page. Writes their number to `count`, unless that is NULL.
-// NULL, and 0: there is none.
+// The links of the body, if it is HTML: the http and https URLs of its `<a>` and `<area>`,
+// absolute, each once, in the order of the page. Writes their number to `count`, unless that is
+// NULL. NULL, and 0: there is none.
 //
 // Requires:
 // As for pool_result_mimetype; `count` is NULL or writable.
-const char *const *pool_result_links(const struct pool_result_t *result,
-                                     size_t *count);
+const char *const *pool_result_links(const struct pool_result_t *result, size_t *count);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -1137,8 +1137,10 @@ public:
 
 #if ROUET_EXCEPTIONS
   /// A descriptor that polls readable while next would not give again: a result is there, or the
-  /// stream is done. For poll, epoll, libuv and the like. It is the pool's, made by the first call:
-  /// only poll it; close closes it.
+  /// stream is done. For poll, epoll, libuv and the like. It is the pool's, made by the first call;
+  /// close closes it. After it told of results it may tell of the next up to 1 ms late, while more
+  /// are to come: then take until again. An event loop that can only read may read from it: it
+  /// never blocks, and gives a byte each time that there is something after there was nothing.
   int event_fd() {
     return detail::throwing([&](error &fault) { return event_fd(fault); });
   }

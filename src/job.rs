@@ -211,7 +211,8 @@ impl JobResult {
     /// and the like of pages that were kept. `url`: where the page was found; `content_type`: what its
     /// `Content-Type` header says.
     ///
-    /// [`Error::InvalidArgument`]: `url` is no URL, or `known_encoding` no label of an encoding.
+    /// [`Error::InvalidArgument`]: `url` is no URL, `content_type` has a line break, or
+    /// `known_encoding` is no label of an encoding.
     pub fn of_page(
         url: Option<&str>,
         content_type: Option<&[u8]>,
@@ -223,6 +224,11 @@ impl JobResult {
         let known_encoding = known_encoding.map(options::encoding).transpose()?;
         let mut headers = Headers::default();
         if let Some(value) = content_type {
+            if value.iter().any(|byte| matches!(byte, b'\r' | b'\n')) {
+                return Err(Error::InvalidArgument(
+                    "content_type has a line break".into(),
+                ));
+            }
             headers.push(&[b"Content-Type: ", value].concat());
         }
         let now = SystemTime::now();

@@ -60,7 +60,8 @@ type Response struct {
 	Header http.Header
 	// Stack has the URLs the job was at, one a hop, the first one first.
 	Stack []Hop
-	// Body is that of the last answer, decompressed if the job asked for compression.
+	// Body is that of the last answer, decompressed if the job asked for compression. What is asked
+	// of it later, as Text and Links, goes by it and Header as they then are.
 	Body []byte
 	// Timings tell where the time went.
 	Timings Timings
@@ -131,6 +132,9 @@ func (r Response) ask(question func(native *C.pool_result_t)) {
 
 // read gives the library a copy of the body, which lives as long as the content does.
 func (c *content) read(r Response) bool {
+	if len(r.Body) == 0 {
+		return false // taken out meanwhile
+	}
 	var a arena
 	defer a.free()
 	optional := func(text string) *C.char {
@@ -164,7 +168,7 @@ func (c *content) read(r Response) bool {
 //
 // This and the methods after it find out what they say when they are first asked, on a copy of the
 // body that the library then keeps for as long as the result lives; several goroutines may ask at
-// once. Body must not have been changed.
+// once.
 func (r Response) MIMEType() string {
 	return r.say(func(native *C.pool_result_t) *C.char { return C.pool_result_mimetype(native) })
 }

@@ -339,9 +339,11 @@ export interface Passthrough<T> extends ResultBase<T> {
 export type Result<T> = Success<T> | Failure<T>;
 
 /** One run: loop over it once. */
-export interface Run<R> extends AsyncIterableIterator<R, undefined> {
+export interface Run<R> {
   [Symbol.asyncIterator](): this;
+  next(): Promise<IteratorResult<R, undefined>>;
   return(): Promise<IteratorReturnResult<undefined>>;
+  throw(error?: unknown): Promise<IteratorReturnResult<undefined>>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -374,7 +376,9 @@ export class Pool {
   /**
    * Downloads the URLs of the items, politely, and gives each item back with what came of it, as they
    * are done. Items are pulled as there is room for them: they may be without end, may come slowly,
-   * or depend on results. Each gives exactly one result. Leaving the loop early ends the run.
+   * or depend on results. Each gives exactly one result; but for those that come after the run has
+   * ended. Leaving the loop early ends the run, and so does {@link Run.return} for one that is not
+   * looped over.
    *
    * Nothing happens before the loop begins. The loop throws, after the results outstanding came as
    * "cancelled", what the items, `key`, `group` or `optionsFor` threw, or the signal's reason.

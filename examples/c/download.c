@@ -47,8 +47,9 @@ static int report(const pool_result_t *result) {
     fprintf(stderr, "download: %s: %s\n", saved->path, strerror(saved->error));
     return 1;
   }
-  if (result->error_code) { /* no answer, so no callback */
+  if (result->error_code) { /* no answer, most often, and then no callback */
     fprintf(stderr, "download: %s\n", result->error_message);
+    if (saved) remove(saved->path); /* one that was broken off */
     return 1;
   }
   printf("%d %s %s\n", (int)result->status, result->url, saved->path);

@@ -329,11 +329,11 @@ impl KeptOptions {
     }
 }
 
-/// Says how many seconds a group waits, from the end of a job on, before its next one starts;
-/// below 0 or NaN: as the pool's throttle says. `result` is what came of that attempt, valid during the
+/// Says how many seconds a group waits, from the end of a job on, before its next one starts; below
+/// 0 or NaN: as the pool's throttle says. `result` is what came of that attempt, valid during the
 /// call and not to be freed. Called on the thread that does the group's transfers, on several at
-/// once for several groups: it must be quick and must not call the library, but for the
-/// pool_result functions.
+/// once for several groups: it must be quick and must not call the library, but for the pool_result
+/// functions.
 pub type pool_throttle_fn = Option<
     unsafe extern "C" fn(
         group: *const c_char,
@@ -352,12 +352,12 @@ pub type pool_parallelism_fn =
 /// Returns 0; anything else makes the result an error, callback-error.
 ///
 /// Called once for each job that has an answer, whatever its status, on threads of its own, 64 at
-/// most over the pool, for several results at once. It may take its time: it holds back no transfer,
-/// only the room in the stream's buffer that a result takes, and its thread from other callbacks. It
-/// may submit jobs and cancel, but must not wait for room or results, nor free the handle. Results
-/// that wait for it when the stream is cancelled end in cancelled; pool_free waits for the calls
-/// under way. A value attached to a result that nobody takes is lost: pool_cancel, and take until
-/// POOL_DONE, before pool_free.
+/// most over the pool, for several results at once. It may take its time: it holds back no
+/// transfer, only the room in the stream's buffer that a result takes, and its thread from other
+/// callbacks. It may submit jobs and cancel, but must not wait for room or results, nor free the
+/// handle. Results that wait for it when the stream is cancelled end in cancelled; pool_free waits
+/// for the calls under way. A value attached to a result that nobody takes is lost: pool_cancel,
+/// and take until POOL_DONE, before pool_free.
 pub type pool_callback_fn =
     Option<unsafe extern "C" fn(result: *mut pool_result_t, userdata: *mut c_void) -> c_int>;
 

@@ -298,19 +298,21 @@ pub unsafe extern "C" fn pool_next_results(
 }
 
 /// Takes results as pool_next_results does, but copies them into `buffer`, as many as there are and
-/// fit, and frees them: for languages to which a crossing into C costs much. Writes their number to
-/// `count`, and to `needed` the bytes that the next one waiting takes; 0: none is there.
+/// fit, and frees them: for languages to which a crossing into C costs much. Any thread may call
+/// it.
 ///
 /// Each is a pool_result_t with its block and its body behind it, block_size bytes in all; the next
 /// begins there. All pointers in it but userdata and value are offsets from its start; 0 is NULL.
 /// It can't be handed to the pool_result functions: pool_result_of_page makes one that can.
 ///
-/// POOL_OK: at least one; or none, because the next takes more than `size` bytes. POOL_AGAIN and
-/// POOL_DONE as for pool_next_result.
+/// POOL_OK: `count` is how many were written: at least one, or none because the next takes more
+/// than `size` bytes; `needed` is how many bytes the next takes, 0 when none is there. POOL_AGAIN
+/// and POOL_DONE: as for pool_next_result; neither is written. POOL_INVALID_ARGUMENT: something is
+/// NULL, or the buffer not aligned.
 ///
 /// # Safety
-/// `pool` is a live handle; `buffer` has `size` bytes and the alignment of pool_result_t; `count` and
-/// `needed` are writable.
+/// `pool` is a live handle; `buffer` has `size` bytes and the alignment of pool_result_t; `count`
+/// and `needed` are writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_next_packed(
     pool: *mut pool_t,
@@ -422,13 +424,13 @@ pub unsafe extern "C" fn pool_pending(pool: *mut pool_t, pending: *mut usize) ->
 }
 
 /// Writes to `fd` a descriptor that polls readable while pool_next_result would not give
-/// POOL_AGAIN: a result is there, or the stream is done. For poll, epoll, libuv and the like.
-/// It is the handle's, made by the first call; pool_free closes it. Any thread may
-/// call it. After it told of results it may tell of the next up to 1 ms late, while more are to come, so that a loop that
+/// POOL_AGAIN: a result is there, or the stream is done. For poll, epoll, libuv and the like. It is
+/// the handle's, made by the first call; pool_free closes it. Any thread may call it. After it told
+/// of results it may tell of the next up to 1 ms late, while more are to come, so that a loop that
 /// wakes up finds several: take them with pool_next_results, until POOL_AGAIN.
 ///
-/// An event loop that can only read may read from it: it never blocks, and gives a byte for each time
-/// that there is something after there was nothing. Then take until POOL_AGAIN.
+/// An event loop that can only read may read from it: it never blocks, and gives a byte for each
+/// time that there is something after there was nothing. Then take until POOL_AGAIN.
 ///
 /// POOL_OK: written. POOL_INVALID_ARGUMENT: `pool` or `fd` is NULL. POOL_OUT_OF_RESOURCES: no
 /// descriptor is left.

@@ -174,15 +174,19 @@ fn lay_out(result: &JobResult) -> *mut pool_result_t {
 
 /// Makes a result of a page of the caller's own, as if it had come with status 200: to ask for the
 /// text, links and the like of pages that were kept. Writes it to `result`, the caller's until
-/// pool_result_free. `url` is where the page was found, which its links and in part its media type and
-/// encoding go by; `content_type` the value of its Content-Type header; `known_encoding` as in
-/// pool_options_t: each may be NULL. The body is copied; it may be NULL when `body_size` is 0.
+/// pool_result_free. Any thread may call it, and no pool is needed.
 ///
-/// POOL_INVALID_ARGUMENT: url is no URL, or known_encoding no encoding.
+/// `url` is where the page was found, which its links and in part its media type and encoding go
+/// by; it is cleaned up as a job's is. `content_type` is the value of its Content-Type header,
+/// `known_encoding` is as in pool_options_t; each of them may be NULL. The body is copied; it may
+/// be NULL when `body_size` is 0.
+///
+/// POOL_OK: here it is. POOL_INVALID_ARGUMENT: `url` is no URL, `content_type` has a line break,
+/// `known_encoding` is no encoding, `body` is NULL and `body_size` not 0, or `result` is NULL.
 ///
 /// # Safety
-/// `url`, `content_type` and `known_encoding` are NULL or end in a NUL; `body` points to `body_size`
-/// bytes; `result` is writable.
+/// `url`, `content_type` and `known_encoding` are NULL or end in a NUL; `body` points to
+/// `body_size` bytes; `result` is writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_result_of_page(
     url: *const c_char,
@@ -223,8 +227,8 @@ pub unsafe extern "C" fn pool_result_of_page(
 /// Never fails.
 ///
 /// # Safety
-/// `result` is NULL or came from pool_next_result, pool_next_results or pool_result_of_page, and was
-/// not freed.
+/// `result` is NULL or came from pool_next_result, pool_next_results or pool_result_of_page, and
+/// was not freed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_result_free(result: *mut pool_result_t) {
     if !result.is_null() {
@@ -246,8 +250,8 @@ unsafe fn free(result: *mut pool_result_t) {
 }
 
 /// The media type of the body, in lower case and without parameters, as "text/html": as the
-/// Content-Type says; without one, as the start of the body or the extension in the page's URL tell.
-/// NULL: unknown, or no body was asked for or came.
+/// Content-Type says; without one, as the start of the body or the extension in the page's URL
+/// tell. NULL: unknown, or no body was asked for or came.
 ///
 /// This and the functions after it find out what they say when they are first asked, on the
 /// caller's thread, and keep it: what they give lives as long as the result. Several threads may
@@ -312,8 +316,9 @@ pub unsafe extern "C" fn pool_result_is_html(result: *const pool_result_t) -> i3
 
 /// The encoding of the body, by its name in the Encoding Standard in lower case, as "utf-8" or
 /// "windows-1251": that of known_encoding, or by the byte order mark, the Content-Type, what the
-/// page says of itself, and then by detection. A declaration that the bytes give the lie is
-/// passed over, and ISO-8859-1 in the Content-Type if the page says something else. NULL: the body is no text.
+/// page says of itself, and then by detection. A declaration that the bytes give the lie is passed
+/// over, and ISO-8859-1 in the Content-Type if the page says something else. NULL: the body is no
+/// text.
 ///
 /// # Safety
 /// As for pool_result_mimetype.
@@ -346,9 +351,9 @@ pub unsafe extern "C" fn pool_result_text(
     }
 }
 
-/// The links of the body, if it is HTML: the http and https URLs of its `<a>` and `<area>`, absolute,
-/// each once, in the order of the page. Writes their number to `count`, unless that is NULL.
-/// NULL, and 0: there is none.
+/// The links of the body, if it is HTML: the http and https URLs of its `<a>` and `<area>`,
+/// absolute, each once, in the order of the page. Writes their number to `count`, unless that is
+/// NULL. NULL, and 0: there is none.
 ///
 /// # Safety
 /// As for pool_result_mimetype; `count` is NULL or writable.

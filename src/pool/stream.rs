@@ -285,6 +285,8 @@ pub(crate) struct Core {
 struct State {
     /// Results to be taken. In an ordered stream there are gaps: jobs that are not done.
     results: VecDeque<Option<JobResult>>,
+    /// How many they are, without the gaps.
+    there: usize,
     /// Jobs accepted whose results were not taken.
     outstanding: usize,
     closed: bool,
@@ -473,6 +475,7 @@ impl Core {
         let was_ready = state.ready();
         for (order, result) in results {
             state.failed += u64::from(result.error.is_some());
+            state.there += 1;
             if !self.config.ordered {
                 state.results.push_back(Some(result));
                 continue;
@@ -514,7 +517,7 @@ impl Core {
     /// Whether nothing goes on before results were taken.
     fn is_urgent(&self, state: &State) -> bool {
         let full = self.config.ordered && !self.has_room(state) && self.held.load(SeqCst) == 0;
-        full || self.stalled.load(SeqCst) || state.outstanding <= state.results.len()
+        full || self.stalled.load(SeqCst) || state.outstanding <= state.there
     }
 
     /// Takes the results that are there, until one is not wanted.
@@ -536,6 +539,7 @@ impl Core {
             return;
         }
         state.outstanding -= taken.len();
+        state.there -= taken.len();
         state.delivered += taken.len() as u64;
         self.head.fetch_add(taken.len() as u64, SeqCst);
         self.bytes

@@ -147,6 +147,8 @@ static void a_page_that_was_kept(void) {
   CHECK(strstr(pool_last_error(), "http://"), "%s", pool_last_error());
   EXPECT(pool_result_of_page("\xff", NULL, NULL, NULL, 0, &none), POOL_INVALID_ARGUMENT);
   CHECK(strstr(pool_last_error(), "url"), "%s", pool_last_error());
+  EXPECT(pool_result_of_page(NULL, "a\r\nb: c", NULL, NULL, 0, &none), POOL_INVALID_ARGUMENT);
+  CHECK(strstr(pool_last_error(), "content_type"), "%s", pool_last_error());
   EXPECT(pool_result_of_page(NULL, NULL, "klingon", NULL, 0, &none), POOL_INVALID_ARGUMENT);
   CHECK(strstr(pool_last_error(), "known_encoding"), "%s", pool_last_error());
   EXPECT(pool_result_of_page(NULL, NULL, NULL, NULL, 1, &none), POOL_INVALID_ARGUMENT);

@@ -57,10 +57,12 @@ class Frontier {
   }
 }
 
-function fileOf(url, ext) {
+/** A file for the page: its number, because two may be called alike, and its name. */
+function fileOf(url, ext, number) {
   const { pathname, search } = new URL(url);
   const name = (pathname + search).replace(/[^\w.-]+/g, '_').replace(/^[_.]+|_+$/g, '') || 'index';
-  return path.join(folder, `${name.slice(0, 200)}${name.endsWith(ext ?? '') ? '' : ext}`);
+  const ending = ext && !name.endsWith(ext) ? ext : '';
+  return path.join(folder, `${number}-${name.slice(0, 200)}${ending}`);
 }
 
 await mkdir(folder, { recursive: true });
@@ -81,7 +83,7 @@ try {
     } else {
       pages += 1;
       bytes += result.body.length;
-      await writeFile(fileOf(result.endUrl, result.ext), result.body);
+      await writeFile(fileOf(result.endUrl, result.ext, pages), result.body);
       for (const link of result.links()) {
         if (new URL(link).origin === origin) frontier.add(link);
       }

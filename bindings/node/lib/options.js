@@ -38,6 +38,27 @@ function list(name, value) {
   return [...value];
 }
 
+/** Headers, of any kind, as pairs. */
+function pairs(name, value) {
+  if (typeof value !== 'object' || value === null) throw wrong(name, value, 'headers');
+  return typeof value[Symbol.iterator] === 'function' ? list(name, value) : Object.entries(value);
+}
+
+/**
+ * A copy of a value that may be read only once, or change: options are encoded when a run begins, but
+ * are what they were when it was asked for.
+ */
+const copies = {
+  texts: list,
+  statuses: list,
+  headers: (name, value) => pairs(name, value).map((pair) => list('a header', pair)),
+  bytes: (name, value) => (types.isUint8Array(value) ? Buffer.from(value) : value),
+  retry(name, value) {
+    if (typeof value !== 'object' || value?.onStatuses === undefined) return value;
+    return { ...value, onStatuses: list(`${name}.onStatuses`, value.onStatuses) };
+  },
+};
+
 /** How each kind of option gets from JavaScript into the struct. */
 const kinds = {
   flag(name, value, to, field) {
@@ -76,12 +97,11 @@ const kinds = {
     to.set(field.replace(/es$/, '_count'), statuses.length);
   },
   headers(name, value, to, field, arena) {
-    if (typeof value !== 'object' || value === null) throw wrong(name, value, 'headers');
-    const pairs = typeof value[Symbol.iterator] === 'function' ? [...value] : Object.entries(value);
-    if (pairs.length === 0) return;
+    const given = pairs(name, value);
+    if (given.length === 0) return;
     const { size } = layout.header;
-    const lines = arena.take(size * pairs.length);
-    pairs.forEach(([name, value], index) => {
+    const lines = arena.take(size * given.length);
+    given.forEach(([name, value], index) => {
       const line = arena.struct(layout.header);
       for (const [field, text] of [['name', name], ['value', value]]) {
         const words = arena.text(cText(`the ${field} of a header`, text));
@@ -91,7 +111,7 @@ const kinds = {
       line.bytes.copy(lines.bytes, size * index);
     });
     to.set(field, lines.address);
-    to.set('header_count', pairs.length);
+    to.set('header_count', given.length);
   },
   bytes(name, value, to, field, arena) {
     const bytes = typeof value === 'string' ? Buffer.from(value) : value;
@@ -183,7 +203,7 @@ function fill(table, values, to, arena, prefix = '') {
   }
 }
 
-/** Divides options up by the tables that have them. */
+/** Divides options up by the tables that have them; they are copies. */
 function split(values, ...tables) {
   const parts = tables.map(() => ({}));
   for (const [name, value] of Object.entries(values)) {
@@ -192,7 +212,9 @@ function split(values, ...tables) {
       const names = tables.flatMap((table) => Object.keys(table)).join(', ');
       throw new TypeError(`${name} is no option: there are ${names}`);
     }
-    if (value !== undefined) parts[index][name] = value;
+    if (value === undefined) continue;
+    const [kind] = tables[index][name];
+    parts[index][name] = Object.hasOwn(copies, kind) ? copies[kind](name, value) : value;
   }
   return parts;
 }

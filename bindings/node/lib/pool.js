@@ -10,13 +10,15 @@ const { OPTIONS, POOL, STREAM, encodeConfig, split } = require('./options');
 const { Run } = require('./run');
 
 /** What a run can be told beside options of the library. */
-const RUN = { key: [], group: [], optionsFor: [], signal: [] };
+const RUN = { key: ['as it is'], group: ['as it is'], optionsFor: ['as it is'], signal: ['as it is'] };
 
 /** Handles that were not freed: threads of the library must not outlive the JavaScript around it. */
 const live = new Set();
+/** Those that a call on another thread is using. */
+const lent = new Set();
 process.on('exit', () => {
   for (const handle of live) native.cancel(handle);
-  for (const handle of live) native.free(handle);
+  for (const handle of live) if (!lent.has(handle)) native.free(handle);
 });
 
 /** Pools that nobody holds any more and that were not closed. */
@@ -170,6 +172,8 @@ class Pool {
       this.#runs.add(run);
       return handle;
     },
+    lend: (handle) => lent.add(handle),
+    takeBack: (handle) => lent.delete(handle),
     addStats: (handle, stats) => {
       const read = readStats(handle);
       for (const name of STREAM_STATS) stats[name] += read(name);

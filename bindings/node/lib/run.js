@@ -33,6 +33,12 @@ function textOrNothing(name, value, meaning) {
   throw new TypeError(`${name} gave ${inspect(value)}: it gives ${meaning}, a string`);
 }
 
+/** What an iterator gave, which is not to be taken for an item. */
+function checked(given) {
+  if (typeof given === 'object' && given !== null) return given;
+  throw new TypeError(`the iterator of the items gave ${inspect(given)}: it gives an object`);
+}
+
 /** An item's options but those that it leaves undefined. */
 function itemOptions(options) {
   if (typeof options !== 'object') {
@@ -73,6 +79,7 @@ class Run {
 
   // Items on their way in.
   #source = null;
+  #isAsync = false;
   #asking = false;
   #pulling = false;
   #exhausted = false;
@@ -189,7 +196,8 @@ class Run {
 
     this.#arena = new Arena(32 << 10);
     this.#jobs = new Arena(BATCH * layout.job.size).take(BATCH * layout.job.size);
-    this.#source = items[Symbol.asyncIterator]?.() ?? items[Symbol.iterator]();
+    this.#isAsync = typeof items[Symbol.asyncIterator] === 'function';
+    this.#source = this.#isAsync ? items[Symbol.asyncIterator]() : items[Symbol.iterator]();
     this.#pump();
   }
 
@@ -197,7 +205,7 @@ class Run {
 
   /** Pulls items and hands them over for as long as there is room. */
   #pump() {
-    if (this.#settings.items[Symbol.asyncIterator]) {
+    if (this.#isAsync) {
       this.#pull();
       return;
     }
@@ -224,9 +232,10 @@ class Run {
     try {
       while (!this.#stopped && !this.#stalled && !this.#exhausted) {
         const { done, value } = await this.#askLater();
-        if (this.#stopped) break;
         if (done) this.#exhausted = true;
-        else this.#push(value);
+        // What comes after a failure is cancelled with the rest.
+        else if (!this.#stopped || (this.#failure && !this.#over)) this.#push(value);
+        if (this.#stopped) break;
         if (this.#exhausted || this.#pending.length >= BATCH) {
           this.#handOver();
           // Also for a source that is always ready.
@@ -251,7 +260,7 @@ class Run {
   #ask() {
     this.#asking = true;
     try {
-      return this.#source.next();
+      return checked(this.#source.next());
     } catch (error) {
       this.#exhausted = true;
       throw error;
@@ -261,11 +270,14 @@ class Run {
   }
 
   async #askLater() {
+    this.#asking = true;
     try {
-      return await this.#source.next();
+      return checked(await this.#source.next());
     } catch (error) {
       this.#exhausted = true;
       throw error;
+    } finally {
+      this.#asking = false;
     }
   }
 
@@ -368,7 +380,8 @@ class Run {
   #refuse(place, index, error) {
     const slot = this.#slots[place];
     if (slot.refused) throw error; // its stand-in was refused too
-    slot.refused = RouetError.ofResult('invalid-argument', error.message, { url: slot.url });
+    const why = error?.message ?? String(error);
+    slot.refused = RouetError.ofResult('invalid-argument', why, { url: slot.url });
     const job = struct(this.#arena, 'job');
     const none = this.#arena.text(':');
     job.set('tag', place);
@@ -465,8 +478,10 @@ class Run {
     const block = Buffer.allocUnsafeSlow(size);
     const counts = new Arena(16).take(16);
     this.#busy = true;
+    this.#pool.lend(this.#handle);
     const done = (error, status) => {
       this.#busy = false;
+      this.#pool.takeBack(this.#handle);
       if (this.#over) {
         this.#free();
         return;
@@ -531,11 +546,12 @@ class Run {
   async #stop() {
     this.#stopped = true;
     // One that stops the run from within can be told only when it has come back.
-    if (!this.#source || this.#exhausted || this.#asking) return;
+    if (!this.#source || this.#exhausted || (this.#asking && !this.#isAsync)) return;
     this.#exhausted = true;
+    const asking = this.#asking;
     const said = this.#source.return?.();
-    // One that is still looking for its next item hears of it only after that.
-    if (this.#pulling) said?.catch?.(() => {});
+    // One that is still looking for its next item, maybe for ever, hears of it only after that.
+    if (asking) said?.catch?.(() => {});
     else await said;
   }
 

@@ -15,7 +15,8 @@ if (!folder) {
   console.error('Usage: pack FOLDER [LIBRARY]');
   process.exit(2);
 }
-const PLATFORMS = ['linux-x64', 'linux-arm64', 'darwin-x64'];
+/** What the package is for: the library in it is this machine's. */
+const PLATFORM = `${process.platform}-${process.arch}`;
 /** Only for compiling. */
 const HEADERS = ['node-addon-api', 'get-uv-event-loop-napi-h', 'get-symbol-from-current-process-h'];
 
@@ -38,7 +39,7 @@ delete manifest.scripts;
 manifest.bundleDependencies = Object.keys(manifest.dependencies);
 writeJson(path.join(stage, 'package.json'), manifest);
 
-const prebuilds = path.join(stage, 'prebuilds', `${process.platform}-${process.arch}`);
+const prebuilds = path.join(stage, 'prebuilds', PLATFORM);
 fs.mkdirSync(prebuilds, { recursive: true });
 const own = path.join(prebuilds, path.basename(library));
 execFileSync('strip', ['--strip-unneeded', '-o', own, library]);
@@ -48,13 +49,16 @@ function bundle(name) {
   const from = path.join(root, 'node_modules', name);
   const to = path.join(stage, 'node_modules', name);
   if (fs.existsSync(to)) return;
-  const leftOut = ['binding.gyp', 'deps', 'src', 'test', 'docs', 'node_modules'];
+  const leftOut = ['binding.gyp', 'deps', 'src', 'test', 'docs', 'example', 'node_modules'];
   fs.cpSync(from, to, {
     recursive: true,
     filter(file) {
-      const [top, platform] = path.relative(from, file).split(path.sep);
-      if (top === 'prebuilds' && platform) return PLATFORMS.includes(platform);
-      return name.endsWith('-napi') ? !leftOut.includes(top) : top !== 'node_modules';
+      const [top, platform, binary] = path.relative(from, file).split(path.sep);
+      if (top === 'prebuilds') {
+        return [undefined, PLATFORM].includes(platform) && !binary?.startsWith('electron');
+      }
+      // debug has its code in src.
+      return !top.startsWith('.') && (name === 'debug' ? top !== 'test' : !leftOut.includes(top));
     },
   });
   const bundled = readJson(path.join(to, 'package.json'));

@@ -458,3 +458,36 @@ test('aborts at random moments', { timeout: 120_000 }, async (t) => {
     await pool.close();
   });
 });
+
+test('leaving the loop waits for an asynchronous source to be closed, and tells of its failure', async (t) => {
+  const events = [];
+  async function* source() {
+    try {
+      for (const url of pages(`${site}/text`)) yield url;
+    } finally {
+      await sleep(20);
+      events.push('closed');
+      throw new Error('of the cleanup');
+    }
+  }
+  const leave = async () => {
+    for await (const { status } of open(t).request(source())) {
+      assert.equal(status, 200);
+      // As always but while the next item is being looked for: with the library full of items.
+      await sleep(50);
+      break;
+    }
+  };
+  await assert.rejects(leave, /of the cleanup/);
+  assert.deepEqual(events, ['closed']);
+});
+
+test('an iterator that gives no object is refused', async (t) => {
+  for (const name of [Symbol.iterator, Symbol.asyncIterator]) {
+    const items = { [name]: () => ({ next: () => 5 }) };
+    const { results, failure } = await all(open(t).request(items));
+    assert.ok(failure instanceof TypeError, String(failure));
+    assert.match(failure.message, /gave 5/);
+    assert.deepEqual(results, []);
+  }
+});

@@ -182,10 +182,27 @@ test('what the library refuses is an error that names the option as it is writte
 });
 
 test('the options of a pool may be changed after it was made, and change nothing', async (t) => {
-  const settings = { cookie: 'a=1' };
+  const settings = { cookie: 'a=1', headers: [['x-one', '1']] };
   const pool = open(t, settings);
   settings.cookie = 'a=2';
-  assert.deepEqual((await echoed(pool, {})).header('cookie'), ['a=1']);
+  settings.headers[0][1] = '2';
+  settings.headers.push(['x-two', '2']);
+  const echo = await echoed(pool, {});
+  assert.deepEqual(echo.header('cookie'), ['a=1']);
+  assert.deepEqual(echo.header('x-one'), ['1']);
+  assert.deepEqual(echo.header('x-two'), []);
+});
+
+test('lists that can be read only once are read once', async (t) => {
+  const once = () => new Map([['x-once', '1']]).entries();
+  for (const [poolSettings, settings] of [[{ headers: once() }, {}], [{}, { headers: once() }]]) {
+    const pool = open(t, poolSettings);
+    assert.deepEqual((await echoed(pool, settings)).header('x-once'), ['1']);
+    if (poolSettings.headers) assert.deepEqual((await echoed(pool, settings)).header('x-once'), ['1']);
+  }
+  const raiseOnStatuses = [404].values();
+  const { results } = await all(open(t).request([`${site}/status/404`], { raiseOnStatuses }));
+  assert.equal(results[0].errorCode, 'invalid-status-404');
 });
 
 test('a large body and many options of many items', async (t) => {
