@@ -159,6 +159,14 @@ func TestOneResultAskedByMany(t *testing.T) {
 	all.Wait()
 }
 
+func TestBodyThatWasTakenOut(t *testing.T) {
+	result := one(t, open(t, fast()), site+"/text", rouet.Options{})
+	result.Body = nil
+	if result.Text() != "" || result.MIMEType() != "" || result.IsText() || result.Links() != nil {
+		t.Errorf("%q %q", result.Text(), result.MIMEType())
+	}
+}
+
 func TestHTTPResponseOfCompression(t *testing.T) {
 	pool := open(t, fast())
 	plain := one(t, pool, site+"/gzip", rouet.Options{})

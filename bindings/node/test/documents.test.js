@@ -61,6 +61,13 @@ test('the program of the README', async () => {
   }
 });
 
+test('no figure is left open in the README', () => {
+  const readme = fs.readFileSync(path.join(root, 'README.md'), 'utf8');
+  for (const [row, figure] of readme.matchAll(/^\|.*\| \**([^|*]+?)\** \|[^|]*\|$/gm)) {
+    if (!/CPU|---/.test(row)) assert.match(figure, /^[\d.]+$/, row);
+  }
+});
+
 test('throughput', async () => {
   const program = path.join(root, 'examples/throughput.mjs');
   const good = await run(program, 300, 8, `http://127.0.0.1:${port}/text`);
