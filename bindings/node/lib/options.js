@@ -250,4 +250,4 @@ function encodeConfig(pool, stream, options, arena) {
   return config.address;
 }
 
-module.exports = { OPTIONS, POOL, STREAM, encodeConfig, encodeOptions, split, struct };
+module.exports = { OPTIONS, POOL, STREAM, encodeConfig, encodeOptions, snakeCased, split, struct };

@@ -6,7 +6,7 @@ const layout = require('./layout');
 const { RouetError } = require('./errors');
 const { Arena, read64 } = require('./memory');
 const native = require('./native');
-const { OPTIONS, POOL, STREAM, encodeConfig, split } = require('./options');
+const { OPTIONS, POOL, STREAM, encodeConfig, snakeCased, split } = require('./options');
 const { Run } = require('./run');
 
 /** What a run can be told beside options of the library. */
@@ -47,8 +47,6 @@ function freeLater(handle) {
 
 const STREAM_STATS = ['accepted', 'delivered', 'failed', 'held', 'started', 'bufferedBytes'];
 const POOL_STATS = ['inFlight', 'groups', 'connections', 'nameLookups'];
-
-const snakeCased = (name) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
 function readStats(handle) {
   const stats = new Arena(layout.stats.size).struct(layout.stats);
