@@ -133,8 +133,8 @@ const dup =
     : libc('dup', 'int', ['int']).call;
 
 /** Copies bytes from C's memory into a Buffer. */
-function copy(from, size, to, at = 0) {
-  if (size > 0) memcpy(address(to) + at, from, size);
+function copy(from, size, to) {
+  if (size > 0) memcpy(address(to), from, size);
 }
 
 /** The text at an address that ends in a NUL; null for NULL. */

@@ -227,27 +227,26 @@ for (const kind of ['options', 'config', 'job']) {
   native.check(native[`${kind}Init`](templates[kind].address, size));
 }
 
-/** A struct as pool_options_init and its like set it up. */
-function struct(arena, kind) {
-  const made = arena.struct(layout[kind]);
-  templates[kind].bytes.copy(made.bytes);
-  return made;
+/** Makes a struct what pool_options_init and its like make it. */
+function fresh(struct, kind) {
+  templates[kind].bytes.copy(struct.bytes);
+  return struct;
 }
 
 /** A pool_options_t; gives its address. */
 function encodeOptions(values, arena) {
-  const options = struct(arena, 'options');
+  const options = fresh(arena.struct(layout.options), 'options');
   fill(OPTIONS, values, options, arena);
   return options.address;
 }
 
 /** A pool_config_t of a pool, or of a stream (then `pool` is empty). */
 function encodeConfig(pool, stream, options, arena) {
-  const config = struct(arena, 'config');
+  const config = fresh(arena.struct(layout.config), 'config');
   fill(POOL, pool, config, arena);
   fill(STREAM, stream, config, arena);
   config.set('options', encodeOptions(options, arena));
   return config.address;
 }
 
-module.exports = { OPTIONS, POOL, STREAM, encodeConfig, encodeOptions, snakeCased, split, struct };
+module.exports = { OPTIONS, POOL, STREAM, encodeConfig, encodeOptions, fresh, snakeCased, split };

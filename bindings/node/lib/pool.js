@@ -114,8 +114,10 @@ class Pool {
       throw new TypeError('signal is no AbortSignal');
     }
     const merged = { ...this.#options, ...options };
-    encodeConfig({}, stream, merged, new Arena(4096)); // what is wrong is told here
-    return new Run(this.#ofRuns, { kind, items, key, group, optionsFor, signal, stream, options: merged });
+    // Here already, to tell what is wrong with them; the arena is to live until the run begins.
+    const arena = new Arena(4096);
+    const config = { arena, address: encodeConfig({}, stream, merged, arena) };
+    return new Run(this.#ofRuns, { kind, items, key, group, optionsFor, signal, config, options: merged });
   }
 
   setDomainRule(domain, { throttle = this.#rule.throttle, parallelism = this.#rule.parallelism } = {}) {
@@ -163,10 +165,9 @@ class Pool {
 
   /** What a run needs of its pool. */
   #ofRuns = {
-    open: (run, { stream, options }) => {
+    open: (run, { config }) => {
       this.#checkOpen();
-      const config = encodeConfig({}, stream, options, new Arena(4096));
-      const handle = newHandle((place) => native.share(this.#handle, config, place));
+      const handle = newHandle((place) => native.share(this.#handle, config.address, place));
       this.#runs.add(run);
       return handle;
     },

@@ -6,9 +6,9 @@ const { inspect } = require('node:util');
 
 const { RouetError } = require('./errors');
 const layout = require('./layout');
-const { Arena, read64, write64 } = require('./memory');
+const { Arena, read64 } = require('./memory');
 const native = require('./native');
-const { encodeOptions, struct } = require('./options');
+const { encodeOptions, fresh } = require('./options');
 const { Result } = require('./result');
 
 const { Status } = native;
@@ -195,7 +195,9 @@ class Run {
     }
 
     this.#arena = new Arena(32 << 10);
-    this.#jobs = new Arena(BATCH * layout.job.size).take(BATCH * layout.job.size);
+    // One behind the other, as C wants them.
+    const jobs = new Arena(BATCH * layout.job.size);
+    this.#jobs = Array.from({ length: BATCH }, () => jobs.struct(layout.job));
     this.#isAsync = typeof items[Symbol.asyncIterator] === 'function';
     this.#source = this.#isAsync ? items[Symbol.asyncIterator]() : items[Symbol.iterator]();
     this.#pump();
@@ -332,7 +334,7 @@ class Run {
   #submit(batch) {
     const { places } = batch;
     while (batch.done < places.length) {
-      const start = this.#jobs.address + batch.done * layout.job.size;
+      const start = this.#jobs[batch.done].address;
       const status = native.submitMany(this.#handle, start, places.length - batch.done, 0, first);
       if (status === Status.CLOSED) return false;
       batch.done += read64(numbers.bytes, 0);
@@ -348,8 +350,7 @@ class Run {
 
   #encode(place, index) {
     const slot = this.#slots[place];
-    const job = struct(this.#arena, 'job');
-    job.set('tag', place);
+    const job = this.#job(place, index);
     job.set('kind', KINDS[this.#settings.kind]);
     if (slot.url !== null) {
       const url = this.#arena.text(slot.url);
@@ -361,16 +362,11 @@ class Run {
       job.set('group', group.address);
       job.set('group_size', group.size);
     }
-    job.bytes.copy(this.#jobs.bytes, index * layout.job.size);
     if (!slot.options) return;
     try {
       const merged = { ...this.#settings.options, ...itemOptions(slot.options) };
       slot.how = this.#howOf(merged);
-      write64(
-        this.#jobs.bytes,
-        index * layout.job.size + layout.job.at.options,
-        encodeOptions(merged, this.#arena),
-      );
+      job.set('options', encodeOptions(merged, this.#arena));
     } catch (error) {
       this.#refuse(place, index, error);
     }
@@ -382,12 +378,17 @@ class Run {
     if (slot.refused) throw error; // its stand-in was refused too
     const why = error?.message ?? String(error);
     slot.refused = RouetError.ofResult('invalid-argument', why, { url: slot.url });
-    const job = struct(this.#arena, 'job');
+    const job = this.#job(place, index);
     const none = this.#arena.text(':');
-    job.set('tag', place);
     job.set('url', none.address);
     job.set('group', none.address + 1); // the empty text
-    job.bytes.copy(this.#jobs.bytes, index * layout.job.size);
+  }
+
+  /** The job at that place of the batch, for the item of that slot. */
+  #job(place, index) {
+    const job = fresh(this.#jobs[index], 'job');
+    job.set('tag', place);
+    return job;
   }
 
   // ---- results out ----

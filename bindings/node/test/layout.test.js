@@ -73,7 +73,7 @@ function changed(name, address) {
   const arena = new Arena(1024);
   const made = Buffer.alloc(size);
   native.copy(address, size, made);
-  const plain = options.struct(arena, name).bytes;
+  const plain = options.fresh(arena.struct(layout[name]), name).bytes;
   const width = (field) => ({ int: 4, uint: 4 })[types[field]] ?? 8;
   return Object.keys(at).filter(
     (field) => !made.subarray(at[field], at[field] + width(field)).equals(plain.subarray(at[field], at[field] + width(field))),
