@@ -892,10 +892,8 @@ impl futures_core::Stream for Results<'_> {
         let core = &self.stream.core;
         let mut state = core.state();
         let mut taken = Vec::with_capacity(1);
-        if state.ready() {
-            let mut first = true;
-            core.take(&mut state, &mut taken, |_| std::mem::take(&mut first));
-        }
+        let mut first = true;
+        core.take(&mut state, &mut taken, |_| std::mem::take(&mut first));
         match taken.pop() {
             Some(result) => Poll::Ready(Some(result)),
             None if state.done() => Poll::Ready(None),
