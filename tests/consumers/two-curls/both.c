@@ -3,18 +3,11 @@
 #include <pthread.h>
 #include <rouet.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#define TIMES 200
+#include "check.h"
 
-#define CHECK(condition, why)                                                        \
-  do {                                                                               \
-    if (!(condition)) {                                                              \
-      fprintf(stderr, "%s:%d: not (%s): %s\n", __FILE__, __LINE__, #condition, why); \
-      exit(1);                                                                       \
-    }                                                                                \
-  } while (0)
+#define TIMES 200
 
 static const char *url;
 

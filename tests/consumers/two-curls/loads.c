@@ -5,16 +5,9 @@
 #include <dlfcn.h>
 #include <rouet.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#define CHECK(condition, why)                                                        \
-  do {                                                                               \
-    if (!(condition)) {                                                              \
-      fprintf(stderr, "%s:%d: not (%s): %s\n", __FILE__, __LINE__, #condition, why); \
-      exit(1);                                                                       \
-    }                                                                                \
-  } while (0)
+#include "check.h"
 
 static void *load(const char *path) {
   void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
