@@ -12,6 +12,7 @@ use rouet_site::{Options, Site};
 mod support;
 
 use support::c::{library_folder, output, root, run, scratch, ways};
+use support::source::without_comments;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -22,15 +23,8 @@ fn header() -> String {
 
 /// A header without its comments and empty lines.
 fn declarations(header: &str) -> String {
-    let mut code = String::new();
-    let mut rest = header;
-    while let Some((before, comment)) = rest.split_once("/*") {
-        code += before;
-        rest = comment.split_once("*/").expect("a comment that ends").1;
-    }
-    code += rest;
-    code.lines()
-        .map(|line| line.split_once("//").map_or(line, |(code, _)| code))
+    without_comments(header)
+        .lines()
         .map(str::trim_end)
         .filter(|line| !line.is_empty())
         .fold(String::new(), |code, line| code + line + "\n")

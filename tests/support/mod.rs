@@ -15,6 +15,7 @@ pub mod dns;
 pub mod own;
 pub mod proxy;
 pub mod raw;
+pub mod source;
 pub mod venv;
 pub mod wire;
 

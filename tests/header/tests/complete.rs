@@ -1,22 +1,12 @@
 //! ctest2 looks at what `src/lib.rs` declares; this looks at what it forgot.
 
+#[path = "../../support/source.rs"]
+mod source;
+
+use source::without_comments;
+
 const HEADER: &str = include_str!("../../../include/rouet.h");
 const DECLARED: &str = include_str!("../src/lib.rs");
-
-/// `source` without its comments.
-fn code(source: &str) -> String {
-    let mut code = String::new();
-    let mut rest = source;
-    while let Some((before, comment)) = rest.split_once("/*") {
-        code += before;
-        rest = comment.split_once("*/").expect("a comment that ends").1;
-    }
-    code += rest;
-    code.lines()
-        .map(|line| line.split_once("//").map_or(line, |(code, _)| code))
-        .collect::<Vec<_>>()
-        .join("\n")
-}
 
 fn words(code: &str) -> impl DoubleEndedIterator<Item = &str> {
     code.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
@@ -25,7 +15,7 @@ fn words(code: &str) -> impl DoubleEndedIterator<Item = &str> {
 
 #[test]
 fn every_name_of_the_header_is_declared() {
-    let (header, declared) = (code(HEADER), code(DECLARED));
+    let (header, declared) = (without_comments(HEADER), without_comments(DECLARED));
     let ours = |word: &&str| word.starts_with("pool_") || word.starts_with("POOL_");
     assert!(
         words(&header).filter(ours).count() > 100,
@@ -42,7 +32,7 @@ fn every_name_of_the_header_is_declared() {
 /// A new field may hide in a struct's padding, where its size does not show it.
 #[test]
 fn every_field_of_the_header_is_declared() {
-    let (header, declared) = (code(HEADER), code(DECLARED));
+    let (header, declared) = (without_comments(HEADER), without_comments(DECLARED));
     let mut structs = 0;
     for part in header.split("typedef struct ").skip(1) {
         let Some((name, rest)) = part.split_once(" {") else {
