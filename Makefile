@@ -18,7 +18,7 @@ EXAMPLE = $(CC) -std=c11 -O2 -Wall -Wextra -pedantic -Iinclude $< -o $@ \
 INSTALL = PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' LIBDIR='$(LIBDIR)' INCLUDEDIR='$(INCLUDEDIR)' \
 	MANDIR='$(MANDIR)' FEATURES='$(FEATURES)' scripts/install
 
-.PHONY: all library site bare demo test lint docs abi html install uninstall npm clean help
+.PHONY: all library site bare demo bench test lint docs abi html install uninstall npm clean help
 
 all: library $(RELEASE)/fetch $(RELEASE)/throughput ## the library and the examples, in target/release
 
@@ -37,6 +37,9 @@ bare: library ## the yardstick of benches/bare.c
 
 demo: all site ## fetch a small web on this machine, politely, and say how that went
 	scripts/demo
+
+bench: ## measures everything, beside its peers: docs/benchmarks.md
+	benches/bench
 
 test: ## everything that is tested, after the tools for it are there
 	scripts/setup test

@@ -1,6 +1,7 @@
 /* bare: what examples/c/throughput.c does, with nothing but libcurl's multi interface.
  *
  *     bare N CONCURRENCY URL
+ *     bare --version
  *
  * The yardstick: one thread, curl_multi_perform and curl_multi_poll, CONCURRENCY handles that are
  * taken out and put back in, bodies collected, headers let go.
@@ -48,6 +49,10 @@ static double cpu_seconds(void) {
 }
 
 int main(int argc, char **argv) {
+  if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+    puts(curl_version());
+    return 0;
+  }
   size_t number = argc == 4 ? strtoul(argv[1], NULL, 10) : 0;
   size_t concurrency = argc == 4 ? strtoul(argv[2], NULL, 10) : 0;
   if (number == 0 || concurrency == 0) {
