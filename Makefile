@@ -49,6 +49,7 @@ test: ## everything that is tested, after the tools for it are there
 
 lint: html ## formatting, clippy, documentation, the man page, and the header as the sources have it
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --check --manifest-path benches/peers/rust/Cargo.toml
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --package rouet
 	scripts/man 0 | mandoc -T lint -W warning

@@ -16,6 +16,17 @@ del sys.path[0]  # where this file would be found in minet's place
 from minet.executors import HTTPThreadPoolExecutor
 
 
+LENGTH = 1024  # of the page
+
+
+def wrong(answer, length):
+    if answer.status != 200:
+        return f"status {answer.status}"
+    if length is not None and len(answer.body) != length:
+        return f"{len(answer.body)} bytes"
+    return None
+
+
 def cpu():
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
@@ -36,10 +47,10 @@ def main():
         throttle, concurrency = float(sys.argv[2]), int(sys.argv[3])
         connect_to(int(sys.argv[4]))
         urls = map(str.strip, sys.stdin)
-        parallelism = 1
+        parallelism, length = 1, None
     elif len(sys.argv) == 4:
         number, concurrency, url = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
-        throttle, parallelism = 0, concurrency
+        throttle, parallelism, length = 0, concurrency, LENGTH
         urls = itertools.repeat(url, number)
     else:
         sys.exit(__doc__)
@@ -49,10 +60,11 @@ def main():
     with HTTPThreadPoolExecutor(max_workers=concurrency) as executor:
         for result in executor.request(urls, throttle=throttle, domain_parallelism=parallelism):
             done += 1
-            if result.error is not None or result.response.status != 200:
+            why = result.error_code if result.error is not None else wrong(result.response, length)
+            if why:
                 errors += 1
                 if errors == 1:
-                    print("minet:", result.error_code or result.response.status, file=sys.stderr)
+                    print("minet:", why, file=sys.stderr)
     wall, used = time.perf_counter() - wall, cpu() - used
     print(
         f"{done} requests, {errors} errors, {wall:.3f} s, {done / wall:.0f} requests/s, "

@@ -15,6 +15,8 @@ import (
 	"time"
 )
 
+const length = 1024 // of the page
+
 func cpu() time.Duration {
 	var usage syscall.Rusage
 	syscall.Getrusage(syscall.RUSAGE_SELF, &usage)
@@ -27,11 +29,12 @@ func get(client *http.Client, url string) error {
 		return err
 	}
 	defer answer.Body.Close()
-	if _, err := io.ReadAll(answer.Body); err != nil {
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
 		return err
 	}
-	if answer.StatusCode != 200 {
-		return fmt.Errorf("status %d", answer.StatusCode)
+	if answer.StatusCode != 200 || len(body) != length {
+		return fmt.Errorf("status %d, %d bytes", answer.StatusCode, len(body))
 	}
 	return nil
 }

@@ -8,6 +8,8 @@ import { join } from "node:path";
 
 const { Pool } = createRequire(join(process.cwd(), "here"))("undici");
 
+const LENGTH = 1024; // of the page
+
 const [number, concurrency] = process.argv.slice(2, 4).map(Number);
 const url = process.argv[4];
 if (!(number > 0 && concurrency > 0 && url)) {
@@ -32,8 +34,9 @@ async function work() {
     started++;
     try {
       const { statusCode, body } = await pool.request(target);
-      await body.arrayBuffer();
-      if (statusCode !== 200) throw new Error(`status ${statusCode}`);
+      const { byteLength } = await body.arrayBuffer();
+      if (statusCode !== 200 || byteLength !== LENGTH)
+        throw new Error(`status ${statusCode}, ${byteLength} bytes`);
     } catch (error) {
       if (errors++ === 0) console.error(`undici: ${error.message}`);
     }

@@ -2,6 +2,7 @@
 takes N CONCURRENCY URL and prints the line that tools.run reads. What this machine can't have
 raises Absent."""
 
+import json
 import re
 import shutil
 import sys
@@ -9,7 +10,8 @@ import sys
 from .tools import CACHE, PEERS, PROGRAMS, ROOT, attempt
 
 # From registries; those of Rust and Go are pinned by benches/peers/*/Cargo.lock and go.sum.
-MINET, UNDICI = "minet==4.2.1", "undici@7.30.2"
+# undici 7 is the newest that Node 20 runs.
+AIOHTTP, MINET, UNDICI = "aiohttp==3.14.5", "minet==4.2.1", "undici@7.30.2"
 
 
 class Absent(Exception):
@@ -32,6 +34,22 @@ def nethttp():
     CACHE.mkdir(parents=True, exist_ok=True)
     demand(attempt("go", "build", "-o", CACHE / "nethttp", PEERS / "nethttp.go"))
     return [CACHE / "nethttp"]
+
+
+def colly():
+    demand_programs("go")
+    CACHE.mkdir(parents=True, exist_ok=True)
+    demand(attempt("go", "-C", PEERS / "colly", "build", "-o", CACHE / "colly", "."))
+    return [CACHE / "colly"]
+
+
+def rust(name):
+    """One of the clients in benches/peers/rust."""
+    demand_programs("cargo")
+    target = CACHE / "rust"
+    command = ["cargo", "build", "--locked", "--release", "--quiet", "--target-dir", target]
+    demand(attempt(*command, cwd=PEERS / "rust"))
+    return [target / "release/peers", name]
 
 
 def go_binding():
@@ -81,9 +99,22 @@ def from_pypi(package):
     return python
 
 
+def aiohttp():
+    return [from_pypi(AIOHTTP), PEERS / "aiohttp.py"]
+
+
 def minet():
     return [from_pypi(MINET), PEERS / "minet.py"]
 
 
 def versions():
-    return dict(re.match(r"(\w+)[=@]+(.+)", pinned).groups() for pinned in (UNDICI, MINET))
+    found = dict(re.match(r"(\w+)[=@]+(.+)", pinned).groups() for pinned in (AIOHTTP, MINET, UNDICI))
+    lock = (PEERS / "rust/Cargo.lock").read_text()
+    for name in ("hyper", "hyper-util", "reqwest", "isahc"):
+        found[name] = re.search(rf'name = "{name}"\nversion = "(.+)"', lock)[1]
+    module = (PEERS / "colly/go.mod").read_text()
+    found["colly"] = re.search(r"gocolly/colly/v2 v(\S+)", module)[1]
+    package = json.loads((ROOT / "bindings/node/package-lock.json").read_text())
+    for name in ("koffi", "ffi-napi"):
+        found[name] = package["packages"][f"node_modules/{name}"]["version"]
+    return found

@@ -1,13 +1,17 @@
-"""What the sections gave, printed, kept in bench.json, and written as docs/benchmarks.md."""
+"""What the sections gave, printed, kept in bench.json, and written as docs/benchmarks.md and
+docs/benchmarks.svg."""
 
 import json
+import math
 import os
 import platform
 import re
 import subprocess
 import time
 from dataclasses import asdict
+from html import escape
 from pathlib import Path
+from statistics import median
 
 from . import peers
 from .tools import PROGRAMS, ROOT, Goal, Plot, Section, say, table, which_nginx
@@ -62,7 +66,8 @@ def said_by(*command):
 
 def commit():
     here = ("git", "-C", str(ROOT))
-    changed = said_by(*here, "status", "--porcelain", "--untracked-files=no")
+    apart = (".", ":!docs/benchmarks.*")  # which the last run wrote
+    changed = said_by(*here, "status", "--porcelain", "--untracked-files=no", "--", *apart)
     short = said_by(*here, "rev-parse", "--short", "HEAD") or "unknown"
     return short + (", with changes" if changed else "")
 
@@ -91,7 +96,10 @@ def versions():
         "Python": platform.python_version(),
         "nginx": program and said_by(program, "-v"),
     }
-    return {name: said for name, said in {**own, **peers.versions()}.items() if said}
+    # Their own names before the numbers are not wanted twice.
+    names = r"^(rustc |cc |go version go|v(?=\d)|nginx version: nginx/)"
+    own = {name: re.sub(names, "", said) for name, said in own.items() if said}
+    return {**own, **peers.versions()}
 
 
 # ---- on the screen ----
@@ -107,9 +115,7 @@ def show(section):
 
 
 def number(value):
-    if value >= 100:
-        return f"{value:,.0f}"
-    return f"{value:.1f}" if value >= 20 else f"{value:.3g}"
+    return f"{value:,.0f}" if value >= 100 else f"{value:#.3g}"
 
 
 GOALS = ["what", "goal", "value", "spread", "met"]
@@ -131,6 +137,82 @@ def show_goals(sections):
         table(GOALS, [[cell.strip("*") for cell in goal_row(goal)] for goal in goals])
 
 
+# ---- docs/benchmarks.svg ----
+
+WIDTH, LEFT, RIGHT, TOP, ROW = 760, 180, 80, 84, 26
+KINDS = {"ours": "rouet", "bare": "libcurl by itself", "peer": "peers"}
+# The page around it may be light or dark whatever the reader's system is: it brings its own ground.
+STYLE = """
+    text { font: 13px system-ui, sans-serif; fill: #1f2328 }
+    .ground { fill: #ffffff } .grid { stroke: #d1d9e0 } .faint { fill: #59636e; font-size: 12px }
+    .title { font-size: 15px; font-weight: 600 } .whisker { stroke: #1f2328; stroke-width: 1.5 }
+    .ours { fill: #2f6fdd } .bare { fill: #8b949e } .peer { fill: #d98e2b }
+    @media (prefers-color-scheme: dark) {
+      text { fill: #f0f6fc } .ground { fill: #0d1117 } .grid { stroke: #3d444d }
+      .faint { fill: #9198a1 } .whisker { stroke: #f0f6fc }
+      .ours { fill: #4c8dff } .bare { fill: #6e7681 } .peer { fill: #c27c1f }
+    }
+"""
+
+
+def svg(plot):
+    """Horizontal bars on a logarithmic scale, the shortest first, with their spread."""
+    bars = sorted(plot.bars, key=lambda bar: median(bar[2]))
+    ticks = [step * 10**power for power in range(-3, 7) for step in (1, 2, 5)]
+    least, most = min(min(bar[2]) for bar in bars), max(max(bar[2]) for bar in bars)
+    # From the second tick below the least, so that the shortest bar can be seen, to the first above.
+    ticks = [tick for tick in ticks if least / 5 <= tick]
+    ticks = ticks[: next(i for i, tick in enumerate(ticks) if tick >= most) + 1]
+    start, end = ticks[0], ticks[-1]
+    bottom = TOP + ROW * len(bars)
+
+    def x(value):
+        return LEFT + (WIDTH - LEFT - RIGHT) * math.log(value / start) / math.log(end / start)
+
+    def text(at, y, words, anchor="start", kind=""):
+        return (
+            f'<text x="{at:.1f}" y="{y:.1f}" text-anchor="{anchor}" class="{kind}">'
+            f"{escape(words)}</text>"
+        )
+
+    def line(x1, y1, x2, y2, kind):
+        return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" class="{kind}"/>'
+
+    size = f"{WIDTH} {bottom + 40}"
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size}" role="img">',
+        f"<title>{escape(plot.title)}: {escape(plot.unit)}</title>",
+        f"<style>{STYLE}</style>",
+        '<rect width="100%" height="100%" class="ground"/>',
+        text(16, 28, plot.title, kind="title"),
+    ]
+    at = 16
+    for kind, words in KINDS.items():
+        parts.append(f'<rect x="{at}" y="44" width="14" height="14" rx="2" class="{kind}"/>')
+        parts.append(text(at + 20, 56, words))
+        at += 48 + 7 * len(words)
+    parts += [line(at, 51, at + 20, 51, "whisker"), line(at, 47, at, 55, "whisker")]
+    parts += [line(at + 20, 47, at + 20, 55, "whisker"), text(at + 28, 56, "spread of the rounds")]
+    for tick in ticks:
+        parts.append(line(x(tick), TOP - 6, x(tick), bottom + 4, "grid"))
+        parts.append(text(x(tick), bottom + 18, f"{tick:g}", "middle", "faint"))
+    parts.append(text(LEFT - 12, bottom + 18, f"{plot.unit}, log scale", "end", "faint"))
+    for i, (label, kind, values) in enumerate(bars):
+        top, value = TOP + ROW * i, median(values)
+        centre = top + ROW / 2 - 1
+        low, high = x(min(values)), x(max(values))
+        parts += [
+            text(LEFT - 12, centre + 4.5, label, "end"),
+            f'<rect x="{LEFT}" y="{top + 3}" width="{x(value) - LEFT:.1f}" height="{ROW - 8}"'
+            f' class="{kind}"/>',
+            line(low, centre, high, centre, "whisker"),
+            line(low, centre - 4, low, centre + 4, "whisker"),
+            line(high, centre - 4, high, centre + 4, "whisker"),
+            text(high + 8, centre + 4.5, number(value)),
+        ]
+    return "\n".join([*parts, "</svg>"]) + "\n"
+
+
 # ---- docs/benchmarks.md ----
 
 
@@ -141,7 +223,8 @@ def markdown(heads, rows, numbers=True):
 
 
 def write(folder, kept, order):
-    """Writes benchmarks.md there."""
+    """Writes benchmarks.md there, and its charts."""
+    files = {}
     sections = kept.sections(order)
     goals = [goal for _, section in sections for goal in section.goals]
     rows = [[*goal_row(goal), goal.note] for goal in goals]
@@ -156,9 +239,16 @@ def write(folder, kept, order):
     ]
     for name, section in sections:
         parts += [f"## {section.title}", *section.text]
+        if section.plot:
+            chart = "benchmarks.svg" if name == "requests" else f"benchmarks-{name}.svg"
+            files[chart] = svg(section.plot)
+            parts.append(f"![{section.plot.title}]({chart})")
         parts += [markdown(heads, rows) for heads, rows in section.tables]
         run = kept.runs[name]
-        parts.append(f"`benches/bench {name}`, {run['rounds']} rounds, commit {run['commit']}.")
+        parts.append(
+            f"By `benches/bench --rounds {run['rounds']} {name}` at commit {run['commit']}, on"
+            f" {run['date']}."
+        )
     parts += [
         "## The machine",
         markdown(["", ""], [list(pair) for pair in machine().items()], numbers=False),
@@ -167,6 +257,8 @@ def write(folder, kept, order):
         "`make bench` runs it all; `benches/bench --help` says how to run a part of it. Peers that"
         " a machine can't have are left out with a word.",
     ]
+    files["benchmarks.md"] = "\n\n".join(parts) + "\n"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "benchmarks.md").write_text("\n\n".join(parts) + "\n")
-    say(f"\nwritten: {folder / 'benchmarks.md'}")
+    for file, text in files.items():
+        (folder / file).write_text(text)
+        say(f"written: {folder / file}")
