@@ -134,7 +134,11 @@ def show_goals(sections):
     goals = [goal for section in sections for goal in section.goals]
     if goals:
         say("")
-        table(GOALS, [[cell.strip("*") for cell in goal_row(goal)] for goal in goals])
+        rows = [[cell.strip("*") for cell in goal_row(goal)] for goal in goals]
+        table(GOALS, rows)
+        for goal in goals:
+            if goal.note:
+                say(f"{goal.what}: {goal.note}")
 
 
 # ---- docs/benchmarks.svg ----
