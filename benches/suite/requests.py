@@ -74,8 +74,8 @@ TEXT = [
     " but not what comes before a program's first line. Each reads the body to its end and"
     " checks the status; the peers check the length too.",
     "*bare libcurl* is `benches/bare.c`: one thread, the multi interface and nothing else, on the"
-    " very libcurl that rouet is built with. It is what rouet can't get below while it runs on"
-    " libcurl. *rouet (C API)* is `examples/c/throughput.c`.",
+    " very libcurl that rouet is built with: the yardstick, against which what rouet adds to libcurl"
+    " is seen. *rouet (C API)* is `examples/c/throughput.c`.",
     "Each peer is used as well as we know how (`benches/peers`). hyper, hyper-util and reqwest have"
     " tokio on one thread; *hyper* is its bare connections, a task each, with no pool at all, and"
     " *hyper-util* the client with a pool that reqwest is made of, which is also there on tokio as"
