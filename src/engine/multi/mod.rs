@@ -26,6 +26,8 @@ use crate::error::{ErrorCode, Failure};
 use sockets::{Interest, Sockets};
 use transfer::{Handle, Transfer};
 
+#[cfg(all(feature = "mimalloc", target_os = "linux", not(debug_assertions)))]
+mod memory;
 mod names;
 mod sockets;
 mod transfer;
