@@ -1,30 +1,49 @@
 //! The headers of an answer, as they came.
 
-use std::ops::Range;
-
 /// The headers of an answer: order, case and repeats kept.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Headers {
-    /// The header lines, one behind the other.
-    text: Vec<u8>,
-    lines: Vec<Line>,
+    /// Each header: its `Sizes`, then its line. One piece of memory for all: an answer is made by one
+    /// thread and freed by another.
+    lines: Vec<u8>,
+    count: usize,
+    /// Where the last header starts.
+    last: usize,
 }
 
-#[derive(Clone, Debug)]
-struct Line {
-    name: Range<u32>,
-    value: Range<u32>,
+/// What stands before a line: the sizes of the name, of what parts it from the value, of the value.
+#[derive(Clone, Copy)]
+struct Sizes([usize; 3]);
+
+impl Sizes {
+    const LEN: usize = 3 * size_of::<u32>();
+
+    fn to_bytes(self) -> [u8; Self::LEN] {
+        let mut bytes = [0; Self::LEN];
+        for (bytes, size) in bytes.chunks_exact_mut(4).zip(self.0) {
+            // curl takes no head of more than some hundred kilobytes.
+            bytes.copy_from_slice(&(size as u32).to_ne_bytes());
+        }
+        bytes
+    }
+
+    /// Those of the header that starts here. `None`: none does.
+    fn at_start(lines: &[u8]) -> Option<Self> {
+        let (bytes, _) = lines.first_chunk::<{ Self::LEN }>()?.as_chunks::<4>();
+        let size = |index: usize| u32::from_ne_bytes(bytes[index]) as usize;
+        Some(Self([size(0), size(1), size(2)]))
+    }
 }
 
 impl Headers {
     /// How many headers there are.
     pub fn len(&self) -> usize {
-        self.lines.len()
+        self.count
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.lines.is_empty()
+        self.count == 0
     }
 
     /// Each header's name and value; a value need not be UTF-8.
@@ -43,64 +62,75 @@ impl Headers {
 
     /// Each header's name and value, as bytes.
     pub(crate) fn lines(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.lines.iter().map(|line| {
-            (
-                &self.text[range(&line.name)],
-                &self.text[range(&line.value)],
-            )
+        let mut rest = &self.lines[..];
+        std::iter::from_fn(move || {
+            let Sizes([name, between, value]) = Sizes::at_start(rest)?;
+            let line;
+            (line, rest) = rest[Sizes::LEN..].split_at(name + between + value);
+            Some((&line[..name], &line[name + between..]))
         })
     }
 
     /// The bytes held.
     pub(crate) fn size(&self) -> usize {
-        self.text.len()
+        self.lines.len()
     }
 
     /// Takes in one line as received, its end included. A line that is none, such as the empty
     /// one at the end, is passed over; a folded one (RFC 9112, section 5.2) goes on the one before.
     pub(crate) fn push(&mut self, line: &[u8]) {
         let line = line.trim_ascii_end();
-        if self.lines.capacity() == 0 {
-            // What most answers need: no growing step by step.
-            self.lines.reserve(16);
-            self.text.reserve(512);
+        if let [b' ' | b'\t', folded @ ..] = line
+            && self.count > 0
+        {
+            return self.unfold(folded.trim_ascii_start());
         }
-        let start = self.text.len();
-        let folded = line
-            .first()
-            .is_some_and(|first| matches!(first, b' ' | b'\t'));
-        if folded && let Some(last) = self.lines.last_mut() {
-            self.text.push(b' ');
-            self.text.extend_from_slice(line.trim_ascii());
-            last.value.end = self.text.len() as u32;
-            return;
-        }
-        let Some(colon) = line.iter().position(|&byte| byte == b':') else {
+        // A name is of visible ASCII; white space between it and the colon is let pass.
+        let end = line
+            .iter()
+            .position(|&byte| byte == b':' || !byte.is_ascii_graphic());
+        let Some(end) = end.filter(|&end| end > 0) else {
             return;
         };
-        let name = line[..colon].trim_ascii_end();
-        let value = line[colon + 1..].trim_ascii_start();
-        if name.is_empty() || !name.iter().all(u8::is_ascii_graphic) {
+        let Some(value) = line[end..].trim_ascii_start().strip_prefix(b":") else {
             return;
+        };
+        let value = value.trim_ascii_start().len();
+        if self.lines.capacity() == 0 {
+            // What most answers need: no growing step by step.
+            self.lines.reserve(512);
         }
-        self.text.extend_from_slice(name);
-        let middle = self.text.len();
-        self.text.extend_from_slice(value);
-        self.lines.push(Line {
-            name: start as u32..middle as u32,
-            value: middle as u32..self.text.len() as u32,
-        });
+        self.last = self.lines.len();
+        self.count += 1;
+        let sizes = Sizes([end, line.len() - end - value, value]);
+        self.lines.extend_from_slice(&sizes.to_bytes());
+        self.lines.extend_from_slice(line);
+    }
+
+    /// Goes on with the last header's value.
+    fn unfold(&mut self, more: &[u8]) {
+        self.lines.push(b' ');
+        self.lines.extend_from_slice(more);
+        if let Some(Sizes([name, between, value])) = Sizes::at_start(&self.lines[self.last..]) {
+            let longer = Sizes([name, between, value + 1 + more.len()]).to_bytes();
+            self.lines[self.last..self.last + Sizes::LEN].copy_from_slice(&longer);
+        }
     }
 
     #[cfg(not(feature = "isahc"))]
     pub(crate) fn clear(&mut self) {
-        self.text.clear();
         self.lines.clear();
+        self.count = 0;
     }
 }
 
-fn range(range: &Range<u32>) -> Range<usize> {
-    range.start as usize..range.end as usize
+impl std::fmt::Debug for Headers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let shown = |value| String::from_utf8_lossy(value).into_owned();
+        f.debug_list()
+            .entries(self.iter().map(|(name, value)| (name, shown(value))))
+            .finish()
+    }
 }
 
 #[cfg(test)]
@@ -138,6 +168,20 @@ mod tests {
         headers.push(b" orphan: not a header's second line\r\n");
         headers.push(b"X-Long: one\r\n");
         headers.push(b"\t two\r\n");
+        headers.push(b" \r\n");
+        headers.push(b"X-Last:a\r\n");
         assert_eq!(headers.get("x-long"), Some(&b"one two"[..]));
+        assert_eq!(headers.get("x-last"), Some(&b"a"[..]));
+        assert_eq!(headers.len(), 2);
+    }
+
+    #[test]
+    fn names_are_visible_ascii() {
+        let mut headers = Headers::default();
+        for line in ["X Y: 1", "X\u{e9}: 1", ": 1", "X\0: 1", "X-Ok \t: 1"] {
+            headers.push(line.as_bytes());
+        }
+        let all: Vec<_> = headers.iter().collect();
+        assert_eq!(all, [("X-Ok", &b"1"[..])]);
     }
 }

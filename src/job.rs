@@ -120,7 +120,7 @@ impl HopKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StackEntry {
     /// The URL as it was requested, or would have been.
-    pub url: Box<str>,
+    pub url: Arc<str>,
     /// What led on from here.
     pub kind: HopKind,
     /// The answer's status; 0: no answer came, or no request was made.
@@ -162,7 +162,7 @@ pub struct JobResult {
     /// The job's userdata.
     pub userdata: usize,
     /// The URL as it was submitted; `None`: the job had none.
-    pub url: Option<Box<str>>,
+    pub url: Option<Arc<str>>,
     /// Why there is no answer; `None`: success, whatever the status.
     pub error: Option<Failure>,
     /// The status of the last answer; 0: none came.
@@ -185,7 +185,7 @@ pub struct JobResult {
     /// 0 without one.
     pub value: usize,
     pub(crate) known_encoding: Option<&'static Encoding>,
-    pub(crate) content: Content,
+    pub(crate) content: OnceLock<Box<Content>>,
 }
 
 /// What the bytes of a body are, found out when it is first asked for, and kept.
@@ -231,19 +231,20 @@ impl JobResult {
             }
             headers.push(&[b"Content-Type: ", value].concat());
         }
+        let text: Option<Arc<str>> = url.map(|url| url.as_str().into());
         let now = SystemTime::now();
         Ok(Self {
             kind: Kind::Request,
             tag: 0,
             userdata: 0,
-            url: url.as_ref().map(|url| url.as_str().into()),
+            url: text.clone(),
             error: None,
             status: 200,
             headers,
-            stack: url
-                .iter()
+            stack: text
+                .into_iter()
                 .map(|url| StackEntry {
-                    url: url.as_str().into(),
+                    url,
                     kind: HopKind::Hit,
                     status: 200,
                 })
@@ -255,13 +256,18 @@ impl JobResult {
             attempts: 0,
             value: 0,
             known_encoding,
-            content: Content::default(),
+            content: OnceLock::new(),
         })
     }
 
     /// Where the job ended: the last URL of the stack.
     pub fn end_url(&self) -> Option<&str> {
         self.stack.last().map(|entry| &*entry.url)
+    }
+
+    /// Most results are never asked.
+    fn content(&self) -> &Content {
+        self.content.get_or_init(Box::default)
     }
 
     /// The page that the body is of.
@@ -322,7 +328,7 @@ impl JobResult {
     pub fn links(&self) -> &[String] {
         let page = || Some((self.page()?, self.text()?));
         match self.is_html() {
-            true => self.content.links.get_or_init(|| {
+            true => self.content().links.get_or_init(|| {
                 page().map_or_else(Vec::new, |(url, text)| sniff::links(&url, text))
             }),
             false => &[],
@@ -332,7 +338,7 @@ impl JobResult {
     /// The text with a NUL behind it, which C wants.
     pub(crate) fn text_and_nul(&self) -> Option<&str> {
         let encoding = self.encoding_of_text()?;
-        let text = self.content.text.get_or_init(|| {
+        let text = self.content().text.get_or_init(|| {
             let mut text = sniff::decode(encoding, &self.body);
             text.push('\0');
             text
@@ -352,7 +358,7 @@ impl JobResult {
             sniff::detect(self.headers.get("content-type"), &self.body, tld)
         };
         let encoding = self
-            .content
+            .content()
             .encoding
             .get_or_init(|| self.known_encoding.unwrap_or_else(detect));
         Some(encoding)
@@ -363,7 +369,7 @@ impl JobResult {
         if self.kind == Kind::Resolve || self.status == 0 {
             return None;
         }
-        Some(self.content.media.get_or_init(|| {
+        Some(self.content().media.get_or_init(|| {
             let url = self.page();
             let url = url.as_ref().map_or("", Url::as_str);
             let mimetype = sniff::mimetype(self.headers.get("content-type"), url, &self.body);

@@ -15,9 +15,23 @@ const LAYERS: usize = 5;
 
 /// A body that is arriving.
 pub(super) struct Body {
-    layers: Box<dyn Layer>,
+    layers: Layers,
     /// The outermost coding's name; empty: none.
     coding: String,
+}
+
+enum Layers {
+    None(Kept),
+    Some(Box<dyn Layer>),
+}
+
+impl Layers {
+    fn outermost(&mut self) -> &mut dyn Layer {
+        match self {
+            Self::None(kept) => kept,
+            Self::Some(layers) => &mut **layers,
+        }
+    }
 }
 
 impl Body {
@@ -46,7 +60,14 @@ impl Body {
             }
             bytes.reserve_exact(length.min(RESERVE) as usize);
         }
-        let mut layers: Box<dyn Layer> = Box::new(Kept { bytes, limit });
+        let kept = Kept { bytes, limit };
+        let Some(outermost) = codings.last() else {
+            return Ok(Self {
+                layers: Layers::None(kept),
+                coding: String::new(),
+            });
+        };
+        let mut layers: Box<dyn Layer> = Box::new(kept);
         // Named in the order they were applied: the innermost, applied first, is undone last.
         for coding in &codings {
             layers = layer(coding, layers).map_err(|error| {
@@ -55,27 +76,25 @@ impl Body {
             })?;
         }
         Ok(Self {
-            layers,
-            coding: codings
-                .last()
-                .map_or_else(String::new, |coding| coding.to_string()),
+            layers: Layers::Some(layers),
+            coding: outermost.to_string(),
         })
     }
 
     pub fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.layers.write_all(bytes)
+        self.layers.outermost().write_all(bytes)
     }
 
     /// The bytes so far, but for those that a coding holds back.
     pub fn kept(&mut self) -> &[u8] {
-        self.layers.bytes()
+        self.layers.outermost().bytes()
     }
 
     /// The bytes so far.
     pub fn bytes(&mut self) -> io::Result<&[u8]> {
         // The decoders hold some back.
-        self.layers.flush()?;
-        Ok(self.layers.bytes())
+        self.layers.outermost().flush()?;
+        Ok(self.layers.outermost().bytes())
     }
 
     pub fn failure(&self, error: &io::Error, limit: u64) -> Failure {
@@ -93,7 +112,7 @@ impl Body {
     }
 
     pub fn finish(mut self, limit: u64) -> Result<Vec<u8>, Failure> {
-        match self.layers.finish() {
+        match self.layers.outermost().finish() {
             Ok(bytes) => Ok(bytes),
             Err(error) => Err(self.failure(&error, limit)),
         }

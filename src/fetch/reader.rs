@@ -1,5 +1,6 @@
 //! Taking in the answer to a hop: how much of it is read, and where the page in it leads.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use url::Url;
@@ -70,13 +71,13 @@ impl Look {
     }
 }
 
-/// Where the start of a page leads.
+/// Where the start of a page leads. Most lead nowhere, and URLs are large.
 #[derive(Default)]
 pub(crate) struct Targets {
-    pub meta_refresh: Option<Result<Url, Failure>>,
+    pub meta_refresh: Option<Box<Result<Url, Failure>>>,
     /// What is read out of a script is a guess: one that can't be requested is none.
-    pub js_relocation: Option<Url>,
-    pub canonical: Option<Url>,
+    pub js_relocation: Option<Box<Url>>,
+    pub canonical: Option<Box<Url>>,
     /// Whether one leads away from the page, so that the rest of it is of no use.
     away: bool,
 }
@@ -84,7 +85,7 @@ pub(crate) struct Targets {
 impl Targets {
     /// What is looked for of what was found in the page of that URL. `been`: where the job was
     /// before, which no script is believed to lead back to.
-    fn of(page: &str, look: Look, hints: Hints, been: &[Box<str>]) -> Self {
+    fn of(page: &str, look: Look, hints: Hints, been: &[Arc<str>]) -> Self {
         let Ok(page) = Url::parse(page) else {
             return Self::default();
         };
@@ -110,9 +111,11 @@ impl Targets {
                 || js_relocation
                     .as_ref()
                     .is_some_and(|target| leaves(target) && is_new(target)),
-            meta_refresh,
-            js_relocation,
-            canonical: join(hints.canonical, look.canonical).and_then(Result::ok),
+            meta_refresh: meta_refresh.map(Box::new),
+            js_relocation: js_relocation.map(Box::new),
+            canonical: join(hints.canonical, look.canonical)
+                .and_then(Result::ok)
+                .map(Box::new),
         }
     }
 
@@ -140,9 +143,9 @@ enum State {
 /// Takes in the answer to a hop.
 pub(crate) struct Reader {
     /// The URL that answers.
-    url: Box<str>,
+    url: Arc<str>,
     /// Those the job was at, where that matters.
-    been: Vec<Box<str>>,
+    been: Vec<Arc<str>>,
     want: Want,
     state: State,
     /// What the head said of the body.
@@ -163,11 +166,11 @@ pub(crate) struct Reader {
 
 impl Reader {
     /// Takes in the answer of a URL. `stack`: where the job was before.
-    pub fn new(url: &Url, stack: &[StackEntry], want: Want) -> Self {
+    pub fn new(url: &Arc<str>, stack: &[StackEntry], want: Want) -> Self {
         let been = stack.iter().filter(|_| want.look.js_relocation);
         Self {
-            url: url.as_str().into(),
-            been: been.map(|entry| entry.url.clone()).collect(),
+            url: Arc::clone(url),
+            been: been.map(|entry| Arc::clone(&entry.url)).collect(),
             want,
             state: State::Head,
             length: None,
@@ -357,9 +360,12 @@ impl Receive for Reader {
                 self.skipping = Some(Instant::now());
             }
             _ => {
-                let header = |name| headers.get(name).map(Into::into);
-                self.codings = header("content-encoding").filter(|_| self.want.decode);
-                self.content_type = header("content-type").filter(|_| looks);
+                let header = |name, wanted: bool| {
+                    let value = wanted.then(|| headers.get(name))?;
+                    value.map(Into::into)
+                };
+                self.codings = header("content-encoding", self.want.decode);
+                self.content_type = header("content-type", looks);
             }
         }
         Flow::Continue

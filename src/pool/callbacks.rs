@@ -12,7 +12,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use super::stream::{Callback, Core};
 use crate::address;
 use crate::error::{ErrorCode, Failure};
-use crate::job::{Content, JobResult};
+use crate::job::JobResult;
 
 /// Callbacks at once, over the pool: they may well wait for a disk or a database.
 const THREADS: usize = 64;
@@ -166,7 +166,7 @@ fn see(stream: &Core, callback: &Callback, mut result: JobResult) -> JobResult {
         result.error = Some(Failure::new(ErrorCode::CallbackError, message));
     }
     // What it asked of the body is not counted, and it may have changed what that was about.
-    result.content = Content::default();
+    result.content = Default::default();
     // It may have taken the body, or made it larger.
     stream.bytes.fetch_add(result.size(), SeqCst);
     stream.bytes.fetch_sub(size, SeqCst);
