@@ -26,7 +26,14 @@ pub(crate) fn clean(text: &str) -> Result<Url, Failure> {
         )
     };
     let trimmed = text.trim();
-    if trimmed.contains(|c: char| c.is_control()) {
+    let is_control = match trimmed.is_ascii() {
+        // All bytes at once: most URLs are ASCII, and none is stopped short here.
+        true => trimmed
+            .bytes()
+            .fold(false, |any, byte| any | byte.is_ascii_control()),
+        false => trimmed.contains(char::is_control),
+    };
+    if is_control {
         return Err(invalid("it has a control character"));
     }
     let with_scheme = match has_scheme(trimmed) {
@@ -63,11 +70,7 @@ pub(crate) fn check(url: &Url) -> Result<(), String> {
         None | Some("") => Err("it has no host".into()),
         // The URL standard lets it be; no name has one, and it would be nobody's group.
         Some(host)
-            if host
-                .strip_suffix('.')
-                .unwrap_or(host)
-                .split('.')
-                .any(str::is_empty) =>
+            if host.starts_with('.') || host.as_bytes().windows(2).any(|two| two == b"..") =>
         {
             Err("its host has an empty label".into())
         }
@@ -78,6 +81,10 @@ pub(crate) fn check(url: &Url) -> Result<(), String> {
 
 /// Whether text starts with a scheme, rather than with `host:port`.
 fn has_scheme(text: &str) -> bool {
+    // So do most, and are looked at no further.
+    if text.starts_with("http://") || text.starts_with("https://") {
+        return true;
+    }
     let Some((scheme, rest)) = text.split_once(':') else {
         return false;
     };

@@ -19,6 +19,8 @@ use crate::options::Options;
 pub(super) struct Chain<'a> {
     options: &'a Arc<Options>,
     url: Cow<'a, Url>,
+    /// The same as text, for all who keep it.
+    text: Arc<str>,
     method: Cow<'a, str>,
     /// Whether the options' body is still sent.
     body: bool,
@@ -42,16 +44,24 @@ pub(super) struct Chain<'a> {
 }
 
 impl<'a> Chain<'a> {
-    /// `fresh`: an attempt before met a kept connection that was closed.
-    pub fn new(start: &'a Url, options: &'a Arc<Options>, max_redirects: u32, fresh: bool) -> Self {
+    /// `max_redirects`: unless the options say. `fresh`: an attempt before met a kept connection that
+    /// was closed.
+    pub fn new(
+        start: &'a Url,
+        options: &'a Arc<Options>,
+        max_redirects: u32,
+        fresh: bool,
+        began: Instant,
+    ) -> Self {
         Self {
             options,
             url: Cow::Borrowed(start),
+            text: start.as_str().into(),
             method: Cow::Borrowed(options.method.as_deref().unwrap_or("GET")),
             body: true,
             home: true,
-            max_redirects,
-            began: Instant::now(),
+            max_redirects: options.max_redirects.unwrap_or(max_redirects),
+            began,
             asked: false,
             fresh,
             stack: Vec::with_capacity(1),
@@ -110,7 +120,7 @@ impl<'a> Chain<'a> {
     pub fn reader(&self, body: bool) -> Reader {
         let options = self.options;
         Reader::new(
-            &self.url,
+            &self.text,
             &self.stack,
             Want {
                 body,
@@ -194,7 +204,7 @@ impl<'a> Chain<'a> {
     /// Notes that the job was at the URL.
     fn push(&mut self, status: u16) {
         self.stack.push(StackEntry {
-            url: self.url.as_str().into(),
+            url: Arc::clone(&self.text),
             kind: HopKind::Hit,
             status,
         });
@@ -232,14 +242,14 @@ impl<'a> Chain<'a> {
             ..failure
         })?;
         if let Some(target) = targets.meta_refresh
-            && self.turn_page(HopKind::MetaRefresh, target?)?
+            && self.turn_page(HopKind::MetaRefresh, (*target)?)?
         {
             return Ok(None);
         }
         // So is this.
         if let Some(target) = targets.js_relocation
             && self.met(&target, self.same_method).is_none()
-            && self.turn_page(HopKind::JsRelocation, target)?
+            && self.turn_page(HopKind::JsRelocation, *target)?
         {
             return Ok(None);
         }
@@ -252,7 +262,7 @@ impl<'a> Chain<'a> {
                 ),
             ));
         }
-        if let Some(target) = targets.canonical.filter(|target| *target != *self.url) {
+        if let Some(target) = targets.canonical.filter(|target| **target != *self.url) {
             self.stack.push(StackEntry {
                 url: target.as_str().into(),
                 kind: HopKind::Canonical,
@@ -329,6 +339,7 @@ impl<'a> Chain<'a> {
         }
         self.home &= target.origin() == self.url.origin();
         self.cookie = self.cookie_for(&target, self.home);
+        self.text = target.as_str().into();
         self.url = Cow::Owned(target);
         Ok(())
     }

@@ -4,6 +4,7 @@
 //! made again, is decided elsewhere, from what they return.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use url::Url;
 
@@ -58,14 +59,15 @@ impl From<JobResult> for Attempt {
 }
 
 /// Downloads a URL: follows its redirections and takes the body at their end. `fresh`: its first
-/// hop is to have a connection of its own.
+/// hop is to have a connection of its own. `began`: since when its time counts.
 pub(crate) async fn request(
     start: &Url,
     options: &Arc<Options>,
     fresh: bool,
+    began: Instant,
     engine: &Engine,
 ) -> Attempt {
-    let mut chain = Chain::new(start, options, options.max_redirects.unwrap_or(10), fresh);
+    let mut chain = Chain::new(start, options, 10, fresh, began);
     loop {
         if let Some(attempt) = chain.infer() {
             return attempt;
@@ -78,14 +80,16 @@ pub(crate) async fn request(
 }
 
 /// Finds where a URL ends: follows its redirections and takes no body. HEAD will do, unless what
-/// leads on may be in the page, or a server refuses it. `fresh` as for a request.
+/// leads on may be in the page, or a server refuses it. `fresh` and `began` as for
+/// a request.
 pub(crate) async fn resolve(
     start: &Url,
     options: &Arc<Options>,
     fresh: bool,
+    began: Instant,
     engine: &Engine,
 ) -> Attempt {
-    let mut chain = Chain::new(start, options, options.max_redirects.unwrap_or(20), fresh);
+    let mut chain = Chain::new(start, options, 20, fresh, began);
     chain.spare_bodies();
     loop {
         if let Some(attempt) = chain.infer() {

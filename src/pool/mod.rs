@@ -17,6 +17,7 @@ use log::Log;
 use shard::Shard;
 use workers::Workers;
 
+mod attempts;
 mod callbacks;
 mod inbox;
 mod log;

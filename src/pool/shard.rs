@@ -1,20 +1,15 @@
 //! A shard: one thread with its own engine, its own groups, and the jobs in them.
 
 use std::collections::HashMap;
-use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::FutureExt as _;
-use futures_util::Stream as _;
-use futures_util::future::{AbortHandle, Abortable, Aborted};
-use futures_util::stream::FuturesUnordered;
 
+use super::attempts::Attempts;
 use super::inbox::{Inbox, Message};
 use super::log::Level;
 use super::stream::{Core, Task, Work};
@@ -30,15 +25,12 @@ const BUSY_TURNS: usize = 32;
 /// How often an attempt is repeated because a kept connection had been closed: as curl's own limit.
 const REPEATS: u32 = 5;
 
-/// An attempt on its way.
-type Running = Pin<Box<dyn Future<Output = Ended>>>;
-
 /// An attempt that has ended.
 struct Ended {
     task: Box<Task>,
     turn: Turn,
-    slot: usize,
-    outcome: Result<Attempt, Aborted>,
+    /// `None`: it was broken off.
+    outcome: Option<Attempt>,
 }
 
 pub(super) struct Shard {
@@ -50,10 +42,12 @@ pub(super) struct Shard {
     scheduler: Scheduler<Box<Task>>,
     /// The pool's own.
     throttle: Duration,
-    // Before the engine, which the futures use.
-    running: FuturesUnordered<Running>,
-    /// What breaks each running attempt off.
-    handles: slab::Slab<(StreamId, AbortHandle)>,
+    // Before the engine, which they use.
+    running: Attempts<StreamId, Ended>,
+    /// Those that have ended, on their way.
+    ended: Vec<Ended>,
+    /// Workers of those, for the jobs that start next.
+    spare: usize,
     engine: Rc<Engine>,
     streams: HashMap<StreamId, Arc<Core>>,
     /// Results on their way to their streams.
@@ -86,12 +80,13 @@ impl Shard {
         Ok(Self {
             index,
             common,
-            inbox,
             epoch: Instant::now(),
             throttle: config.rule.throttle,
             scheduler: Scheduler::new(config.rule, parallelism),
-            running: FuturesUnordered::new(),
-            handles: slab::Slab::new(),
+            running: Attempts::new(Arc::clone(&inbox)),
+            inbox,
+            ended: Vec::new(),
+            spare: 0,
             engine: Rc::new(engine),
             streams: HashMap::new(),
             outgoing: Vec::new(),
@@ -102,8 +97,6 @@ impl Shard {
     }
 
     pub fn run(mut self) {
-        let waker = Waker::from(Arc::clone(&self.inbox));
-        let mut context = Context::from_waker(&waker);
         loop {
             self.read_post();
             if self.stopping {
@@ -115,7 +108,7 @@ impl Shard {
                 // what other threads ring afterwards keeps it from its sleep.
                 self.inbox.silence();
                 let started = self.start_jobs();
-                let ended = self.poll_jobs(&mut context);
+                let ended = self.poll_jobs();
                 let woken = self.engine.drive();
                 busy = started || ended || woken;
                 if !busy {
@@ -172,11 +165,8 @@ impl Shard {
                     task.stream().skip();
                     self.give_up(*task);
                 }
-                for (_, (stream, handle)) in &self.handles {
-                    if *stream == id {
-                        handle.abort();
-                    }
-                }
+                self.running.break_off(id, &mut self.ended);
+                self.see_ended();
             }
             Message::Close(id) => {
                 self.streams.remove(&id);
@@ -195,18 +185,23 @@ impl Shard {
 
     /// Starts what may start now. True: something did.
     fn start_jobs(&mut self) -> bool {
-        let mut any = false;
-        while let Some(started) = self.start_job() {
-            any = true;
-            self.launch(started);
+        // One time for all: a look at the clock costs as much as all else here.
+        let now = self.now();
+        let mut date = None;
+        while let Some(started) = self.start_job(now) {
+            let date = *date.get_or_insert_with(SystemTime::now);
+            self.launch(started, now, date);
         }
-        any
+        for _ in 0..std::mem::take(&mut self.spare) {
+            self.free_worker();
+        }
+        date.is_some()
     }
 
-    fn start_job(&mut self) -> Option<Started<Box<Task>>> {
-        let now = self.now();
+    fn start_job(&mut self, now: Time) -> Option<Started<Box<Task>>> {
         let (workers, streams) = (&self.common.workers, &self.streams);
-        let mut worker = false;
+        let mut worker = self.spare > 0;
+        self.spare -= usize::from(worker);
         let mut starved = false;
         // The stream whose open gate took a place: such a stream has a job, and is the one chosen.
         let mut reserved = None;
@@ -238,9 +233,7 @@ impl Shard {
             streams[&id].reserve_head();
         }
         if chosen.is_none() {
-            if worker {
-                self.free_worker();
-            }
+            self.spare += usize::from(worker);
             if !starved {
                 for shard in self.common.workers.sated(self.index) {
                     self.common.inboxes[shard].ring();
@@ -256,7 +249,7 @@ impl Shard {
         }
     }
 
-    fn launch(&mut self, started: Started<Box<Task>>) {
+    fn launch(&mut self, started: Started<Box<Task>>, now: Time, date: SystemTime) {
         let Started {
             job: mut task,
             turn,
@@ -264,56 +257,64 @@ impl Shard {
         } = started;
         task.stream().start();
         task.started = true;
-        let slot = self.handles.vacant_key();
-        let (handle, registration) = AbortHandle::new_pair();
-        self.handles.insert((task.stream().id, handle));
         if let Work::Fetch(_) = task.work {
             task.attempts += 1;
-            task.began = Some(SystemTime::now());
+            task.began = Some(date);
         }
         let engine = Rc::clone(&self.engine);
-        self.running.push(Box::pin(async move {
-            let attempt = AssertUnwindSafe(attempt(&task, &engine)).catch_unwind();
-            let outcome = Abortable::new(attempt, registration).await;
+        let line = self.running.line();
+        let began = self.epoch + now;
+        self.running.push(task.stream().id, async move {
+            let attempt = AssertUnwindSafe(attempt(&task, began, &engine)).catch_unwind();
+            let outcome = line.until_broken(attempt).await;
             let outcome = outcome.map(|attempt| attempt.unwrap_or_else(|_| panicked(&task)));
             Ended {
                 task,
                 turn,
-                slot,
                 outcome,
             }
-        }));
+        });
     }
 
     /// Runs the attempts that can go on. True: one has ended.
-    fn poll_jobs(&mut self, context: &mut Context<'_>) -> bool {
-        let mut any = false;
-        while let Poll::Ready(Some(ended)) = Pin::new(&mut self.running).poll_next(context) {
-            any = true;
-            self.end(ended);
-        }
-        any
+    fn poll_jobs(&mut self) -> bool {
+        self.running.poll(&mut self.ended);
+        self.see_ended()
     }
 
-    fn end(&mut self, ended: Ended) {
+    /// Sees to the attempts that have ended. True: there was one.
+    fn see_ended(&mut self) -> bool {
+        if self.ended.is_empty() {
+            return false;
+        }
+        let mut ended = std::mem::take(&mut self.ended);
+        // No sooner than each of them ended.
+        let (now, date) = (self.now(), SystemTime::now());
+        for one in ended.drain(..) {
+            self.end(one, now, date);
+        }
+        self.ended = ended;
+        true
+    }
+
+    fn end(&mut self, ended: Ended, now: Time, date: SystemTime) {
         let Ended {
             task,
             turn,
-            slot,
             outcome,
         } = ended;
-        self.handles.remove(slot);
         let outcome = match self.scheduler.has_rule(&turn) {
             true => outcome.map(|attempt| (attempt, None)),
-            false => outcome.map(|attempt| self.ask_throttle(&task, attempt)),
+            false => outcome.map(|attempt| self.ask_throttle(&task, attempt, date)),
         };
-        let now = self.now();
-        let throttle = outcome.as_ref().ok().and_then(|(_, throttle)| *throttle);
+        let throttle = outcome.as_ref().and_then(|(_, throttle)| *throttle);
         self.scheduler.end(turn, throttle, now);
-        self.free_worker();
-        let attempt = match outcome {
-            Ok((attempt, _)) => attempt,
-            Err(Aborted) => return self.give_up(*task),
+        match self.common.workers.may_keep(self.index) {
+            true => self.spare += 1,
+            false => self.free_worker(),
+        }
+        let Some((attempt, _)) = outcome else {
+            return self.give_up(*task);
         };
         self.log_hops(&attempt);
         if attempt.stale && task.repeats < REPEATS && !task.stream().is_cancelled() {
@@ -323,17 +324,22 @@ impl Shard {
         let wait = fetch::wait_before_retry(&task.options, &attempt, task.attempts, jitter);
         match wait {
             Some(wait) if !task.stream().is_cancelled() => self.retry(task, &attempt, wait, now),
-            _ => self.outgoing.push(task.finish(attempt)),
+            _ => self.outgoing.push(task.finish(attempt, date)),
         }
     }
 
     /// Has the caller say how long the attempt's group shall wait now.
-    fn ask_throttle(&self, task: &Task, attempt: Attempt) -> (Attempt, Option<Duration>) {
+    fn ask_throttle(
+        &self,
+        task: &Task,
+        attempt: Attempt,
+        date: SystemTime,
+    ) -> (Attempt, Option<Duration>) {
         let ask = match &self.common.throttle_fn {
             Some(ask) if !attempt.stale && !task.group().is_empty() => ask,
             _ => return (attempt, None),
         };
-        let result = task.result(task.url(), attempt);
+        let result = task.result(attempt, date);
         let said = catch_unwind(AssertUnwindSafe(|| ask(task.group(), &result)));
         let throttle = said.ok().flatten().unwrap_or(self.throttle);
         (result.into(), Some(throttle))
@@ -389,7 +395,7 @@ impl Shard {
             failure: Some(failure),
             ..Attempt::default()
         };
-        self.outgoing.push(task.finish(attempt));
+        self.outgoing.push(task.finish(attempt, SystemTime::now()));
     }
 
     /// Hands the results of this turn to their streams, each stream's at once.
@@ -438,8 +444,7 @@ impl Drop for Shard {
     fn drop(&mut self) {
         // What can't run any more is ended here; a task that is dropped has a result.
         self.inbox.close();
-        self.running.clear();
-        for _ in 0..self.handles.len() {
+        for _ in 0..self.running.clear() + self.spare {
             self.free_worker();
         }
         self.deliver();
@@ -459,13 +464,13 @@ fn panicked(task: &Task) -> Attempt {
 }
 
 /// One attempt at a job.
-async fn attempt(task: &Task, engine: &Engine) -> Attempt {
+async fn attempt(task: &Task, began: Instant, engine: &Engine) -> Attempt {
     match (&task.work, task.kind) {
         (Work::Fetch(url), Kind::Request) => {
-            fetch::request(url, &task.options, task.repeats > 0, engine).await
+            fetch::request(url, &task.options, task.repeats > 0, began, engine).await
         }
         (Work::Fetch(url), Kind::Resolve) => {
-            fetch::resolve(url, &task.options, task.repeats > 0, engine).await
+            fetch::resolve(url, &task.options, task.repeats > 0, began, engine).await
         }
         (Work::Refuse(failure), _) => Attempt {
             failure: Some(failure.clone()),

@@ -19,7 +19,7 @@ use super::{Common, Pool};
 use crate::address;
 use crate::error::{Error, ErrorCode, Failure};
 use crate::fetch::{self, Attempt};
-use crate::job::{Content, Job, JobResult, Kind};
+use crate::job::{Job, JobResult, Kind};
 use crate::options::Options;
 use crate::schedule::{Gate, StreamId};
 use crate::sniff;
@@ -191,27 +191,23 @@ impl Task {
     }
 
     /// The job's result, and the stream it goes to.
-    pub fn finish(mut self, attempt: Attempt) -> (Arc<Core>, u64, JobResult) {
+    pub fn finish(mut self, attempt: Attempt, ended: SystemTime) -> (Arc<Core>, u64, JobResult) {
         let stream = self.stream.take().expect("has no result yet");
-        let url = self.given.take().or_else(|| self.url());
-        let result = self.result(url, attempt);
+        let result = self.result(attempt, ended);
         // At once, so that the next start already reckons with it.
         stream.bytes.fetch_add(result.size(), SeqCst);
         (stream, self.order, result)
     }
 
-    /// The URL as submitted.
-    pub fn url(&self) -> Option<Box<str>> {
-        match (&self.given, &self.work) {
-            (Some(given), _) => Some(given.clone()),
-            (None, Work::Fetch(url)) => Some(url.as_str().into()),
-            (None, _) => None,
-        }
-    }
-
-    /// What the job's result is, should the attempt be its last; `url` as `url` gives it.
-    pub fn result(&self, url: Option<Box<str>>, attempt: Attempt) -> JobResult {
-        let now = SystemTime::now();
+    /// What the job's result is, should the attempt be its last.
+    pub fn result(&self, attempt: Attempt, ended: SystemTime) -> JobResult {
+        // The URL as submitted. An attempt that got anywhere began with the one it was read as.
+        let url = match (&self.given, &self.work, attempt.stack.first()) {
+            (Some(given), ..) => Some(Arc::from(&**given)),
+            (None, Work::Fetch(_), Some(first)) => Some(Arc::clone(&first.url)),
+            (None, Work::Fetch(url), None) => Some(url.as_str().into()),
+            (None, ..) => None,
+        };
         let known_encoding = self.options.known_encoding.as_deref();
         JobResult {
             kind: self.kind,
@@ -223,13 +219,13 @@ impl Task {
             headers: attempt.headers,
             stack: attempt.stack,
             body: attempt.body,
-            start_time: self.began.unwrap_or(now),
-            end_time: now,
+            start_time: self.began.unwrap_or(ended),
+            end_time: ended,
             timings: attempt.timings,
             attempts: self.attempts,
             value: 0,
             known_encoding: known_encoding.and_then(sniff::for_label),
-            content: Content::default(),
+            content: Default::default(),
         }
     }
 }
@@ -250,7 +246,7 @@ impl Drop for Task {
             failure: Some(failure),
             ..Attempt::default()
         };
-        let result = self.result(self.url(), attempt);
+        let result = self.result(attempt, SystemTime::now());
         stream.bytes.fetch_add(result.size(), SeqCst);
         stream.deliver([(self.order, result)]);
     }

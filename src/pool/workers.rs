@@ -61,6 +61,12 @@ impl Workers {
         self.hungry_but(shard).filter(move |_| free)
     }
 
+    /// Whether a shard whose job has ended may give the worker to its next one.
+    pub fn may_keep(&self, shard: usize) -> bool {
+        let own = &self.shards[shard];
+        own.in_use.load(SeqCst) <= own.share || self.hungry_but(shard).next().is_none()
+    }
+
     /// Gives a worker back; the shards to wake for it.
     pub fn release(&self, shard: usize) -> impl Iterator<Item = usize> {
         self.shards[shard].in_use.fetch_sub(1, SeqCst);
@@ -151,5 +157,16 @@ mod tests {
         workers.sated(0).for_each(drop);
         assert!(workers.take(1));
         assert!(!workers.take(1));
+    }
+
+    #[test]
+    fn a_worker_is_kept_but_what_was_borrowed_is_not_when_another_is_hungry() {
+        let workers = Workers::new(4, 2);
+        assert!((0..3).all(|_| workers.take(0)));
+        assert!(workers.may_keep(0));
+        assert!(workers.take(1) && !workers.take(1));
+        assert!(!workers.may_keep(0), "it has one more than its share");
+        workers.release(0).for_each(drop);
+        assert!(workers.may_keep(0));
     }
 }

@@ -43,7 +43,7 @@ const QUICK: std::ffi::c_long = 1;
 /// never contended, are what the callbacks' signatures ask for.
 struct Shared {
     sockets: Mutex<Sockets>,
-    timer: Mutex<Timer>,
+    timer: Timer,
     connections: Arc<AtomicU64>,
 }
 
@@ -52,31 +52,58 @@ impl Shared {
         self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn timer(&self) -> MutexGuard<'_, Timer> {
-        self.timer.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn opened(&self, fd: RawFd) {
         self.connections.fetch_add(1, Ordering::Relaxed);
         self.sockets().opened(fd);
     }
 }
 
-/// When curl wants to be called next.
-#[derive(Clone, Copy)]
-enum Timer {
-    Off,
-    Now,
-    At(Instant),
+/// When curl wants to be called next: in nanoseconds from `epoch` on. curl sets it several times a
+/// request, so it is no lock.
+struct Timer {
+    epoch: Instant,
+    at: AtomicU64,
 }
 
 impl Timer {
-    fn is_due(self) -> bool {
-        match self {
-            Self::Off => false,
-            Self::Now => true,
-            Self::At(time) => time <= Instant::now(),
+    const OFF: u64 = u64::MAX;
+    const NOW: u64 = 0;
+
+    fn new() -> Self {
+        Self {
+            epoch: Instant::now(),
+            at: AtomicU64::new(Self::OFF),
         }
+    }
+
+    fn set(&self, delay: Option<Duration>) {
+        let at = match delay {
+            None => Self::OFF,
+            Some(Duration::ZERO) => Self::NOW,
+            Some(delay) => (self.epoch.elapsed() + delay).as_nanos() as u64,
+        };
+        self.at.store(at, Ordering::Relaxed);
+    }
+
+    /// When, if at all; a time that has passed: now.
+    fn at(&self) -> Option<Instant> {
+        match self.at.load(Ordering::Relaxed) {
+            Self::OFF => None,
+            at => Some(self.epoch + Duration::from_nanos(at)),
+        }
+    }
+
+    /// Turns it off if its time has come, and says so.
+    fn take_due(&self) -> bool {
+        let due = match self.at.load(Ordering::Relaxed) {
+            Self::OFF => false,
+            Self::NOW => true,
+            at => self.epoch.elapsed() >= Duration::from_nanos(at),
+        };
+        if due {
+            self.set(None);
+        }
+        due
     }
 }
 
@@ -116,7 +143,7 @@ impl<R: Receive> Multi<R> {
     ) -> Result<Self, Failure> {
         let shared = Arc::new(Shared {
             sockets: Mutex::new(Sockets::new(Arc::clone(&poller))),
-            timer: Mutex::new(Timer::Off),
+            timer: Timer::new(),
             connections,
         });
         let curl = Self::multi(&shared, max_connects).map_err(|error| {
@@ -153,11 +180,7 @@ impl<R: Receive> Multi<R> {
         })?;
         let book = Arc::clone(shared);
         multi.timer_function(move |delay| {
-            *book.timer() = match delay {
-                None => Timer::Off,
-                Some(Duration::ZERO) => Timer::Now,
-                Some(delay) => Timer::At(Instant::now() + delay),
-            };
+            book.timer.set(delay);
             true
         })?;
         multi.set_max_connects(max_connects)?;
@@ -243,8 +266,7 @@ impl<R: Receive> Multi<R> {
 
     /// Runs what is due in curl and wakes the futures of what has ended. True: something did.
     pub fn drive(&self) -> bool {
-        while self.shared.timer().is_due() {
-            *self.shared.timer() = Timer::Off;
+        while self.shared.timer.take_due() {
             self.act(|curl| curl.timeout());
         }
         self.wake()
@@ -252,12 +274,14 @@ impl<R: Receive> Multi<R> {
 
     /// Waits for the network, `notify` on the poller, or the time `until`; hands curl what came.
     pub fn wait(&self, until: Option<Instant>) -> io::Result<()> {
-        let timer = *self.shared.timer();
-        let timeout = match timer {
-            Timer::Now => Some(Duration::ZERO),
-            Timer::At(time) => Some(left(time.min(until.unwrap_or(time)))),
-            Timer::Off => until.map(left),
-        };
+        let timeout = self
+            .shared
+            .timer
+            .at()
+            .into_iter()
+            .chain(until)
+            .min()
+            .map(left);
         self.shared.sockets().flush()?;
         let mut events = self.events.borrow_mut();
         events.clear();

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use url::Url;
+use url::{Host, Url};
 
 use crate::engine::route::{address, given, is_local, led, own};
 use crate::options::Options;
@@ -11,6 +11,9 @@ use crate::options::Options;
 pub(super) fn name_to_look_up<'a>(url: &'a Url, options: &'a Options) -> Option<(&'a str, u16)> {
     if options.proxy.is_some() {
         // The proxy looks it up; the proxy's own name is left to curl.
+        return None;
+    }
+    if options.connect_to.is_empty() && !matches!(url.host(), Some(Host::Domain(_))) {
         return None;
     }
     let (host, port) = led(url, options).or_else(|| own(url))?;

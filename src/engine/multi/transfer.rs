@@ -30,6 +30,12 @@ const CURLOPT_PREREQDATA: CURLoption = curl_sys::CURLOPTTYPE_OBJECTPOINT + 313;
 const PREREQ_OK: c_int = 0;
 const PREREQ_ABORT: c_int = 1;
 const CURLOPT_TLS13_CIPHERS: CURLoption = curl_sys::CURLOPTTYPE_OBJECTPOINT + 276;
+const TIME_T: curl_sys::CURLINFO = 0x60_0000;
+const TOTAL_TIME_T: curl_sys::CURLINFO = TIME_T + 50;
+const NAMELOOKUP_TIME_T: curl_sys::CURLINFO = TIME_T + 51;
+const CONNECT_TIME_T: curl_sys::CURLINFO = TIME_T + 52;
+const STARTTRANSFER_TIME_T: curl_sys::CURLINFO = TIME_T + 54;
+const APPCONNECT_TIME_T: curl_sys::CURLINFO = TIME_T + 56;
 /// A proxy's answer to CONNECT is none of the server's.
 const CURLOPT_SUPPRESS_CONNECT_HEADERS: CURLoption = curl_sys::CURLOPTTYPE_LONG + 265;
 
@@ -88,7 +94,7 @@ impl<R: Receive> Handler for Transfer<R> {
         if self.body_began {
             return true;
         }
-        if line.starts_with(b"HTTP/") {
+        if let [b'H', b'T', b'T', b'P', b'/', ..] = line {
             // Each answer starts anew: interim ones (1xx) come before the one that counts.
             self.headers.clear();
             match status_of(line) {
@@ -98,7 +104,8 @@ impl<R: Receive> Handler for Transfer<R> {
                     return false;
                 }
             }
-        } else if line.trim_ascii().is_empty() {
+        } else if let Some(b'\r' | b'\n') = line.first() {
+            // As curl tells the end of a head.
             if self.status >= 200 && self.begin_body() == Flow::Stop {
                 self.stopped = true;
                 return false;
@@ -142,9 +149,13 @@ impl<R: Receive> Handler for Transfer<R> {
 
 /// The status of a status line (RFC 9112, section 4): three digits.
 fn status_of(line: &[u8]) -> Option<u16> {
-    let code = line.split(|&byte| byte == b' ').nth(1)?.trim_ascii();
-    let code: u16 = std::str::from_utf8(code).ok()?.parse().ok()?;
-    (100..1000).contains(&code).then_some(code)
+    let space = line.iter().position(|&byte| byte == b' ')?;
+    let [a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', rest @ ..] = &line[space + 1..] else {
+        return None;
+    };
+    let ends = rest.first().is_none_or(u8::is_ascii_whitespace);
+    let digits = [a, b, c].map(|digit| u16::from(digit - b'0'));
+    ends.then_some(digits[0] * 100 + digits[1] * 10 + digits[2])
 }
 
 /// Everything set on a handle that the next hop may well share.
@@ -236,21 +247,24 @@ impl<R: Receive> Handle<R> {
     }
 
     /// Where the transfer's time went, and all of it. curl counts each phase from the transfer's
-    /// start, and gives 0 for those that were not reached or that a reused connection skipped.
+    /// start, and gives 0 for those that were not reached; a reused connection skipped them.
     pub fn timings(&self) -> (Timings, Duration) {
-        let at = |time: Result<Duration, curl::Error>| time.unwrap_or_default();
-        let total = at(self.easy.total_time());
-        let looked_up = at(self.easy.namelookup_time()).min(total);
-        let mut connected = at(self.easy.connect_time()).max(looked_up);
-        let mut secured = at(self.easy.appconnect_time()).max(connected);
-        if !self.is_connected() {
-            // The phase it failed in took the rest.
-            secured = total;
-            if connected == looked_up {
-                connected = total;
+        let at = |what| time(&self.easy, what);
+        let total = at(TOTAL_TIME_T);
+        let (mut looked_up, mut connected, mut secured) = Default::default();
+        if self.easy.get_ref().opened {
+            looked_up = at(NAMELOOKUP_TIME_T).min(total);
+            connected = at(CONNECT_TIME_T).max(looked_up);
+            secured = at(APPCONNECT_TIME_T).max(connected);
+            if !self.is_connected() {
+                // The phase it failed in took the rest.
+                secured = total;
+                if connected == looked_up {
+                    connected = total;
+                }
             }
         }
-        let answered = match at(self.easy.starttransfer_time()) {
+        let answered = match at(STARTTRANSFER_TIME_T) {
             Duration::ZERO => total,
             time => time.max(secured),
         };
@@ -273,11 +287,11 @@ impl<R: Receive> Handle<R> {
 
     /// Whether a connection stood, TLS included.
     fn is_connected(&self) -> bool {
-        let done = match self.settings.secure {
-            true => self.easy.appconnect_time(),
-            false => self.easy.connect_time(),
+        let last = match self.settings.secure {
+            true => APPCONNECT_TIME_T,
+            false => CONNECT_TIME_T,
         };
-        !self.easy.get_ref().opened || done.is_ok_and(|time| !time.is_zero())
+        !self.easy.get_ref().opened || !time(&self.easy, last).is_zero()
     }
 
     /// Why the transfer is not whole, if it is not; it took that long.
@@ -518,6 +532,18 @@ fn check(code: curl_sys::CURLcode) -> Result<(), curl::Error> {
     match code {
         curl_sys::CURLE_OK => Ok(()),
         code => Err(curl::Error::new(code)),
+    }
+}
+
+/// A time of a transfer that has ended. curl's own count: the `curl` crate's comes by way of
+/// floating point.
+fn time<H>(easy: &Easy2<H>, what: curl_sys::CURLINFO) -> Duration {
+    let mut microseconds: curl_sys::curl_off_t = 0;
+    // SAFETY: the handle is live; the times named here are given as such a number.
+    let code = unsafe { curl_sys::curl_easy_getinfo(easy.raw(), what, &mut microseconds) };
+    match code {
+        curl_sys::CURLE_OK => Duration::from_micros(microseconds.max(0) as u64),
+        _ => Duration::ZERO,
     }
 }
 
