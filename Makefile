@@ -32,7 +32,7 @@ site: library
 $(RELEASE)/%: examples/c/%.c include/rouet.h | library
 	$(EXAMPLE)
 
-bare: library ## the yardstick of benches/bare.c
+bare: library ## the measuring programs, benches/*.c, with the library's own libcurl
 	scripts/bare
 
 demo: all site ## fetch a small web on this machine, politely, and say how that went
