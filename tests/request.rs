@@ -516,6 +516,33 @@ fn a_ca_file_that_is_not_there_is_an_error_of_tls() {
     );
 }
 
+/// Reading a bundle costs more than all else in a connection: the file is gone after the first.
+#[cfg(not(feature = "isahc"))]
+#[test]
+fn the_authorities_are_read_once_for_all_connections_of_a_thread() {
+    let site = secure_site();
+    let file = std::env::temp_dir().join(format!("rouet-test-{}-once.pem", std::process::id()));
+    std::fs::copy(site.ca_file().unwrap(), &file).expect("a file");
+    let pool = pool_of(Duration::ZERO, 1, 8, 1);
+    let stream = stream_of(&pool, |config| {
+        config.options = options(|options| {
+            options.ca_file = Some(file.clone());
+            options.connect_to = all_to(site.https_port().unwrap());
+        });
+    });
+    submit(&stream, Job::request("https://first.test/text"));
+    assert_eq!(text(&take(&stream)), known_text());
+    std::fs::remove_file(&file).expect("it is there");
+    let later = run(
+        &stream,
+        (0..5).map(|i| Job::request(format!("https://{i}.test/text"))),
+    );
+    assert_eq!(pool.stats().connections, 6);
+    for result in later {
+        assert_ok(&result);
+    }
+}
+
 #[test]
 fn the_http_version_is_negotiated_or_as_told() {
     let site = secure_site();
