@@ -21,12 +21,13 @@ from .tools import (
 TITLE = "CPU of one request"
 
 CONCURRENCY = 32
-BARE, OURS = "bare libcurl", "rouet (C API)"
+BARE, ALIKE, OURS = "bare libcurl", "bare libcurl, asked alike", "rouet (C API)"
 GO, KOFFI, FFI_NAPI = "rouet (Go)", "rouet (Node, koffi)", "rouet (Node, ffi-napi)"
 
 # Name, kind, requests in a run, what builds it.
 PLAYERS = (
     (BARE, "bare", 50_000, lambda: [PROGRAMS / "bare"]),
+    (ALIKE, "bare", 50_000, lambda: [PROGRAMS / "alike"]),
     (OURS, "ours", 50_000, lambda: [PROGRAMS / "throughput"]),
     (GO, "ours", 50_000, peers.go_binding),
     (KOFFI, "ours", 50_000, peers.koffi),
@@ -75,7 +76,10 @@ TEXT = [
     " checks the status; the peers check the length too.",
     "*bare libcurl* is `benches/bare.c`: one thread, the multi interface and nothing else, on the"
     " very libcurl that rouet is built with: the yardstick, against which what rouet adds to libcurl"
-    " is seen. *rouet (C API)* is `examples/c/throughput.c`.",
+    " is seen. *Asked alike* (`benches/alike.c`) is the same loop with what rouet asks of libcurl: the"
+    " socket interface, by which a turn costs no more with thousands of idle connections, a"
+    " User-Agent, the headers, the times, a URL for each request. *rouet (C API)* is"
+    " `examples/c/throughput.c`: what it takes beyond that loop is its own.",
     "Each peer is used as well as we know how (`benches/peers`). hyper, hyper-util and reqwest have"
     " tokio on one thread; *hyper* is its bare connections, a task each, with no pool at all, and"
     " *hyper-util* the client with a pool that reqwest is made of, which is also there on tokio as"
@@ -122,6 +126,13 @@ def measure(bench):
             goals.append(skipped(what, limit, "; ".join(missing)))
             continue
         note = ""
+        if other == BARE:
+            floor, own = (middle(ratios(cpu[name], cpu[BARE]), 2) for name in (ALIKE, OURS))
+            note = (
+                f"{floor} of the {own} is libcurl asked alike; the rest is reading the URL (the"
+                " `url` crate, a third of it), scheduling, laying out the result, and a second"
+                " thread, which takes it (docs/architecture.md)"
+            )
         if other == "hyper":
             floor = middle(ratios(cpu[BARE], cpu[other]), 2)
             note = f"libcurl by itself takes {floor} × hyper without its pool"
