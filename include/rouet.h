@@ -373,8 +373,8 @@ typedef struct pool_config_t {
   // jobs started whose results were not taken, so it also bounds the stream's transfers at
   // once; at least 1. An ordered stream has this many jobs outstanding in all. Default 1024.
   size_t buffer_size;
-  // Of the stream: bytes of results not taken, beyond which no more jobs are started; at
-  // least 1. Default 268435456: 256 MiB.
+  // Of the stream: bytes of results not taken, beyond which no more jobs are started; the
+  // bodies of those under way come on top. At least 1. Default 268435456: 256 MiB.
   uint64_t max_buffered_bytes;
   // Of the stream: how its jobs are done. Default NULL: as pool_options_init has it.
   const struct pool_options_t *options;

@@ -67,4 +67,4 @@ pub use schedule::Rule;
 // memory checkers.
 #[cfg(all(feature = "mimalloc", not(debug_assertions)))]
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: ffi::Allocator = ffi::Allocator;

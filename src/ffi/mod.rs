@@ -10,11 +10,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::error::Error;
 
+/// cbindgen:ignore
+#[cfg(all(feature = "mimalloc", not(debug_assertions)))]
+mod allocator;
 mod block;
 pub mod config;
 pub mod job;
 pub mod pool;
 pub mod result;
+
+#[cfg(all(feature = "mimalloc", not(debug_assertions)))]
+pub(crate) use allocator::Allocator;
 
 /// What a call came to.
 #[repr(C)]

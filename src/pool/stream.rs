@@ -35,8 +35,8 @@ pub struct StreamConfig {
     /// whose results were not taken, so it also bounds the stream's transfers at once; at least 1.
     /// An ordered stream has this many jobs outstanding in all. Default 1024.
     pub buffer_size: usize,
-    /// Bytes of results not taken, beyond which no more jobs are started; at least 1. Default
-    /// 256 MiB.
+    /// Bytes of results not taken, beyond which no more jobs are started; the bodies of those
+    /// under way come on top. At least 1. Default 256 MiB.
     pub max_buffered_bytes: u64,
     /// Whether results come in the order of submission. Default no: as they are done.
     pub ordered: bool,
