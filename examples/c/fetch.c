@@ -291,7 +291,7 @@ struct output {
   uint64_t done, failed, bytes;
   bool unflushed;
   bool progress;
-  double started, shown; /* when, in seconds of the monotonic clock */
+  double started, shown, flushed; /* when, in seconds of the monotonic clock */
 };
 
 static double now(void) {
@@ -398,10 +398,14 @@ static bool write_result(struct output *output, const pool_result_t *result) {
   return report_good(output);
 }
 
-/* Whoever reads the report down a pipe shall not wait for lines that are written. */
+/* Whoever reads the report down a pipe shall not wait long for lines that are written; nor shall
+   each line cost a system call. The loop comes by at least every PROGRESS_MS. */
 static bool flush(struct output *output) {
-  if (output->unflushed) fflush(output->report);
+  double time = now();
+  if (!output->unflushed || time - output->flushed < 0.1) return true;
+  fflush(output->report);
   output->unflushed = false;
+  output->flushed = time;
   return report_good(output);
 }
 
