@@ -3,6 +3,7 @@
 import gzip
 import os
 import random
+from concurrent.futures import ThreadPoolExecutor
 
 from .streams import children_cpu, descriptors, nginx, stream
 from .tools import Section, build, goal, middle, ratios, rounds_of, say, skipped, spread
@@ -38,16 +39,26 @@ def on_its_own_server(files=None, **sizes):
     return {**end, "server": children_cpu() - before - client}
 
 
+def two_processes(files=None, **sizes):
+    """Two of them at once on one nginx; how many requests a second they did together."""
+    with nginx(files, connections=4096) as port, ThreadPoolExecutor() as threads:
+        ends = threads.map(lambda _: stream(port, **sizes), range(2))
+        return sum(end["requests"] / end["seconds"] for end in ends)
+
+
 def one_and_two(bench, requests, files=None, **sizes):
+    """Runs with one and with two shards, and what two processes of one shard do together."""
     sizes = {"requests": requests, "workers": WORKERS, "domains": DOMAINS, "window": DOMAINS,
              "each": requests, **sizes}
-    return rounds_of(
+    came = rounds_of(
         {
-            threads: lambda threads=threads: on_its_own_server(files, threads=threads, **sizes)
-            for threads in (1, 2)
+            1: lambda: on_its_own_server(files, threads=1, **sizes),
+            2: lambda: on_its_own_server(files, threads=2, **sizes),
+            "processes": lambda: two_processes(files, threads=1, **sizes),
         },
         bench.rounds,
     )
+    return {threads: came[threads] for threads in (1, 2)}, came["processes"]
 
 
 def shards(end):
@@ -58,8 +69,8 @@ def each(end, seconds):
     return seconds * 1e6 / end["requests"]
 
 
-def by_shards(runs):
-    """A table of runs with one and with two shards."""
+def by_shards(runs, processes):
+    """A table of runs with one and with two shards, and with two processes."""
     rows = []
     for threads, ends in runs.items():
         rate = [end["requests"] / end["seconds"] for end in ends]
@@ -77,15 +88,17 @@ def by_shards(runs):
             + [middle(values) for values in (own, shard, server)]
             + [f"{middle(values, 0)} %" for values in (cpu, ready, asleep)]
         )
+    rows.append(["2 processes, 1 shard each", middle(processes, 0), spread(processes, 0)] + [""] * 6)
     heads = ["", "requests/s", "spread", "CPU µs/request", "the shards'", "nginx's"]
     return heads + ["shard works", "waits for a core", "sleeps"], rows
 
 
 def small_pages(bench, section):
     say("1 KB pages")
-    runs = one_and_two(bench, 20_000 if bench.quick else 200_000, path="/page.html")
-    section.data["small pages"] = runs
-    section.tables.append(by_shards(runs))
+    requests = 20_000 if bench.quick else 200_000
+    runs, processes = one_and_two(bench, requests, path="/page.html")
+    section.data["small pages"] = {**runs, "processes": processes}
+    section.tables.append(by_shards(runs, processes))
     shard = {
         threads: [each(end, sum(one["cpu"] for one in shards(end))) for end in ends]
         for threads, ends in runs.items()
@@ -115,16 +128,20 @@ def pages_to_inflate(bench, section):
     text = " ".join(source.choices(words, popular, k=120_000)).encode()
     packed = gzip.compress(text)
     requests = 1_000 if bench.quick else 6_000
-    runs = one_and_two(bench, requests, {"text.gz": packed}, path="/files/text.gz", compressed=True)
-    section.data["pages to inflate"] = runs
-    section.tables.append(by_shards(runs))
+    sizes = {"path": "/files/text.gz", "compressed": True}
+    runs, processes = one_and_two(bench, requests, {"text.gz": packed}, **sizes)
+    section.data["pages to inflate"] = {**runs, "processes": processes}
+    section.tables.append(by_shards(runs, processes))
     rate = {
         threads: [end["requests"] / end["seconds"] for end in ends] for threads, ends in runs.items()
     }
     section.text.append(
         f"*Pages to inflate* (second table): gzip of {len(packed) >> 10} KiB that becomes"
         f" {len(text) >> 10} KiB. Here the shards do nearly all the work, so that the throughput"
-        " itself shows how two of them do beside one."
+        " itself shows how two of them do beside one. What the machine has for it is told by two"
+        " processes at once, of one shard each, that share nothing but nginx: together they are"
+        f" {middle(ratios(processes, rate[1]), 2)} × one"
+        f" ({spread(ratios(processes, rate[1]), 2)})."
     )
     section.goals.append(
         goal("two shards, throughput × one (pages to inflate)", "≥ 1.8",
