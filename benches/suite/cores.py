@@ -135,17 +135,18 @@ def pages_to_inflate(bench, section):
     rate = {
         threads: [end["requests"] / end["seconds"] for end in ends] for threads, ends in runs.items()
     }
+    own = ratios(processes, rate[1])
     section.text.append(
         f"*Pages to inflate* (second table): gzip of {len(packed) >> 10} KiB that becomes"
         f" {len(text) >> 10} KiB. Here the shards do nearly all the work, so that the throughput"
         " itself shows how two of them do beside one. What the machine has for it is told by two"
         " processes at once, of one shard each, that share nothing but nginx: together they are"
-        f" {middle(ratios(processes, rate[1]), 2)} × one"
-        f" ({spread(ratios(processes, rate[1]), 2)})."
+        f" {middle(own, 2)} × one ({spread(own, 2)})."
     )
     section.goals.append(
         goal("two shards, throughput × one (pages to inflate)", "≥ 1.8",
-             ratios(rate[2], rate[1]), lambda ratio: ratio >= 1.8)
+             ratios(rate[2], rate[1]), lambda ratio: ratio >= 1.8,
+             f"two processes of one shard each: {middle(own, 2)} ×")
     )
 
 
