@@ -16,12 +16,9 @@
 #include <inttypes.h>
 #include <rouet.h>
 #include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <time.h>
-#include <unistd.h>
+
+#include "measure.h"
 
 enum { BATCH = 256, SAMPLES = 200 };
 static const char HOT[] = "hot.test";
@@ -34,19 +31,13 @@ struct sizes {
   bool compressed;
 };
 
-static double clock_seconds(clockid_t clock) {
+static double wall_seconds(void) { return (double)now() / 1e9; }
+
+/* Seconds since 1970, as results have them. */
+static double date_seconds(void) {
   struct timespec time;
-  clock_gettime(clock, &time);
+  clock_gettime(CLOCK_REALTIME, &time);
   return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
-
-static double wall_seconds(void) { return clock_seconds(CLOCK_MONOTONIC); }
-
-static double cpu_seconds(void) {
-  struct rusage usage;
-  getrusage(RUSAGE_SELF, &usage);
-  return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-         (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
 static _Noreturn void fail(const char *what, const char *why) {
@@ -150,19 +141,6 @@ static void print_threads(void) {
   printf("], ");
 }
 
-static int ascending(const void *one, const void *other) {
-  double a = *(const double *)one, b = *(const double *)other;
-  return (a > b) - (a < b);
-}
-
-/* Of the jobs that are not the hot domain's: the milliseconds from submission to start. */
-static void print_waits(double *waits, size_t count) {
-  if (count == 0) return;
-  qsort(waits, count, sizeof *waits, ascending);
-  printf("\"waits\": %zu, \"median_ms\": %.3f, \"p99_ms\": %.3f, \"longest_ms\": %.3f, ", count,
-         waits[count / 2] * 1e3, waits[count * 99 / 100] * 1e3, waits[count - 1] * 1e3);
-}
-
 /* ---- the run ---- */
 
 static pool_t *open_pool(const struct sizes *sizes) {
@@ -207,12 +185,11 @@ static void run(const struct sizes *sizes) {
   static char urls[BATCH][512];
   for (size_t i = 0; i < BATCH; i++) pool_job_init(&jobs[i], sizeof jobs[i]);
   /* When each job was submitted, by its tag: kept only where it is asked for. */
-  double *submissions = NULL, *waits = NULL;
-  size_t waited = 0;
+  double *submissions = NULL;
+  struct series waits = {0}; /* until its start, of each that is not the hot domain's */
   if (sizes->hot_parallelism > 0) {
     submissions = malloc(sizes->requests * sizeof *submissions);
-    waits = malloc(sizes->requests * sizeof *waits);
-    if (!submissions || !waits) fail("malloc", strerror(errno));
+    if (!submissions) fail("malloc", strerror(errno));
   }
   double baseline = memory_now().resident;
   uint64_t made = 0, submitted = 0, taken = 0, errors = 0, body_bytes = 0, sampled = 0;
@@ -226,9 +203,9 @@ static void run(const struct sizes *sizes) {
           jobs[last].url_size = write_url(sizes, made, urls[last], sizeof urls[last]);
           jobs[last].tag = made;
         }
-      double now = submissions ? clock_seconds(CLOCK_REALTIME) : 0;
+      double date = submissions ? date_seconds() : 0;
       size_t accepted = 0;
-      for (size_t i = first; submissions && i < last; i++) submissions[jobs[i].tag] = now;
+      for (size_t i = first; submissions && i < last; i++) submissions[jobs[i].tag] = date;
       status = pool_submit_many(pool, jobs + first, last - first, 0, &accepted);
       first += accepted;
       submitted += accepted;
@@ -245,7 +222,7 @@ static void run(const struct sizes *sizes) {
                 result->error_message ? result->error_message : "not 200");
       body_bytes += result->body_size;
       if (submissions && !is_hot(sizes, result->tag))
-        waits[waited++] = result->start_time - submissions[result->tag];
+        add(&waits, (int64_t)((result->start_time - submissions[result->tag]) * 1e9));
       if (sizes->pause > 0)
         nanosleep(&(struct timespec){.tv_sec = (time_t)(sizes->pause / 1000000),
                                      .tv_nsec = (long)(sizes->pause % 1000000) * 1000},
@@ -262,7 +239,10 @@ static void run(const struct sizes *sizes) {
   cpu = cpu_seconds() - cpu;
   printf("{\"is\": \"end\", ");
   print_threads();
-  print_waits(waits, waited);
+  if (waits.count > 0) {
+    print_series("waits", &waits);
+    printf(", ");
+  }
   printf("\"requests\": %" PRIu64 ", \"errors\": %" PRIu64
          ", \"seconds\": %.4f, \"cpu\": %.4f, \"body_bytes\": %" PRIu64
          ", \"baseline\": %.2f, \"peak\": %.2f, \"connections\": %" PRIu64
@@ -271,7 +251,7 @@ static void run(const struct sizes *sizes) {
          stats_of(pool).connections, seconds_to_no_group(pool));
   pool_free(pool);
   free(submissions);
-  free(waits);
+  free(waits.values);
   if (errors > 0) exit(1);
 }
 
