@@ -88,7 +88,8 @@ def by_shards(runs, processes):
             + [middle(values) for values in (own, shard, server)]
             + [f"{middle(values, 0)} %" for values in (cpu, ready, asleep)]
         )
-    rows.append(["2 processes, 1 shard each", middle(processes, 0), spread(processes, 0)] + [""] * 6)
+    together = [middle(processes, 0), spread(processes, 0)]
+    rows.append(["2 processes, 1 shard each", *together] + [""] * 6)
     heads = ["", "requests/s", "spread", "CPU µs/request", "the shards'", "nginx's"]
     return heads + ["shard works", "waits for a core", "sleeps"], rows
 
@@ -133,7 +134,8 @@ def pages_to_inflate(bench, section):
     section.data["pages to inflate"] = {**runs, "processes": processes}
     section.tables.append(by_shards(runs, processes))
     rate = {
-        threads: [end["requests"] / end["seconds"] for end in ends] for threads, ends in runs.items()
+        threads: [end["requests"] / end["seconds"] for end in ends]
+        for threads, ends in runs.items()
     }
     own = ratios(processes, rate[1])
     section.text.append(
@@ -173,7 +175,10 @@ def hot_domain(bench, section):
             rate = [end["requests"] / end["seconds"] for end in ends]
             rows.append([*row, middle(rate, 0)])
         for figure, word in (("p50", "median"), ("p99", "99th percentile")):
-            values = ratios(*([end["waits"][figure] for end in runs[name]] for name in ("beside", "alone")))
+            beside, alone = (
+                [end["waits"][figure] for end in runs[name]] for name in ("beside", "alone")
+            )
+            values = ratios(beside, alone)
             section.goals.append(
                 goal(f"wait of small domains beside a hot one, × alone: {word}, {workers} workers",
                      "≤ 2", values, lambda ratio: ratio <= 2)

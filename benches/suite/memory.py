@@ -74,7 +74,9 @@ def small_pages(bench, limit, section):
             )
         )
         if workers == 256:
-            section.goals.append(goal(what, "≤ 64", [end["peak"]], lambda mib: mib <= 64, unit="MiB"))
+            section.goals.append(
+                goal(what, "≤ 64", [end["peak"]], lambda mib: mib <= 64, unit="MiB")
+            )
     heads = ["resident memory in MiB", "2nd tenth", "middle", "last tenth", "peak"]
     heads += ["anonymous", "file", "most groups", "connections"]
     section.tables.append((heads, rows))
@@ -100,9 +102,9 @@ def groups(bench, section):
     most = median(max(one["groups"] for one in end["samples"]) for end in ends)
     section.text.append(
         f"*Groups*: {requests:,} URLs of as many domains, throttle {throttle} s. At most"
-        f" {most:,.0f} of them had a state at a time (`pool_stats`); the value is how long after the"
-        " last result's throttle had run out the last state was gone. It may be below 0: a result"
-        " is taken a moment after its job has ended."
+        f" {most:,.0f} of them had a state at a time (`pool_stats`); the value is how long after"
+        " the last result's throttle had run out the last state was gone. It may be below 0: a"
+        " result is taken a moment after its job has ended."
     )
     section.goals.append(
         goal("group state gone after its throttle, by", "≤ 10", late,
