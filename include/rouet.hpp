@@ -651,8 +651,8 @@ struct config {
   /// started whose results were not taken, so it also bounds the stream's transfers at once; at
   /// least 1. An ordered stream has this many jobs outstanding in all.
   std::size_t buffer_size = 1024;
-  /// Of the stream: bytes of results not taken, beyond which no more jobs are started; at least 1.
-  /// Default: 256 MiB.
+  /// Of the stream: bytes of results not taken, beyond which no more jobs are started; the bodies of
+  /// those under way come on top. At least 1. Default: 256 MiB.
   std::uint64_t max_buffered_bytes = std::uint64_t{256} << 20;
   /// Of the stream: how its jobs are done.
   rouet::options options{};

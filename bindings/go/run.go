@@ -35,8 +35,8 @@ func Passthrough() Option { return func(r *runOptions) { r.passthrough = true } 
 // were not taken, so that it also bounds the run's transfers at once. Default: 1024.
 func BufferSize(jobs int) Option { return func(r *runOptions) { r.bufferSize = jobs } }
 
-// MaxBufferedBytes bounds the results not taken, beyond which no more jobs are started.
-// Default: 256 MiB.
+// MaxBufferedBytes bounds the results not taken, beyond which no more jobs are started; the
+// bodies of those under way come on top. Default: 256 MiB.
 func MaxBufferedBytes(bytes int64) Option {
 	return func(r *runOptions) { r.maxBufferedBytes = bytes }
 }

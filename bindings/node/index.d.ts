@@ -172,7 +172,10 @@ export interface RunOptions<T> extends Options {
    * bounds the run's transfers at once; at least 1. Default: 1024.
    */
   bufferSize?: number;
-  /** Bytes of results not taken, beyond which no more jobs are started. Default: 256 MiB. */
+  /**
+   * Bytes of results not taken, beyond which no more jobs are started; the bodies of those under way
+   * come on top. Default: 256 MiB.
+   */
   maxBufferedBytes?: number;
   /**
    * When it is aborted, what is outstanding comes at once as "cancelled", with the signal's reason as
