@@ -9,20 +9,23 @@
 //! changed: a group that may start has all its lanes in its streams' ready lists, one that may not
 //! has none, and one that has to wait has an entry in the heap of timers.
 
+mod names;
 mod queue;
 mod retry;
 mod slab;
 #[cfg(test)]
 mod tests;
+mod timers;
 
 pub(crate) use retry::Backoff;
 
+use names::{Named, Names};
 use queue::Queue;
 use slab::{Id, Slab};
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap};
-use std::sync::Arc;
+use smol_str::SmolStr;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
+use timers::Timers;
 
 /// A moment: the time since some epoch of the caller's.
 pub type Time = Duration;
@@ -90,7 +93,8 @@ pub struct Turn {
 /// The state of a group, kept while it has jobs or still has to wait.
 #[derive(Debug)]
 struct Group {
-    name: Arc<str>,
+    /// Within it, if it is short: most are.
+    name: SmolStr,
     /// Where its rule is among the scheduler's: most groups share the default.
     rule: u32,
     /// One of its own instead of the default, for as long as it lives.
@@ -102,6 +106,12 @@ struct Group {
     last: Option<Time>,
     /// Whether it has an entry among the timers, no later than it is due.
     timed: bool,
+}
+
+impl Named for Group {
+    fn name(&self) -> &str {
+        &self.name
+    }
 }
 
 impl Group {
@@ -147,11 +157,11 @@ pub struct Scheduler<J> {
     rules: Vec<Rule>,
     parallelism: Option<Parallelism>,
     rule_names: HashMap<Box<str>, u32>,
-    names: HashMap<Arc<str>, Id>,
+    names: Names,
     groups: Slab<Group>,
     queue: Queue<J>,
     /// When to look at a group again: mere hints, see [`Self::ring`].
-    timers: BinaryHeap<Reverse<(Time, Id)>>,
+    timers: Timers,
     /// By time, then by arrival.
     retries: BTreeMap<(Time, u64), Retry<J>>,
     retry_count: u64,
@@ -167,10 +177,10 @@ impl<J> Scheduler<J> {
             rules: vec![default.clamped(), UNLIMITED],
             parallelism,
             rule_names: HashMap::from([("".into(), 1)]),
-            names: HashMap::new(),
+            names: Names::default(),
             groups: Slab::new(),
             queue: Queue::new(),
-            timers: BinaryHeap::new(),
+            timers: Timers::default(),
             retries: BTreeMap::new(),
             retry_count: 0,
             in_flight: 0,
@@ -190,7 +200,7 @@ impl<J> Scheduler<J> {
             u32::try_from(self.rules.len() - 1).expect("fewer than four billion rules")
         });
         self.rules[index as usize] = rule.clamped();
-        if let Some(&id) = self.names.get(group) {
+        if let Some(id) = self.names.find(group, &self.groups) {
             let group = &mut self.groups[id];
             group.rule = index;
             group.own = None;
@@ -280,7 +290,7 @@ impl<J> Scheduler<J> {
     /// The earliest time at which, with no other call before, a job may newly start, or a group's
     /// state can be dropped. None if nothing waits for the time to pass.
     pub fn next_time(&self) -> Option<Time> {
-        let timer = self.timers.peek().map(|Reverse((time, _))| *time);
+        let timer = self.timers.peek().map(|(time, _)| time);
         let retry = self.retries.keys().next().map(|(time, _)| *time);
         [timer, retry].into_iter().flatten().min()
     }
@@ -325,8 +335,8 @@ impl<J> Scheduler<J> {
     }
 
     fn enqueue(&mut self, stream: StreamId, name: &str, order: u64, job: J) {
-        let id = match self.names.get(name) {
-            Some(&id) => id,
+        let id = match self.names.find(name, &self.groups) {
+            Some(id) => id,
             None => self.add_group(name),
         };
         let chain = &mut self.groups[id].lanes;
@@ -344,9 +354,8 @@ impl<J> Scheduler<J> {
             };
             Box::new(rule.clamped())
         });
-        let name = Arc::<str>::from(name);
         let id = self.groups.insert(Group {
-            name: name.clone(),
+            name: name.into(),
             rule,
             own,
             in_flight: 0,
@@ -354,7 +363,7 @@ impl<J> Scheduler<J> {
             last: None,
             timed: false,
         });
-        self.names.insert(name, id);
+        self.names.insert(id, &self.groups);
         id
     }
 
@@ -365,7 +374,7 @@ impl<J> Scheduler<J> {
         let rested = group.next_start(rule) <= self.now;
         if group.is_idle() && rested {
             let group = self.groups.remove(id);
-            self.names.remove(&group.name);
+            self.names.remove(id, &group.name);
             return;
         }
         let ready = rested && group.has_room(rule);
@@ -375,7 +384,8 @@ impl<J> Scheduler<J> {
             && !group.timed
         {
             group.timed = true;
-            self.timers.push(Reverse((due, id)));
+            let usual = rule.throttle == self.rules[0].throttle;
+            self.timers.push(due, id, usual);
         }
     }
 
@@ -386,7 +396,7 @@ impl<J> Scheduler<J> {
         while let Some(time) = self.next_time().filter(|&time| time <= now) {
             self.now = time;
             // A group goes before a retry of the same time: it may be due to be dropped.
-            if self.timers.peek().is_some_and(|entry| entry.0.0 <= time) {
+            if self.timers.peek().is_some_and(|entry| entry.0 <= time) {
                 self.ring();
             } else if let Some((_, retry)) = self.retries.pop_first() {
                 self.enqueue(retry.stream, &retry.group, retry.order, retry.job);
@@ -398,7 +408,7 @@ impl<J> Scheduler<J> {
     /// Takes the first timer and looks at its group again. Should the timer be an old one, of a
     /// former rule or of the slot's former group, that look changes nothing.
     fn ring(&mut self) {
-        if let Some(Reverse((_, id))) = self.timers.pop()
+        if let Some((_, id)) = self.timers.pop()
             && self.groups.get(id).is_some_and(|group| group.timed)
         {
             self.groups[id].timed = false;
@@ -409,7 +419,7 @@ impl<J> Scheduler<J> {
     /// Takes away the first timers as long as nothing is due at them: [`Self::next_time`] does not
     /// wake its caller for nothing.
     fn trim(&mut self) {
-        while let Some(&Reverse((time, id))) = self.timers.peek() {
+        while let Some((time, id)) = self.timers.peek() {
             let group = self.groups.get(id);
             let due = group.and_then(|group| group.due(self.rule(group), self.now));
             if due == Some(time) {

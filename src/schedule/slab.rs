@@ -29,10 +29,16 @@ enum Slot<T> {
     Free(Option<Id>),
 }
 
-/// Values in reusable slots; the free ones form a list.
+/// Slots a chunk has.
+const CHUNK: usize = 1024;
+
+/// Values in reusable slots; the free ones form a list. The slots lie in chunks, so that millions
+/// of them grow without being copied or doubled; when the last value is gone, all but one chunk is
+/// given back.
 #[derive(Debug)]
 pub(super) struct Slab<T> {
-    slots: Vec<Slot<T>>,
+    /// All are full but the last, which is never empty.
+    chunks: Vec<Vec<Slot<T>>>,
     free: Option<Id>,
     len: usize,
 }
@@ -40,7 +46,7 @@ pub(super) struct Slab<T> {
 impl<T> Slab<T> {
     pub(super) fn new() -> Self {
         Self {
-            slots: Vec::new(),
+            chunks: Vec::new(),
             free: None,
             len: 0,
         }
@@ -54,38 +60,59 @@ impl<T> Slab<T> {
     pub(super) fn insert(&mut self, value: T) -> Id {
         self.len += 1;
         let Some(id) = self.free else {
-            // By halves: a million slots doubled would waste as much as they hold.
-            if self.slots.len() == self.slots.capacity() {
-                self.slots.reserve_exact(self.slots.len() / 2 + 4);
-            }
-            self.slots.push(Slot::Used(value));
-            return Id::from_index(self.slots.len() - 1);
+            return self.push(value);
         };
-        let slot = &mut self.slots[id.index()];
-        if let Slot::Free(next) = *slot {
-            self.free = next;
-        }
+        let slot = self.slot(id);
+        let next = match *slot {
+            Slot::Free(next) => next,
+            Slot::Used(_) => unreachable!("a free id"),
+        };
         *slot = Slot::Used(value);
+        self.free = next;
         id
+    }
+
+    /// Adds a slot.
+    fn push(&mut self, value: T) -> Id {
+        if self.chunks.last().is_none_or(|last| last.len() == CHUNK) {
+            // The first one grows as it must: most slabs stay small.
+            let room = if self.chunks.is_empty() { 0 } else { CHUNK };
+            self.chunks.push(Vec::with_capacity(room));
+        }
+        let before = (self.chunks.len() - 1) * CHUNK;
+        let last = self.chunks.last_mut().expect("added above");
+        last.push(Slot::Used(value));
+        Id::from_index(before + last.len() - 1)
     }
 
     /// Takes the value out; the slot may be reused at once.
     pub(super) fn remove(&mut self, id: Id) -> T {
-        let slot = std::mem::replace(&mut self.slots[id.index()], Slot::Free(self.free));
+        let free = self.free;
+        let slot = std::mem::replace(self.slot(id), Slot::Free(free));
         let Slot::Used(value) = slot else {
             unreachable!("an id is given back once");
         };
         self.free = Some(id);
         self.len -= 1;
+        if self.len == 0 {
+            self.chunks.truncate(1);
+            self.chunks[0].clear();
+            self.free = None;
+        }
         value
     }
 
     /// The value of that slot, or none if the slot is free.
     pub(super) fn get(&self, id: Id) -> Option<&T> {
-        match &self.slots[id.index()] {
+        let (chunk, place) = (id.index() / CHUNK, id.index() % CHUNK);
+        match self.chunks.get(chunk)?.get(place)? {
             Slot::Used(value) => Some(value),
             Slot::Free(_) => None,
         }
+    }
+
+    fn slot(&mut self, id: Id) -> &mut Slot<T> {
+        &mut self.chunks[id.index() / CHUNK][id.index() % CHUNK]
     }
 }
 
@@ -99,7 +126,7 @@ impl<T> Index<Id> for Slab<T> {
 
 impl<T> IndexMut<Id> for Slab<T> {
     fn index_mut(&mut self, id: Id) -> &mut T {
-        match &mut self.slots[id.index()] {
+        match self.slot(id) {
             Slot::Used(value) => value,
             Slot::Free(_) => unreachable!("an id in use"),
         }
