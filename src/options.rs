@@ -72,7 +72,7 @@ impl Retry {
 }
 
 /// How a job is done. `Options::default()` has the documented defaults.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Options {
     /// The request method; `None`: GET for a request, HEAD for a resolve.
     pub method: Option<String>,

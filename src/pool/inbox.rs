@@ -13,7 +13,8 @@ use crate::schedule::{Rule, StreamId};
 /// What a shard is told.
 pub(crate) enum Message {
     Job(Box<Task>),
-    Rule(Box<str>, Rule),
+    /// Boxed, as there are few: the others are small.
+    Rule(Box<(Box<str>, Rule)>),
     Cancel(StreamId),
     /// The stream's handle is gone.
     Close(StreamId),

@@ -335,7 +335,8 @@ impl Pool {
             ));
         }
         let common = self.common();
-        common.inboxes[common.shard_of(group)].send(Message::Rule(group.into(), rule));
+        let message = Message::Rule(Box::new((group.into(), rule)));
+        common.inboxes[common.shard_of(group)].send(message);
         Ok(())
     }
 

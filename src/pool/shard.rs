@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::FutureExt as _;
+use smol_str::SmolStr;
 
 use super::attempts::Attempts;
 use super::inbox::{Inbox, Message};
@@ -23,7 +24,10 @@ use crate::schedule::{Gate, Parallelism, Scheduler, Started, StreamId, Time, Tur
 const BUSY_TURNS: usize = 32;
 
 /// How often an attempt is repeated because a kept connection had been closed: as curl's own limit.
-const REPEATS: u32 = 5;
+const REPEATS: u8 = 5;
+
+/// Room for that many messages is kept between two looks at the post.
+const POST_KEPT: usize = 1024;
 
 /// An attempt that has ended.
 struct Ended {
@@ -144,6 +148,8 @@ impl Shard {
                 self.read(message, now);
             }
         }
+        // A burst does not keep its room for ever.
+        post.shrink_to(POST_KEPT);
         self.post = post;
     }
 
@@ -159,7 +165,7 @@ impl Shard {
                 self.streams.entry(id).or_insert_with(|| Arc::clone(stream));
                 self.queue(task, now, now);
             }
-            Message::Rule(group, rule) => self.scheduler.set_rule(&group, rule, now),
+            Message::Rule(rule) => self.scheduler.set_rule(&rule.0, rule.1, now),
             Message::Cancel(id) => {
                 for task in self.scheduler.remove_stream(id) {
                     task.stream().skip();
@@ -179,7 +185,7 @@ impl Shard {
     fn queue(&mut self, task: Box<Task>, at: Time, now: Time) {
         let (stream, order) = (task.stream().id, task.order);
         // The name is the task's own; the scheduler copies it where it must keep it.
-        let group: Box<str> = task.group().into();
+        let group = SmolStr::from(task.group());
         self.scheduler.push_at(stream, &group, order, task, at, now);
     }
 
@@ -257,7 +263,8 @@ impl Shard {
         } = started;
         task.stream().start();
         task.started = true;
-        if let Work::Fetch(_) = task.work {
+        let work = task.work();
+        if let Work::Fetch(_) = work {
             task.attempts += 1;
             task.began = Some(date);
         }
@@ -265,7 +272,7 @@ impl Shard {
         let line = self.running.line();
         let began = self.epoch + now;
         self.running.push(task.stream().id, async move {
-            let attempt = AssertUnwindSafe(attempt(&task, began, &engine)).catch_unwind();
+            let attempt = AssertUnwindSafe(attempt(&task, work, began, &engine)).catch_unwind();
             let outcome = line.until_broken(attempt).await;
             let outcome = outcome.map(|attempt| attempt.unwrap_or_else(|_| panicked(&task)));
             Ended {
@@ -464,16 +471,16 @@ fn panicked(task: &Task) -> Attempt {
 }
 
 /// One attempt at a job.
-async fn attempt(task: &Task, began: Instant, engine: &Engine) -> Attempt {
-    match (&task.work, task.kind) {
+async fn attempt(task: &Task, work: Work, began: Instant, engine: &Engine) -> Attempt {
+    match (work, task.kind) {
         (Work::Fetch(url), Kind::Request) => {
-            fetch::request(url, &task.options, task.repeats > 0, began, engine).await
+            fetch::request(&url, &task.options, task.repeats > 0, began, engine).await
         }
         (Work::Fetch(url), Kind::Resolve) => {
-            fetch::resolve(url, &task.options, task.repeats > 0, began, engine).await
+            fetch::resolve(&url, &task.options, task.repeats > 0, began, engine).await
         }
         (Work::Refuse(failure), _) => Attempt {
-            failure: Some(failure.clone()),
+            failure: Some(failure),
             ..Attempt::default()
         },
         (Work::PassThrough, _) => Attempt::default(),

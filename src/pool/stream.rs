@@ -6,7 +6,7 @@ use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -27,6 +27,9 @@ use crate::sniff;
 /// The event descriptor does not tell of results again so soon, while more are to come: an event
 /// loop then finds several at once, and is spared most of its wake-ups.
 const QUIET: Duration = Duration::from_millis(1);
+
+/// So many jobs held are few: the default of `buffer_size`.
+const FEW: usize = 1024;
 
 /// How a stream is set up.
 #[derive(Clone)]
@@ -143,24 +146,44 @@ pub(crate) enum Work {
     PassThrough,
 }
 
+/// The politeness key of a job: mostly a part of its URL, and then not kept twice.
+enum Group {
+    /// From there to there.
+    InUrl(u32, u32),
+    Own(Box<str>),
+}
+
+impl Group {
+    fn of(url: &str, name: &str) -> Self {
+        let place = || {
+            let start = url.find(name)?;
+            let end = u32::try_from(start + name.len()).ok()?;
+            Some(Self::InUrl(start as u32, end))
+        };
+        place().unwrap_or_else(|| Self::Own(name.into()))
+    }
+}
+
 /// A job on its way. It gives exactly one result, whatever becomes of it: if it is dropped without
 /// one, `internal-error`.
+///
+/// A stream may hold millions of these, so the URL is kept as text.
 pub(crate) struct Task {
     pub kind: Kind,
-    pub work: Work,
+    /// Whether it counts among its stream's started jobs, or the held ones.
+    pub started: bool,
+    /// Attempts that do not count, because they met a closed connection.
+    pub repeats: u8,
+    pub attempts: u32,
+    /// As submitted.
+    url: Box<str>,
+    /// The same as it was read, if few jobs were held then; the others are read again at the start.
+    read: Option<Box<Url>>,
+    group: Group,
     pub options: Arc<Options>,
-    /// The politeness key, where it is not that of the URL.
-    group: Option<Box<str>>,
-    /// The URL as submitted, where it is not that of `work`.
-    given: Option<Box<str>>,
     tag: u64,
     userdata: usize,
     pub order: u64,
-    pub attempts: u32,
-    /// Attempts that do not count, because they met a closed connection.
-    pub repeats: u32,
-    /// Whether it counts among its stream's started jobs, or the held ones.
-    pub started: bool,
     /// When the last attempt began.
     pub began: Option<SystemTime>,
     /// `None`: the result was given.
@@ -172,22 +195,27 @@ impl Task {
         self.stream.as_ref().expect("has no result yet")
     }
 
+    /// What there is to do now.
+    pub fn work(&mut self) -> Work {
+        match self.read.take() {
+            Some(url) => Work::Fetch(*url),
+            None => work(&self.url),
+        }
+    }
+
     pub fn group(&self) -> &str {
-        match (&self.work, &self.group) {
-            (Work::Fetch(_), Some(group)) => group,
-            (Work::Fetch(url), None) => address::group(url),
-            // No server is asked, so none needs sparing.
-            _ => "",
+        match &self.group {
+            Group::InUrl(start, end) => &self.url[*start as usize..*end as usize],
+            Group::Own(group) => group,
         }
     }
 
     /// The job's URL, for people.
     pub fn shown(&self) -> Cow<'_, str> {
-        address::shown(match (&self.given, &self.work) {
-            (Some(given), _) => given,
-            (None, Work::Fetch(url)) => url.as_str(),
-            (None, _) => "a job without URL",
-        })
+        match is_blank(&self.url) {
+            true => "a job without URL".into(),
+            false => address::shown(&self.url),
+        }
     }
 
     /// The job's result, and the stream it goes to.
@@ -201,12 +229,12 @@ impl Task {
 
     /// What the job's result is, should the attempt be its last.
     pub fn result(&self, attempt: Attempt, ended: SystemTime) -> JobResult {
-        // The URL as submitted. An attempt that got anywhere began with the one it was read as.
-        let url = match (&self.given, &self.work, attempt.stack.first()) {
-            (Some(given), ..) => Some(Arc::from(&**given)),
-            (None, Work::Fetch(_), Some(first)) => Some(Arc::clone(&first.url)),
-            (None, Work::Fetch(url), None) => Some(url.as_str().into()),
-            (None, ..) => None,
+        // The URL as submitted: mostly that of the first hop.
+        let first = attempt.stack.first().map(|first| &first.url);
+        let url = match first.filter(|first| ***first == *self.url) {
+            Some(first) => Some(Arc::clone(first)),
+            None if is_blank(&self.url) => None,
+            None => Some(Arc::from(&*self.url)),
         };
         let known_encoding = self.options.known_encoding.as_deref();
         JobResult {
@@ -227,6 +255,19 @@ impl Task {
             known_encoding: known_encoding.and_then(sniff::for_label),
             content: Default::default(),
         }
+    }
+}
+
+/// Whether a job with that URL has none.
+fn is_blank(url: &str) -> bool {
+    url.trim().is_empty()
+}
+
+/// What there is to do for a job with that URL.
+fn work(url: &str) -> Work {
+    match is_blank(url) {
+        true => Work::PassThrough,
+        false => address::clean(url).map_or_else(Work::Refuse, Work::Fetch),
     }
 }
 
@@ -272,6 +313,8 @@ pub(crate) struct Core {
     state: Mutex<State>,
     room: Condvar,
     arrived: Condvar,
+    /// The options of the last job that had its own.
+    latest: Mutex<Weak<Options>>,
     /// Results that wait for the callback, and calls under way.
     pub calls: Calls,
     pub common: Arc<Common>,
@@ -360,6 +403,20 @@ impl Core {
 
     pub fn is_cancelled(&self) -> bool {
         self.cancelled.load(SeqCst)
+    }
+
+    /// A job's options, kept once for jobs in a row that have the same.
+    fn shared(&self, own: Option<Arc<Options>>) -> Arc<Options> {
+        let usual = &self.config.options;
+        let Some(own) = own.filter(|own| own != usual) else {
+            return Arc::clone(usual);
+        };
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = latest.upgrade().filter(|latest| *latest == own);
+        same.unwrap_or_else(|| {
+            *latest = Arc::downgrade(&own);
+            own
+        })
     }
 
     /// Whether a job may start now. `Open` takes its place among the started, to be given back
@@ -606,6 +663,7 @@ impl Stream {
             state: Mutex::default(),
             room: Condvar::new(),
             arrived: Condvar::new(),
+            latest: Mutex::default(),
             calls: Calls::default(),
             common: Arc::clone(pool.common()),
         });
@@ -638,7 +696,7 @@ impl Stream {
         if let Some(options) = &job.options {
             options.check()?;
         }
-        if job.url.trim().is_empty() && !core.config.passthrough {
+        if is_blank(&job.url) && !core.config.passthrough {
             return Err(Error::InvalidArgument(
                 "url is empty: a job without URL is taken only by a stream with passthrough".into(),
             ));
@@ -683,33 +741,33 @@ impl Stream {
             userdata,
             options,
         } = job;
-        let (work, given) = match url.trim().is_empty() {
-            true => (Work::PassThrough, None),
-            false => match address::clean(&url) {
-                Ok(target) => {
-                    let given = (*url != *target.as_str()).then_some(url);
-                    (Work::Fetch(target), given)
-                }
-                Err(failure) => (Work::Refuse(failure), Some(url)),
-            },
+        let options = core.shared(options);
+        let work = work(&url);
+        let group = match (&work, group) {
+            (Work::Fetch(_), Some(group)) => Group::Own(group),
+            (Work::Fetch(target), None) => {
+                let asked = fetch::first_asked(target, &options);
+                Group::of(&url, address::group(asked.as_ref().unwrap_or(target)))
+            }
+            // No server is asked, so none needs sparing.
+            _ => Group::of(&url, ""),
         };
-        let options = options.unwrap_or_else(|| Arc::clone(&core.config.options));
-        let group = group.or_else(|| match &work {
-            Work::Fetch(url) => Some(address::group(&fetch::first_asked(url, &options)?).into()),
+        let read = match work {
+            Work::Fetch(target) if core.held.load(SeqCst) <= FEW => Some(Box::new(target)),
             _ => None,
-        });
+        };
         let task = Box::new(Task {
             kind,
-            work,
-            options,
+            started: false,
+            repeats: 0,
+            attempts: 0,
+            url,
+            read,
             group,
-            given,
+            options,
             tag,
             userdata,
             order,
-            attempts: 0,
-            repeats: 0,
-            started: false,
             began: None,
             stream: Some(Arc::clone(core)),
         });
