@@ -18,7 +18,7 @@ EXAMPLE = $(CC) -std=c11 -O2 -Wall -Wextra -pedantic -Iinclude $< -o $@ \
 INSTALL = PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' LIBDIR='$(LIBDIR)' INCLUDEDIR='$(INCLUDEDIR)' \
 	MANDIR='$(MANDIR)' FEATURES='$(FEATURES)' scripts/install
 
-.PHONY: all library site bare demo bench test lint docs abi html install uninstall npm clean help
+.PHONY: all library site bare buffered demo bench test lint docs abi html install uninstall npm clean help
 
 all: library $(RELEASE)/fetch $(RELEASE)/throughput ## the library and the examples, in target/release
 
@@ -34,6 +34,10 @@ $(RELEASE)/%: examples/c/%.c include/rouet.h | library
 
 bare: library ## the measuring programs, benches/*.c, with the library's own libcurl
 	scripts/bare
+
+buffered: library ## benches/buffered.c, in target/release
+	$(CC) -std=c11 -O2 -Wall -Wextra -Werror -pedantic -Iinclude benches/buffered.c \
+		-o $(RELEASE)/buffered -L$(RELEASE) -lrouet -Wl,-rpath,'$$ORIGIN'
 
 demo: all site ## fetch a small web on this machine, politely, and say how that went
 	scripts/demo
