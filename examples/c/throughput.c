@@ -46,7 +46,7 @@ int main(int argc, char **argv) {
   config.throttle = 0;
   config.domain_parallelism = concurrency;
   config.max_workers = concurrency;
-  if (config.buffer_size < concurrency) config.buffer_size = concurrency; /* it bounds them too */
+  config.buffer_size = 3 * (size_t)concurrency; /* what is held for long leaves the processor's caches */
   config.threads = 1; /* one URL is one group, and a group stays on one thread */
   pool_t *pool;
   if (pool_new(&config, &pool) != POOL_OK) return fail("pool_new");

@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime};
 
-use url::Url;
+use url::{Position, Url};
 
 use super::callbacks::{self, Calls};
 use super::inbox::Message;
@@ -154,13 +154,14 @@ enum Group {
 }
 
 impl Group {
-    fn of(url: &str, name: &str) -> Self {
-        let place = || {
-            let start = url.find(name)?;
-            let end = u32::try_from(start + name.len()).ok()?;
-            Some(Self::InUrl(start as u32, end))
+    /// The group of that name of a job with that URL. `host_ends`: where it would be in it.
+    fn of(url: &str, name: &str, host_ends: usize) -> Self {
+        let there = |end: usize| {
+            let start = end.checked_sub(name.len())?;
+            let same = url.get(start..end)? == name;
+            same.then_some(Self::InUrl(start as u32, u32::try_from(end).ok()?))
         };
-        place().unwrap_or_else(|| Self::Own(name.into()))
+        there(host_ends).unwrap_or_else(|| Self::Own(name.into()))
     }
 }
 
@@ -747,10 +748,12 @@ impl Stream {
             (Work::Fetch(_), Some(group)) => Group::Own(group),
             (Work::Fetch(target), None) => {
                 let asked = fetch::first_asked(target, &options);
-                Group::of(&url, address::group(asked.as_ref().unwrap_or(target)))
+                let asked = asked.as_ref().unwrap_or(target);
+                let host_ends = asked[..Position::AfterHost].len();
+                Group::of(&url, address::group(asked), host_ends)
             }
             // No server is asked, so none needs sparing.
-            _ => Group::of(&url, ""),
+            _ => Group::of(&url, "", 0),
         };
         let read = match work {
             Work::Fetch(target) if core.held.load(SeqCst) <= FEW => Some(Box::new(target)),
