@@ -383,6 +383,33 @@ typedef struct pool_config_t {
   pool_callback_fn callback;
   // Of the stream: handed to callback. Default NULL.
   void *callback_userdata;
+  // Of the pool: 1: jobs that lead to an address that is no public server's end in
+  // forbidden-address: loopback, private and link-local networks, multicast, the metadata of
+  // clouds, all that IANA has set apart, and addresses of IPv6 that carry one of these
+  // (IPv4-mapped, NAT64, 6to4, Teredo). This and the fields below hold for the address that is
+  // connected to, on every hop, after the name was looked up, whatever named it: a URL, a
+  // redirection, dns, connect_to. A proxy is free of them, being the caller's choice; of what it
+  // is asked for, scheme, port and addresses are held to them, but names only with socks5://, as
+  // the others look names up themselves. Default 0.
+  int32_t deny_private_addresses;
+  // Of the pool: 1: only https URLs are asked for; another, or a redirection to one, ends in
+  // forbidden-address. Default 0.
+  int32_t https_only;
+  // Of the pool: networks that are forbidden, as "10.0.0.0/8", "fc00::/7", or an address. A NAT64
+  // prefix of one's own belongs here. Default NULL: none.
+  const char *const *deny_networks;
+  // Of the pool: the number of deny_networks, 10,000 at most. Default 0.
+  size_t deny_network_count;
+  // Of the pool: networks that are not forbidden, whatever deny_private_addresses and
+  // deny_networks say. Default NULL: none.
+  const char *const *allow_networks;
+  // Of the pool: the number of allow_networks, 10,000 at most. Default 0.
+  size_t allow_network_count;
+  // Of the pool: the only ports that may be connected to; others end in forbidden-address.
+  // Default NULL: any.
+  const uint16_t *allowed_ports;
+  // Of the pool: the number of allowed_ports. Default 0.
+  size_t allowed_port_count;
 } pool_config_t;
 
 // One URL to request or resolve. Set by pool_job_init, then changed as wanted; copied when

@@ -65,6 +65,10 @@ pub enum ErrorCode {
     BodyTooLarge,
     /// The peer did not speak HTTP as it is specified.
     ProtocolError,
+    /// The pool may not go there: the address, port or scheme is forbidden, by
+    /// [`PoolConfig::deny_private_addresses`](crate::PoolConfig::deny_private_addresses) and the
+    /// fields after it.
+    ForbiddenAddress,
     /// A fault of this library or of the machine under it.
     InternalError,
 }
@@ -101,6 +105,7 @@ impl ErrorCode {
             Self::Cancelled => "cancelled",
             Self::BodyTooLarge => "body-too-large",
             Self::ProtocolError => "protocol-error",
+            Self::ForbiddenAddress => "forbidden-address",
             Self::InternalError => "internal-error",
         }
     }

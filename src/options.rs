@@ -279,9 +279,11 @@ impl Options {
         for (field, entries, parts) in [("connect_to", &self.connect_to, 4), ("dns", &self.dns, 3)]
         {
             for entry in entries {
-                if entry.contains('\0') || entry.split(':').count() < parts {
+                // curl tells a proxy of connect_to's hosts as they are.
+                if entry.contains(char::is_control) || entry.split(':').count() < parts {
                     return wrong(format!(
-                        "{field} has {entry:?}: an entry has {parts} parts with colons between"
+                        "{field} has {entry:?}: an entry has {parts} parts with colons between, \
+                         and no control characters"
                     ));
                 }
             }
@@ -289,9 +291,9 @@ impl Options {
         for (field, text) in [("proxy", &self.proxy), ("interface", &self.interface)] {
             if text
                 .as_ref()
-                .is_some_and(|text| text.is_empty() || text.contains('\0'))
+                .is_some_and(|text| text.is_empty() || text.contains(char::is_control))
             {
-                return wrong(format!("{field} is empty or has a NUL"));
+                return wrong(format!("{field} is empty or has a control character"));
             }
         }
         if let Some(proxy) = &self.proxy {

@@ -7,8 +7,10 @@ use url::{Host, Url};
 use crate::error::{ErrorCode, Failure};
 
 mod infer;
+mod limits;
 
 pub(crate) use infer::infer;
+pub(crate) use limits::Limits;
 
 /// The characters of a URL that a message shows.
 const SHOWN: usize = 200;

@@ -30,8 +30,8 @@ use once_cell::unsync::OnceCell;
 use polling::Poller;
 
 use super::codes::{self, Circumstances};
-use super::{Exchange, Flow, Hop, Names, Receive, in_curls_range, left, request, route};
-use crate::address::shown;
+use super::{Exchange, Flow, Hop, Names, Receive, guard, in_curls_range, left, request, route};
+use crate::address::{Limits, shown};
 use crate::error::{ErrorCode, Failure};
 use crate::headers::Headers;
 use crate::job::Timings;
@@ -51,6 +51,7 @@ pub(crate) struct Isahc<R: Receive> {
     /// sending a request again when a kept connection turns out to be closed.
     once: OnceCell<HttpClient>,
     names: Arc<Names>,
+    limits: Arc<Limits>,
     connections: Arc<AtomicU64>,
     poller: Arc<Poller>,
     events: RefCell<polling::Events>,
@@ -75,18 +76,20 @@ struct Lost {
 
 impl<R: Receive> Isahc<R> {
     /// An engine that waits on `poller`, counts its connections in `connections` and keeps at most
-    /// `max_connects` of them open while idle.
+    /// `max_connects` of them open while idle, where `limits` let it connect to.
     pub fn new(
         poller: Arc<Poller>,
         names: Arc<Names>,
         connections: Arc<AtomicU64>,
         max_connects: usize,
+        limits: Arc<Limits>,
     ) -> Result<Self, Failure> {
         Ok(Self {
             // To isahc, none to be kept means to close them all.
             client: client(max_connects.max(1))?,
             once: OnceCell::new(),
             names,
+            limits,
             connections,
             poller,
             events: RefCell::new(polling::Events::with_capacity(EVENTS)),
@@ -151,21 +154,34 @@ impl<R: Receive> Isahc<R> {
     /// addresses are tried here.
     async fn addresses(&self, hop: &Hop<'_>) -> Result<Vec<SocketAddr>, Failure> {
         let options = &**hop.options;
+        let limits = &*self.limits;
+        guard::check(limits, hop)?;
         let led = route::led(hop.url, options);
         let Some((host, port)) = led.or_else(|| route::own(hop.url)) else {
             return Ok(Vec::new());
         };
+        let sift = |addresses| guard::sift(limits, hop, host, addresses);
         let addresses = if let Some(proxy) = &options.proxy {
-            for_proxy(hop, proxy, led)?
+            let addresses = for_proxy(hop, proxy, led)?;
+            let is_name = addresses.is_empty() && route::address(host).is_none();
+            match is_name && guard::is_told_addresses(limits, options) {
+                true => sift(self.names.lookup_for(hop, host).await?)?[..1].to_vec(),
+                false => addresses,
+            }
         } else if let Some(address) = route::address(host) {
             led.iter().map(|_| address).collect()
         } else if let Some(list) = route::given(options, host, port) {
-            parse(hop, list)?
+            sift(parse(hop, list)?.into())?.to_vec()
         } else if route::is_local(host) {
+            // curl has them too, but would try both.
+            let told = led.is_some() || limits.are_on_addresses();
             let loopback = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
-            led.iter().flat_map(|_| loopback).collect()
+            match told {
+                true => sift(loopback.into())?.to_vec(),
+                false => Vec::new(),
+            }
         } else {
-            self.names.lookup_for(hop, host).await?.to_vec()
+            sift(self.names.lookup_for(hop, host).await?)?.to_vec()
         };
         let socket = |address| SocketAddr::new(address, port);
         Ok(addresses.into_iter().map(socket).collect())

@@ -15,6 +15,7 @@ use crate::options::Options;
 
 mod browser;
 mod codes;
+mod guard;
 #[cfg(feature = "isahc")]
 mod isahc;
 #[cfg(not(feature = "isahc"))]

@@ -14,7 +14,8 @@ pub(super) struct Jar {
 
 impl Jar {
     /// Takes in the cookies of an answer from `url`. One for another site, or for all of a public
-    /// suffix such as `co.uk`, is passed over, and so is one that is no UTF-8.
+    /// suffix such as `co.uk`, is passed over, and so is one that is no UTF-8 or has a control
+    /// character, which could end the line that it is sent back in.
     pub fn take(&mut self, url: &Url, headers: &Headers) {
         for (name, value) in headers.lines() {
             if !name.eq_ignore_ascii_case(b"set-cookie") {
@@ -22,6 +23,7 @@ impl Jar {
             }
             let Some(mut cookie) = std::str::from_utf8(value)
                 .ok()
+                .filter(|text| !text.contains(|c: char| c.is_control() && c != '\t'))
                 .and_then(|text| RawCookie::parse(text).ok())
             else {
                 continue;

@@ -1,6 +1,7 @@
 //! `pool_config_t` and `pool_options_t`: how a pool, a stream and a job are set up.
 
 use std::ffi::{CStr, CString, OsStr, c_char, c_int, c_void};
+use std::mem::offset_of;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -409,12 +410,39 @@ pub struct pool_config_t {
     pub callback: pool_callback_fn,
     /// Of the stream: handed to callback. Default NULL.
     pub callback_userdata: *mut c_void,
+    /// Of the pool: 1: jobs that lead to an address that is no public server's end in
+    /// forbidden-address: loopback, private and link-local networks, multicast, the metadata of
+    /// clouds, all that IANA has set apart, and addresses of IPv6 that carry one of these
+    /// (IPv4-mapped, NAT64, 6to4, Teredo). This and the fields below hold for the address that is
+    /// connected to, on every hop, after the name was looked up, whatever named it: a URL, a
+    /// redirection, dns, connect_to. A proxy is free of them, being the caller's choice; of what it
+    /// is asked for, scheme, port and addresses are held to them, but names only with socks5://, as
+    /// the others look names up themselves. Default 0.
+    pub deny_private_addresses: i32,
+    /// Of the pool: 1: only https URLs are asked for; another, or a redirection to one, ends in
+    /// forbidden-address. Default 0.
+    pub https_only: i32,
+    /// Of the pool: networks that are forbidden, as "10.0.0.0/8", "fc00::/7", or an address. A NAT64
+    /// prefix of one's own belongs here. Default NULL: none.
+    pub deny_networks: *const *const c_char,
+    /// Of the pool: the number of deny_networks, 10,000 at most. Default 0.
+    pub deny_network_count: usize,
+    /// Of the pool: networks that are not forbidden, whatever deny_private_addresses and
+    /// deny_networks say. Default NULL: none.
+    pub allow_networks: *const *const c_char,
+    /// Of the pool: the number of allow_networks, 10,000 at most. Default 0.
+    pub allow_network_count: usize,
+    /// Of the pool: the only ports that may be connected to; others end in forbidden-address.
+    /// Default NULL: any.
+    pub allowed_ports: *const u16,
+    /// Of the pool: the number of allowed_ports. Default 0.
+    pub allowed_port_count: usize,
 }
 
 // SAFETY: repr(C), struct_size first, numbers and pointers only.
 unsafe impl Sized_ for pool_config_t {
     const NAME: &'static str = "pool_config_t";
-    const SIZES: &'static [usize] = &[size_of::<Self>()];
+    const SIZES: &'static [usize] = &[offset_of!(Self, deny_private_addresses), size_of::<Self>()];
 
     fn defaults() -> Self {
         let pool = PoolConfig::default();
@@ -435,6 +463,14 @@ unsafe impl Sized_ for pool_config_t {
             options: std::ptr::null(),
             callback: None,
             callback_userdata: std::ptr::null_mut(),
+            deny_private_addresses: pool.deny_private_addresses.into(),
+            https_only: pool.https_only.into(),
+            deny_networks: std::ptr::null(),
+            deny_network_count: 0,
+            allow_networks: std::ptr::null(),
+            allow_network_count: 0,
+            allowed_ports: std::ptr::null(),
+            allowed_port_count: 0,
         }
     }
 }
@@ -474,6 +510,27 @@ pub(super) unsafe fn read_config(
         // SAFETY: the caller's promise.
         unsafe { read_options(config.options) }?
     };
+    // SAFETY: the caller's promise, for each pointer with its count.
+    let (deny_networks, allow_networks, allowed_ports) = unsafe {
+        (
+            texts(
+                config.deny_networks,
+                config.deny_network_count,
+                "deny_networks",
+            )?,
+            texts(
+                config.allow_networks,
+                config.allow_network_count,
+                "allow_networks",
+            )?,
+            slice(
+                config.allowed_ports,
+                config.allowed_port_count,
+                "allowed_ports",
+            )?
+            .to_vec(),
+        )
+    };
     let pool = PoolConfig {
         max_workers: config.max_workers,
         threads: config.threads,
@@ -486,6 +543,11 @@ pub(super) unsafe fn read_config(
         throttle_fn: unsafe { throttle_fn(config.throttle_fn, config.domain_userdata) },
         // SAFETY: the caller's promise.
         parallelism_fn: unsafe { parallelism_fn(config.parallelism_fn, config.domain_userdata) },
+        deny_private_addresses: flag(config.deny_private_addresses, "deny_private_addresses")?,
+        deny_networks,
+        allow_networks,
+        allowed_ports,
+        https_only: flag(config.https_only, "https_only")?,
     };
     let stream = StreamConfig {
         buffer_size: config.buffer_size,

@@ -7,6 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use crate::address::Limits;
 use crate::engine::Names;
 use crate::error::{Error, Failure};
 use crate::job::JobResult;
@@ -65,6 +66,27 @@ pub struct PoolConfig {
     /// Asked when a group gets a job that has none and whose throttle has run out how many may be
     /// in flight, unless it has a rule of its own. It runs where `throttle_fn` does. Default none.
     pub parallelism_fn: Option<ParallelismFn>,
+    /// Whether jobs that lead to an address that is no public server's end in
+    /// [`forbidden-address`](crate::ErrorCode::ForbiddenAddress): loopback, private and link-local
+    /// networks, multicast, the metadata of clouds, all that IANA has set apart, and the addresses of
+    /// IPv6 that carry one of these (IPv4-mapped, NAT64, 6to4, Teredo).
+    ///
+    /// This and the fields below hold for the address that is connected to, on every hop,
+    /// after the name was looked up, whatever named it: a URL, a redirection, `dns`,
+    /// `connect_to`. A *proxy* is free of them, being the caller's choice. Of what it is asked for,
+    /// scheme, port and addresses are held to them, but names only with `socks5://`, as the others
+    /// look names up themselves. Default no.
+    pub deny_private_addresses: bool,
+    /// Networks that are forbidden, as `10.0.0.0/8`, `fc00::/7`, or an address; 10,000 at most. A
+    /// NAT64 prefix of one's own belongs here. Default none.
+    pub deny_networks: Vec<String>,
+    /// Networks that are not forbidden, whatever the two fields above say; 10,000 at most. Default
+    /// none.
+    pub allow_networks: Vec<String>,
+    /// The only ports that may be connected to. Default any.
+    pub allowed_ports: Vec<u16>,
+    /// Whether only `https` URLs are asked for, redirections included. Default no.
+    pub https_only: bool,
 }
 
 impl Default for PoolConfig {
@@ -78,6 +100,11 @@ impl Default for PoolConfig {
             },
             throttle_fn: None,
             parallelism_fn: None,
+            deny_private_addresses: false,
+            deny_networks: Vec::new(),
+            allow_networks: Vec::new(),
+            allowed_ports: Vec::new(),
+            https_only: false,
         }
     }
 }
@@ -90,6 +117,11 @@ impl std::fmt::Debug for PoolConfig {
             .field("rule", &self.rule)
             .field("throttle_fn", &self.throttle_fn.is_some())
             .field("parallelism_fn", &self.parallelism_fn.is_some())
+            .field("deny_private_addresses", &self.deny_private_addresses)
+            .field("deny_networks", &self.deny_networks)
+            .field("allow_networks", &self.allow_networks)
+            .field("allowed_ports", &self.allowed_ports)
+            .field("https_only", &self.https_only)
             .finish()
     }
 }
@@ -131,6 +163,32 @@ impl PoolConfig {
             ),
             ("throttle_fn", self.throttle_fn.is_some()),
             ("parallelism_fn", self.parallelism_fn.is_some()),
+            (
+                "deny_private_addresses",
+                self.deny_private_addresses && !other.deny_private_addresses,
+            ),
+            (
+                "deny_networks",
+                differs(
+                    self.deny_networks.is_empty(),
+                    self.deny_networks == other.deny_networks,
+                ),
+            ),
+            (
+                "allow_networks",
+                differs(
+                    self.allow_networks.is_empty(),
+                    self.allow_networks == other.allow_networks,
+                ),
+            ),
+            (
+                "allowed_ports",
+                differs(
+                    self.allowed_ports.is_empty(),
+                    self.allowed_ports == other.allowed_ports,
+                ),
+            ),
+            ("https_only", self.https_only && !other.https_only),
         ]
         .into_iter()
         .find_map(|(field, differs)| differs.then_some(field))
@@ -165,6 +223,7 @@ pub(crate) struct Common {
     pub names: Arc<Names>,
     pub callbacks: Callbacks,
     pub throttle_fn: Option<ThrottleFn>,
+    pub limits: Arc<Limits>,
     pub log: Log,
     pub inboxes: Vec<Arc<Inbox>>,
     pub connections: Arc<AtomicU64>,
@@ -240,6 +299,14 @@ impl Pool {
                 config.threads
             )));
         }
+        let limits = Limits::new(
+            config.deny_private_addresses,
+            &config.deny_networks,
+            &config.allow_networks,
+            &config.allowed_ports,
+            config.https_only,
+        )
+        .map_err(Error::InvalidArgument)?;
         let cores = thread::available_parallelism().map_or(1, NonZero::get) as u32;
         let asked_threads = match config.threads {
             0 => cores,
@@ -274,6 +341,7 @@ impl Pool {
             names: Arc::new(Names::new()),
             callbacks: Callbacks::default(),
             throttle_fn: config.throttle_fn.clone(),
+            limits: Arc::new(limits),
             log: Log::default(),
             inboxes,
             connections: Arc::default(),

@@ -75,6 +75,7 @@ impl Shard {
             Arc::clone(&common.names),
             Arc::clone(&common.connections),
             max_connects,
+            Arc::clone(&common.limits),
         )?;
         let default = config.rule.parallelism;
         let parallelism = config.parallelism_fn.map(|ask| -> Parallelism {

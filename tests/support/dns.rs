@@ -1,6 +1,6 @@
 //! A small name server (RFC 1035), for the networks that tests have of their own.
 
-use std::net::{Ipv4Addr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -10,6 +10,10 @@ use std::thread;
 pub enum Answer {
     /// This IPv4 address, and no IPv6 one.
     Address(Ipv4Addr),
+    /// These addresses.
+    Addresses(&'static [IpAddr]),
+    /// The name is another one's, which has this address.
+    Alias(&'static str, Ipv4Addr),
     /// The name is there, and has no address.
     Nothing,
     /// NXDOMAIN.
@@ -23,6 +27,8 @@ pub enum Answer {
 }
 
 const A: u16 = 1;
+const CNAME: u16 = 5;
+const AAAA: u16 = 28;
 
 /// A name server on 127.0.0.1, port 53, that lives as long as the process.
 pub struct Dns {
@@ -80,22 +86,58 @@ fn question(packet: &[u8]) -> Option<(String, u16, usize)> {
 const HEAD: usize = 12;
 
 fn reply(asked: &[u8], kind: u16, answer: Answer) -> Option<Vec<u8>> {
-    let (code, address) = match answer {
-        Answer::Address(address) => (0, (kind == A).then_some(address)),
-        Answer::Nothing => (0, None),
-        Answer::Failure => (2, None),
-        Answer::NoSuchName => (3, None),
-        Answer::Refusal => (5, None),
+    let mut alias = None;
+    let (code, addresses) = match answer {
+        Answer::Address(address) => (0, vec![address.into()]),
+        Answer::Addresses(addresses) => (0, addresses.to_vec()),
+        Answer::Alias(name, address) => {
+            alias = Some(name);
+            (0, vec![address.into()])
+        }
+        Answer::Nothing => (0, Vec::new()),
+        Answer::Failure => (2, Vec::new()),
+        Answer::NoSuchName => (3, Vec::new()),
+        Answer::Refusal => (5, Vec::new()),
         Answer::Silence => return None,
     };
+    // The name of the question, wherever it is meant.
+    let mut owner = vec![0xC0, HEAD as u8];
+    let mut records = Vec::new();
+    if let Some(name) = alias {
+        let name = encoded(name);
+        records.push(record(&owner, CNAME, &name));
+        owner = name;
+    }
+    for address in addresses {
+        match address {
+            IpAddr::V4(address) if kind == A => {
+                records.push(record(&owner, A, &address.octets()));
+            }
+            IpAddr::V6(address) if kind == AAAA => {
+                records.push(record(&owner, AAAA, &address.octets()));
+            }
+            _ => {}
+        }
+    }
     let mut packet = asked.to_vec();
     // An answer of the name's own server; it takes questions for others' names too.
     packet[2..4].copy_from_slice(&[0x85, 0x80 | code]);
-    packet[4..HEAD].copy_from_slice(&[0, 1, 0, u8::from(address.is_some()), 0, 0, 0, 0]);
-    if let Some(address) = address {
-        // The name of the question, an address of the Internet, for no time at all.
-        packet.extend([0xC0, HEAD as u8, 0, A as u8, 0, 1, 0, 0, 0, 0, 0, 4]);
-        packet.extend(address.octets());
-    }
+    packet[4..HEAD].copy_from_slice(&[0, 1, 0, records.len() as u8, 0, 0, 0, 0]);
+    packet.extend(records.concat());
     Some(packet)
+}
+
+/// A record of the Internet, for no time at all.
+fn record(owner: &[u8], kind: u16, data: &[u8]) -> Vec<u8> {
+    let head = [0, kind as u8, 0, 1, 0, 0, 0, 0, 0, data.len() as u8];
+    [owner, &head, data].concat()
+}
+
+/// A name as packets have it: each label behind its length, and the root's.
+fn encoded(name: &str) -> Vec<u8> {
+    let labels = name.split('.').flat_map(|label| {
+        let length = label.len() as u8;
+        std::iter::once(length).chain(label.bytes())
+    });
+    labels.chain([0]).collect()
 }

@@ -13,6 +13,8 @@ pub struct Request {
     pub head: String,
     pub body: Vec<u8>,
     pub peer: SocketAddr,
+    /// Where the connection was made to.
+    pub local: SocketAddr,
 }
 
 type Answer = dyn Fn(&Request) -> Vec<u8> + Send + Sync;
@@ -25,7 +27,12 @@ pub struct Raw {
 impl Raw {
     /// Starts a server that answers with these bytes.
     pub fn start(answer: impl Fn(&Request) -> Vec<u8> + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        Self::on("127.0.0.1:0", answer)
+    }
+
+    /// The same at an address of the caller's.
+    pub fn on(address: &str, answer: impl Fn(&Request) -> Vec<u8> + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind(address).expect("a port");
         let port = listener.local_addr().expect("bound").port();
         let answer: Arc<Answer> = Arc::new(answer);
         thread::spawn(move || {
@@ -67,6 +74,7 @@ fn converse(mut stream: TcpStream, answer: &Answer) {
 /// Reads a request with its body; `None`: the client went away.
 pub fn read_request(stream: &mut TcpStream) -> Option<Request> {
     let peer = stream.peer_addr().ok()?;
+    let local = stream.local_addr().ok()?;
     let mut received = Vec::new();
     let end = loop {
         if let Some(at) = received.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -91,6 +99,7 @@ pub fn read_request(stream: &mut TcpStream) -> Option<Request> {
         head,
         body: received.split_off(end),
         peer,
+        local,
     })
 }
 

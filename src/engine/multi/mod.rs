@@ -20,8 +20,8 @@ use polling::Poller;
 use slab::Slab;
 use url::Url;
 
-use super::{Exchange, Hop, Names, Receive, in_curls_range, left};
-use crate::address::shown;
+use super::{Exchange, Hop, Names, Receive, guard, in_curls_range, left};
+use crate::address::{Limits, shown};
 use crate::error::{ErrorCode, Failure};
 use sockets::{Interest, Sockets};
 use transfer::{Handle, Transfer};
@@ -45,6 +45,7 @@ struct Shared {
     sockets: Mutex<Sockets>,
     timer: Timer,
     connections: Arc<AtomicU64>,
+    limits: Arc<Limits>,
 }
 
 impl Shared {
@@ -134,17 +135,20 @@ pub(crate) struct Multi<R: Receive> {
 
 impl<R: Receive> Multi<R> {
     /// An engine that waits on `poller`, counts its connections in `connections` and keeps at most
-    /// `max_connects` of them open while idle.
+    /// `max_connects` of them open while idle, where `limits` let it connect to. They are the
+    /// same for all its life, so a connection that is kept was within them.
     pub fn new(
         poller: Arc<Poller>,
         names: Arc<Names>,
         connections: Arc<AtomicU64>,
         max_connects: usize,
+        limits: Arc<Limits>,
     ) -> Result<Self, Failure> {
         let shared = Arc::new(Shared {
             sockets: Mutex::new(Sockets::new(Arc::clone(&poller))),
             timer: Timer::new(),
             connections,
+            limits,
         });
         let curl = Self::multi(&shared, max_connects).map_err(|error| {
             Failure::new(
@@ -197,11 +201,16 @@ impl<R: Receive> Multi<R> {
     pub async fn perform(&self, hop: Hop<'_>, receiver: R) -> Exchange<R> {
         let mut name_lookup = Duration::ZERO;
         let mut pins = None;
-        if let Some((host, port)) = names::name_to_look_up(hop.url, hop.options) {
+        let limits = &*self.shared.limits;
+        if let Err(failure) = guard::check(limits, &hop) {
+            return Exchange::failed(receiver, failure, name_lookup);
+        }
+        let told = guard::is_told_addresses(limits, hop.options);
+        if let Some((host, port)) = names::name_to_look_up(hop.url, hop.options, told) {
             let began = Instant::now();
             let answer = self.names.lookup_for(&hop, host).await;
             name_lookup = began.elapsed();
-            match answer {
+            match answer.and_then(|addresses| guard::sift(limits, &hop, host, addresses)) {
                 Ok(addresses) => pins = Some(names::pin(host, port, &addresses)),
                 Err(failure) => return Exchange::failed(receiver, failure, name_lookup),
             }

@@ -7,9 +7,14 @@ use url::{Host, Url};
 use crate::engine::route::{address, given, is_local, led, own};
 use crate::options::Options;
 
-/// The host and port whose name must be looked up before curl can connect, if any.
-pub(super) fn name_to_look_up<'a>(url: &'a Url, options: &'a Options) -> Option<(&'a str, u16)> {
-    if options.proxy.is_some() {
+/// The host and port whose name must be looked up before curl can connect, if any. `told`: its
+/// proxy, if it has one, is to be told addresses of ours.
+pub(super) fn name_to_look_up<'a>(
+    url: &'a Url,
+    options: &'a Options,
+    told: bool,
+) -> Option<(&'a str, u16)> {
+    if options.proxy.is_some() && !told {
         // The proxy looks it up; the proxy's own name is left to curl.
         return None;
     }
@@ -60,7 +65,7 @@ mod tests {
             ("http://www.localhost/", None),
         ] {
             let url = Url::parse(url).unwrap();
-            assert_eq!(name_to_look_up(&url, &options), expected, "{url}");
+            assert_eq!(name_to_look_up(&url, &options, false), expected, "{url}");
         }
     }
 }

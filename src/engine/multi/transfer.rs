@@ -4,21 +4,21 @@ use std::ffi::{CString, c_char, c_int, c_void};
 use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use curl::easy::{Easy2, Handler, HttpVersion as CurlVersion, List, ReadError, WriteError};
 use curl_sys::CURLoption;
 use once_cell::sync::OnceCell;
-use socket2::Socket;
+use socket2::{SockAddr, SockAddrStorage, Socket};
 use url::Url;
 
 use super::Shared;
 use super::sockets::Sockets;
 use crate::address::shown;
 use crate::engine::codes::{self, Circumstances};
-use crate::engine::{Flow, Hop, Receive, browser, request};
+use crate::engine::{Flow, Hop, Receive, browser, guard, request};
 use crate::error::{ErrorCode, Failure};
 use crate::headers::Headers;
 use crate::job::Timings;
@@ -41,7 +41,6 @@ const CURLOPT_SUPPRESS_CONNECT_HEADERS: CURLoption = curl_sys::CURLOPTTYPE_LONG 
 
 /// What curl calls while a transfer runs.
 pub(super) struct Transfer<R> {
-    shared: Arc<Shared>,
     /// There while a transfer runs.
     pub receiver: Option<R>,
     pub headers: Headers,
@@ -54,12 +53,85 @@ pub(super) struct Transfer<R> {
     malformed: Option<String>,
     /// A receiver panicked. The `curl` crate would catch that too, but call nobody afterwards.
     panicked: bool,
-    /// Whether it opened a connection, rather than reuse one.
-    opened: bool,
+    watch: Arc<Watch>,
+}
+
+/// What the callbacks write that the `curl` crate does not hand on, or not whole. Only ever used on
+/// the shard's thread, as `Shared` is.
+struct Watch {
+    shared: Arc<Shared>,
+    /// Whether sockets go to where the URL leads: a proxy is the caller's own choice, and free of
+    /// the pool's limits.
+    direct: AtomicBool,
+    /// Whether a connection was opened, rather than one reused.
+    opened: AtomicBool,
     /// Why the system gave no socket, which curl does not ask; 0: it gave what it was asked for.
-    no_socket: c_int,
+    no_socket: AtomicI32,
+    /// The address that no socket was opened for, and what forbids it.
+    refused: Mutex<Option<(String, &'static str)>>,
     /// How often curl was about to send the request.
-    sends: Arc<AtomicU32>,
+    sends: AtomicU32,
+}
+
+impl Watch {
+    fn new(shared: &Arc<Shared>) -> Self {
+        Self {
+            shared: Arc::clone(shared),
+            direct: AtomicBool::new(true),
+            opened: AtomicBool::new(false),
+            no_socket: AtomicI32::new(0),
+            refused: Mutex::default(),
+            sends: AtomicU32::new(0),
+        }
+    }
+
+    fn clear(&self) {
+        self.opened.store(false, Relaxed);
+        self.no_socket.store(0, Relaxed);
+        *self.refused() = None;
+        self.sends.store(0, Relaxed);
+    }
+
+    fn refused(&self) -> MutexGuard<'_, Option<(String, &'static str)>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The socket to connect to an address with, if that may be. It is the one curl connects to:
+    /// whatever named it, and whatever it was when it was looked up, here it is judged.
+    fn open(&self, family: c_int, kind: c_int, protocol: c_int, to: &SockAddr) -> Option<RawFd> {
+        if self.direct.load(Relaxed)
+            && let Some(by) = self.forbids(to)
+        {
+            let address = match to.as_socket() {
+                Some(address) => address.to_string(),
+                None => format!("an address of family {family}"),
+            };
+            *self.refused() = Some((address, by));
+            return None;
+        }
+        // socket2 sets close-on-exec, which curl does not.
+        let socket = match Socket::new(family.into(), kind.into(), Some(protocol.into())) {
+            Ok(socket) => socket,
+            Err(error) => {
+                self.no_socket
+                    .store(error.raw_os_error().unwrap_or(0), Relaxed);
+                return None;
+            }
+        };
+        let fd = socket.into_raw_fd();
+        self.shared.opened(fd);
+        self.opened.store(true, Relaxed);
+        Some(fd)
+    }
+
+    fn forbids(&self, to: &SockAddr) -> Option<&'static str> {
+        let limits = &self.shared.limits;
+        match to.as_socket() {
+            Some(to) => limits.on_address(to.ip()).or(limits.on_port(to.port())),
+            // curl has no others to connect to; if it had, none of the networks could be told.
+            None => limits.are_on_addresses().then_some("it is none of IP"),
+        }
+    }
 }
 
 impl<R: Receive> Transfer<R> {
@@ -129,21 +201,6 @@ impl<R: Receive> Handler for Transfer<R> {
     fn read(&mut self, _: &mut [u8]) -> Result<usize, ReadError> {
         // Bodies are given to curl whole.
         Ok(0)
-    }
-
-    fn open_socket(&mut self, family: c_int, kind: c_int, protocol: c_int) -> Option<RawFd> {
-        // socket2 sets close-on-exec, which curl does not.
-        let socket = match Socket::new(family.into(), kind.into(), Some(protocol.into())) {
-            Ok(socket) => socket,
-            Err(error) => {
-                self.no_socket = error.raw_os_error().unwrap_or(0);
-                return None;
-            }
-        };
-        let fd = socket.into_raw_fd();
-        self.shared.opened(fd);
-        self.opened = true;
-        Some(fd)
     }
 }
 
@@ -220,7 +277,6 @@ pub(super) struct Handle<R> {
 impl<R: Receive> Handle<R> {
     pub fn new(shared: &Arc<Shared>, hop: &Hop<'_>) -> Result<Self, curl::Error> {
         let easy = Easy2::new(Transfer {
-            shared: Arc::clone(shared),
             receiver: None,
             headers: Headers::default(),
             status: 0,
@@ -228,9 +284,7 @@ impl<R: Receive> Handle<R> {
             stopped: false,
             malformed: None,
             panicked: false,
-            opened: false,
-            no_socket: 0,
-            sends: Arc::default(),
+            watch: Arc::new(Watch::new(shared)),
         });
         let mut handle = Self::join(easy, Settings::of(hop));
         handle.configure()?;
@@ -252,7 +306,7 @@ impl<R: Receive> Handle<R> {
         let at = |what| time(&self.easy, what);
         let total = at(TOTAL_TIME_T);
         let (mut looked_up, mut connected, mut secured) = Default::default();
-        if self.easy.get_ref().opened {
+        if self.opened() {
             looked_up = at(NAMELOOKUP_TIME_T).min(total);
             connected = at(CONNECT_TIME_T).max(looked_up);
             secured = at(APPCONNECT_TIME_T).max(connected);
@@ -282,7 +336,12 @@ impl<R: Receive> Handle<R> {
     /// have sent it once more, at once. It was kept from that: when to ask a server again is not
     /// the engine's to decide.
     pub fn is_stale(&self) -> bool {
-        self.easy.get_ref().sends.load(Relaxed) > 1
+        self.easy.get_ref().watch.sends.load(Relaxed) > 1
+    }
+
+    /// Whether it opened a connection, rather than reuse one.
+    fn opened(&self) -> bool {
+        self.easy.get_ref().watch.opened.load(Relaxed)
     }
 
     /// Whether a connection stood, TLS included.
@@ -291,7 +350,7 @@ impl<R: Receive> Handle<R> {
             true => APPCONNECT_TIME_T,
             false => CONNECT_TIME_T,
         };
-        !self.easy.get_ref().opened || !time(&self.easy, last).is_zero()
+        !self.opened() || !time(&self.easy, last).is_zero()
     }
 
     /// Why the transfer is not whole, if it is not; it took that long.
@@ -333,10 +392,16 @@ impl<R: Receive> Handle<R> {
             );
         }
         let error = error.filter(|_| !transfer.stopped)?;
+        // If there were others, what became of them counts.
+        if !self.opened()
+            && let Some((address, by)) = &*transfer.watch.refused()
+        {
+            return Some(guard::forbidden(url, address, by));
+        }
         let peer = self.easy.primary_ip().ok().flatten();
         let circumstances = Circumstances {
             errno: match self.easy.os_errno() {
-                Ok(0) => Some(transfer.no_socket),
+                Ok(0) => Some(transfer.watch.no_socket.load(Relaxed)),
                 errno => errno.ok(),
             },
             connected: self.is_connected(),
@@ -367,9 +432,7 @@ impl<R: Receive> Handle<R> {
                 transfer.stopped = false;
                 transfer.malformed = None;
                 transfer.panicked = false;
-                transfer.opened = false;
-                transfer.no_socket = 0;
-                transfer.sends.store(0, Relaxed);
+                transfer.watch.clear();
                 Ok(())
             }
             Err(error) => Err((receiver, error)),
@@ -431,9 +494,11 @@ impl<R: Receive> Handle<R> {
         } = &self.settings.profile;
         let easy = &mut self.easy;
 
-        let sockets: *const Mutex<Sockets> = &easy.get_ref().shared.sockets;
-        set_close_socket(easy, sockets)?;
-        set_before_send(easy, Arc::as_ptr(&easy.get_ref().sends))?;
+        let watch = Arc::clone(&easy.get_ref().watch);
+        watch.direct.store(options.proxy.is_none(), Relaxed);
+        set_open_socket(easy, Arc::as_ptr(&watch))?;
+        set_close_socket(easy, &watch.shared.sockets)?;
+        set_before_send(easy, &watch.sends)?;
         set_long(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)?;
         // The URL standard has taken the dots out already.
         easy.path_as_is(true)?;
@@ -594,6 +659,57 @@ fn set_before_send<H>(easy: &Easy2<H>, sends: *const AtomicU32) -> Result<(), cu
             CURLOPT_PREREQDATA,
             sends.cast::<c_void>(),
         ))
+    }
+}
+
+/// Has curl ask us for each socket it connects with. `watch` must outlive the handle's use.
+fn set_open_socket<H>(easy: &Easy2<H>, watch: *const Watch) -> Result<(), curl::Error> {
+    extern "C" fn open(
+        watch: *mut c_void,
+        _: curl_sys::curlsocktype,
+        to: *mut curl_sys::curl_sockaddr,
+    ) -> curl_sys::curl_socket_t {
+        // SAFETY: the handle that curl runs owns the watch; the address lives during the call.
+        let (watch, address) = unsafe { (&*watch.cast::<Watch>(), address_of(to)) };
+        // SAFETY: as above.
+        let (family, kind, protocol) = unsafe { ((*to).family, (*to).socktype, (*to).protocol) };
+        // No panic may get into curl.
+        let opened = catch_unwind(AssertUnwindSafe(|| {
+            watch.open(family, kind, protocol, &address)
+        }));
+        opened.ok().flatten().unwrap_or(curl_sys::CURL_SOCKET_BAD)
+    }
+    let function: curl_sys::curl_opensocket_callback = open;
+    // SAFETY: the handle is live, and the options take a function of this type and a pointer.
+    unsafe {
+        check(curl_sys::curl_easy_setopt(
+            easy.raw(),
+            curl_sys::CURLOPT_OPENSOCKETFUNCTION,
+            function,
+        ))?;
+        check(curl_sys::curl_easy_setopt(
+            easy.raw(),
+            curl_sys::CURLOPT_OPENSOCKETDATA,
+            watch.cast::<c_void>(),
+        ))
+    }
+}
+
+/// The address in curl's form of it, which may be longer than the type says: `addrlen` tells.
+///
+/// # Safety
+/// `given` is what curl hands to the function that opens sockets.
+unsafe fn address_of(given: *const curl_sys::curl_sockaddr) -> SockAddr {
+    let mut storage = SockAddrStorage::zeroed();
+    // SAFETY: the caller's promise: there are as many bytes of the address.
+    unsafe {
+        let length = ((*given).addrlen as usize).min(size_of::<SockAddrStorage>());
+        std::ptr::copy_nonoverlapping(
+            (&raw const (*given).addr).cast::<u8>(),
+            (&raw mut storage).cast::<u8>(),
+            length,
+        );
+        SockAddr::new(storage, length as libc::socklen_t)
     }
 }
 

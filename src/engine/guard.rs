@@ -1,0 +1,115 @@
+//! Whether a hop may go where it goes, as far as that is known before there is a connection.
+//!
+//! The last word is that of `multi/transfer.rs`, on the address each socket is opened for: what is
+//! refused here is refused with better words, or is what a proxy would be asked for.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use url::{Host, Url};
+
+use super::Hop;
+use super::route::{address, given, is_local, led, own};
+use crate::address::{Limits, shown};
+use crate::error::{ErrorCode, Failure};
+use crate::options::Options;
+
+/// The failure of a hop to `url`: what is forbidden, and by which field.
+pub(super) fn forbidden(url: &Url, what: &str, by: &str) -> Failure {
+    Failure::new(
+        ErrorCode::ForbiddenAddress,
+        format!("{}: {what} is forbidden ({by})", shown(url.as_str())),
+    )
+}
+
+/// Refuses a hop by its scheme, its port, and its addresses if they are known by now.
+pub(super) fn check(limits: &Limits, hop: &Hop<'_>) -> Result<(), Failure> {
+    let (url, options) = (hop.url, &**hop.options);
+    if let Some(by) = limits.on_scheme(url.scheme()) {
+        return Err(forbidden(url, "a URL that is no https", by));
+    }
+    let Some((host, port)) = led(url, options).or_else(|| own(url)) else {
+        return Ok(());
+    };
+    if let Some(by) = limits.on_port(port) {
+        return Err(forbidden(url, &format!("port {port}"), by));
+    }
+    if !limits.are_on_addresses() {
+        return Ok(());
+    }
+    let known = known(host, port, options);
+    // Of several, the proxy is told one, or takes one itself: which is not ours to say.
+    let any = options.proxy.is_some();
+    match first_forbidden(limits, &known) {
+        Some((address, by)) if any || permitted(limits, &known).next().is_none() => {
+            Err(forbidden(url, &address.to_string(), by))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Those of a name's addresses that may be connected to: there is one, or the hop is refused.
+pub(super) fn sift(
+    limits: &Limits,
+    hop: &Hop<'_>,
+    host: &str,
+    addresses: Arc<[IpAddr]>,
+) -> Result<Arc<[IpAddr]>, Failure> {
+    let Some((address, by)) = first_forbidden(limits, &addresses) else {
+        return Ok(addresses);
+    };
+    let left: Arc<[IpAddr]> = permitted(limits, &addresses).collect();
+    match left.is_empty() {
+        false => Ok(left),
+        true => {
+            let what = format!("{address}, the address of {host},");
+            Err(forbidden(hop.url, &what, by))
+        }
+    }
+}
+
+/// Whether the hop's proxy is told addresses, which are then ours to look up and judge.
+pub(super) fn is_told_addresses(limits: &Limits, options: &Options) -> bool {
+    limits.are_on_addresses() && has_scheme(options, "socks5")
+}
+
+fn has_scheme(options: &Options, wanted: &str) -> bool {
+    let scheme = options
+        .proxy
+        .as_deref()
+        .and_then(|proxy| proxy.split_once("://"));
+    scheme.is_some_and(|(scheme, _)| scheme == wanted)
+}
+
+/// The addresses that a host has without a look-up.
+fn known(host: &str, port: u16, options: &Options) -> Vec<IpAddr> {
+    // connect_to may have an address in any of the forms that a URL may.
+    let is = match Host::parse(host) {
+        Ok(Host::Ipv4(address)) => Some(address.into()),
+        Ok(Host::Ipv6(address)) => Some(address.into()),
+        _ => address(host),
+    };
+    if let Some(address) = is {
+        return vec![address];
+    }
+    // Others proxies look names up themselves.
+    let ours = options.proxy.is_none() || has_scheme(options, "socks5");
+    if let Some(list) = given(options, host, port).filter(|_| ours) {
+        return list.split(',').filter_map(address).collect();
+    }
+    let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+    match is_local(&host) {
+        true => vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
+        false => Vec::new(),
+    }
+}
+
+fn first_forbidden(limits: &Limits, addresses: &[IpAddr]) -> Option<(IpAddr, &'static str)> {
+    let judged = |address: &IpAddr| Some((*address, limits.on_address(*address)?));
+    addresses.iter().find_map(judged)
+}
+
+fn permitted(limits: &Limits, addresses: &[IpAddr]) -> impl Iterator<Item = IpAddr> {
+    let is_free = |address: &&IpAddr| limits.on_address(**address).is_none();
+    addresses.iter().filter(is_free).copied()
+}
