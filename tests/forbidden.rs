@@ -347,7 +347,6 @@ const NO_URLS: &[&str] = &[
     "http://127.0.0.1%00.public.test/",
     "http://127.0.0.1%0d%0a/",
     "http://127.0.0.1%20/",
-    "http://127.0.0.1 @public.test/",
     "http://127..0.1/",
     "http://127.0.0.1../",
     "http://.127.0.0.1/",
@@ -415,6 +414,7 @@ fn public_addresses_are_connected_to() {
             // As the names of an IPv6 network are that reaches IPv4 by NAT64.
             ("http://nat64-public.test/", "64:ff9b::93.184.216.34"),
             ("http://127.0.0.1@public.test/", "93.184.216.34"),
+            ("http://127.0.0.1 @public.test/", "93.184.216.34"),
             ("http://public.test\\@127.0.0.1/", "93.184.216.34"),
             // Of several addresses, those that may be.
             ("http://mixed.test/", "93.184.216.34"),

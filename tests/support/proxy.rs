@@ -109,7 +109,10 @@ fn http(mut client: TcpStream, admit: Admit, asked: &Mutex<Vec<String>>) -> io::
         .strip_prefix("http://")
         .and_then(|rest| rest.split_once('/'))
         .ok_or(io::ErrorKind::InvalidInput)?;
-    let mut server = TcpStream::connect(authority)?;
+    let mut server = match authority.contains(':') {
+        true => TcpStream::connect(authority)?,
+        false => TcpStream::connect((authority, 80))?,
+    };
     let (_, headers) = head.split_once("\r\n").ok_or(io::ErrorKind::InvalidInput)?;
     let headers: String = headers
         .lines()
