@@ -641,6 +641,27 @@ struct config {
   /// Of the pool: asked how many jobs of a group may be in flight, unless it has a rule. Default:
   /// domain_parallelism holds.
   rouet::parallelism_fn parallelism_fn{};
+  /// Of the pool: jobs that lead to an address that is no public server's end in forbidden-address:
+  /// loopback, private and link-local networks, multicast, the metadata of clouds, all that IANA has
+  /// set apart, and addresses of IPv6 that carry one of these (IPv4-mapped, NAT64, 6to4, Teredo).
+  /// This and the fields below, up to the stream's, hold for the address that is connected to, on
+  /// every hop, after the name was looked up, whatever named it: a URL, a redirection, dns,
+  /// connect_to. A proxy is free of them, being the caller's choice; of what it is asked for, scheme,
+  /// port and addresses are held to them, but names only with socks5://, as the others look names up
+  /// themselves.
+  bool deny_private_addresses = false;
+  /// Of the pool: only https URLs are asked for; another, or a redirection to one, ends in
+  /// forbidden-address.
+  bool https_only = false;
+  /// Of the pool: networks that are forbidden, as "10.0.0.0/8", "fc00::/7", or an address; 10,000 at
+  /// most. A NAT64 prefix of one's own belongs here.
+  std::vector<std::string> deny_networks{};
+  /// Of the pool: networks that are not forbidden, whatever deny_private_addresses and deny_networks
+  /// say; 10,000 at most.
+  std::vector<std::string> allow_networks{};
+  /// Of the pool: the only ports that may be connected to; others end in forbidden-address. Default:
+  /// any.
+  std::vector<std::uint16_t> allowed_ports{};
   /// Of the stream: results come in the order of submission, within a window of buffer_size jobs.
   /// Default: as they are done.
   bool ordered = false;
@@ -762,6 +783,25 @@ private:
   std::vector<const char *> lists_[2]; // connect_to, dns
   std::size_t lists_used_ = 0;
   const char *cut_ = nullptr;
+};
+
+/// A list of texts in C's form, which points into those it was made of.
+class c_texts {
+public:
+  explicit c_texts(const std::vector<std::string> &mine) {
+    for (const std::string &each : mine) {
+      list_.push_back(each.c_str());
+      cut_ = cut_ || each.find('\0') != std::string::npos;
+    }
+  }
+  const char *const *data() const noexcept { return list_.data(); }
+  std::size_t size() const noexcept { return list_.size(); }
+  /// Whether one has a NUL within, which C would take for its end.
+  bool cut() const noexcept { return cut_; }
+
+private:
+  std::vector<const char *> list_;
+  bool cut_ = false;
 };
 
 /// Reads options of C's.
@@ -1231,6 +1271,11 @@ private:
       refuse(options.cut(), fault);
       return;
     }
+    const detail::c_texts denied(setup.deny_networks), allowed(setup.allow_networks);
+    if (denied.cut() || allowed.cut()) {
+      refuse(denied.cut() ? "deny_networks" : "allow_networks", fault);
+      return;
+    }
     std::unique_ptr<callback_fn> callback;
     if (setup.callback) callback = std::make_unique<callback_fn>(setup.callback);
     pool_config_t c{};
@@ -1249,6 +1294,14 @@ private:
     c.options = options.get();
     c.callback = callback ? &pool::see : nullptr;
     c.callback_userdata = callback.get();
+    c.deny_private_addresses = setup.deny_private_addresses ? 1 : 0;
+    c.https_only = setup.https_only ? 1 : 0;
+    c.deny_networks = denied.data();
+    c.deny_network_count = denied.size();
+    c.allow_networks = allowed.data();
+    c.allow_network_count = allowed.size();
+    c.allowed_ports = setup.allowed_ports.data();
+    c.allowed_port_count = setup.allowed_ports.size();
     if (check(how(&c, &c_), fault) == status::ok) {
       engine_ = std::move(engine);
       callback_ = std::move(callback);

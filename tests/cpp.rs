@@ -175,7 +175,13 @@ fn nothing_of_the_c_header_is_missing() {
             "\nstruct config {\n",
             "\nclass pool {\n",
             "c.",
-            &["domain_userdata", "callback_userdata"],
+            &[
+                "domain_userdata",
+                "callback_userdata",
+                "deny_network_count",
+                "allow_network_count",
+                "allowed_port_count",
+            ],
         ),
         (
             "pool_job_t",

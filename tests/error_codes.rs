@@ -714,6 +714,11 @@ const PROVOKED: &[(&str, &str, &str)] = &[
         "broken_frames_are_protocol_errors",
     ),
     (
+        "forbidden-address",
+        "forbidden",
+        "a_port_that_is_not_allowed_is_forbidden",
+    ),
+    (
         "internal-error",
         "error_codes",
         "no_memory_for_a_thread_is_an_internal_error",

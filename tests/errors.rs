@@ -246,6 +246,7 @@ fn slugs_are_stable() {
         (Cancelled, "cancelled"),
         (BodyTooLarge, "body-too-large"),
         (ProtocolError, "protocol-error"),
+        (ForbiddenAddress, "forbidden-address"),
         (InternalError, "internal-error"),
     ];
     for (code, slug) in slugs {

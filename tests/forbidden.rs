@@ -673,6 +673,17 @@ fn networks_and_ports_are_denied_and_allowed() {
 }
 
 #[test]
+fn a_port_that_is_not_allowed_is_forbidden() {
+    let site = site();
+    let pool = limited(|config| config.allowed_ports = vec![80, 443]);
+    let result = on(&pool, site.url("/text"), |_| {});
+    assert_eq!(code(&result), "forbidden-address");
+    assert!(site.log().is_empty());
+    let pool = limited(|config| config.allowed_ports = vec![80, site.port()]);
+    assert_eq!(code(&on(&pool, site.url("/text"), |_| {})), "ok");
+}
+
+#[test]
 fn https_only_is_https_on_every_hop() {
     let site = secure_site();
     let port = site.https_port().expect("a port");

@@ -128,6 +128,14 @@ typedef struct pool_config_t {
   const struct pool_options_t *options;
   pool_callback_fn callback;
   void *callback_userdata;
+  int32_t deny_private_addresses;
+  int32_t https_only;
+  const char *const *deny_networks;
+  size_t deny_network_count;
+  const char *const *allow_networks;
+  size_t allow_network_count;
+  const uint16_t *allowed_ports;
+  size_t allowed_port_count;
 } pool_config_t;
 typedef struct pool_job_t {
   size_t struct_size;
@@ -197,8 +205,7 @@ enum pool_status_t pool_next_packed(struct pool_t *pool,
 enum pool_status_t pool_finish(struct pool_t *pool);
 enum pool_status_t pool_cancel(struct pool_t *pool);
 enum pool_status_t pool_pending(struct pool_t *pool, size_t *pending);
-enum pool_status_t pool_event_fd(struct pool_t *pool,
-                                 int *fd);
+enum pool_status_t pool_event_fd(struct pool_t *pool, int *fd);
 enum pool_status_t pool_set_domain_rule(struct pool_t *pool,
                                         const char *domain,
                                         double throttle,
@@ -222,8 +229,7 @@ int32_t pool_result_could_be_html(const struct pool_result_t *result);
 int32_t pool_result_is_html(const struct pool_result_t *result);
 const char *pool_result_encoding(const struct pool_result_t *result);
 const char *pool_result_text(const struct pool_result_t *result, size_t *size);
-const char *const *pool_result_links(const struct pool_result_t *result,
-                                     size_t *count);
+const char *const *pool_result_links(const struct pool_result_t *result, size_t *count);
 #ifdef __cplusplus
 }
 #endif

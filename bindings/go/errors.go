@@ -77,6 +77,9 @@ const (
 	ErrBodyTooLarge Code = "body-too-large"
 	// ErrProtocol: the peer did not speak HTTP. Retried.
 	ErrProtocol Code = "protocol-error"
+	// ErrForbiddenAddress: the pool may not go there, by [Config.DenyPrivateAddresses] and the
+	// fields after it.
+	ErrForbiddenAddress Code = "forbidden-address"
 	// ErrInternal: a fault of the library, which please report, or of the machine under it.
 	ErrInternal Code = "internal-error"
 )

@@ -158,16 +158,17 @@ func (e *encoder) secondsOrNone(to *C.double, value time.Duration) {
 	*to = max(*to, 0)
 }
 
-func (e *encoder) statuses(to **C.uint16_t, count *C.size_t, field string, statuses []int) {
-	if len(statuses) == 0 {
+// numbers writes statuses, or ports.
+func (e *encoder) numbers(to **C.uint16_t, count *C.size_t, field string, numbers []int) {
+	if len(numbers) == 0 {
 		return
 	}
-	room := takeMany[C.uint16_t](e.arena, len(statuses))
-	for i, status := range statuses {
-		if status < 0 || status > math.MaxUint16 {
-			e.refuse("%s has %d, which is no status", field, status)
+	room := takeMany[C.uint16_t](e.arena, len(numbers))
+	for i, number := range numbers {
+		if number < 0 || number > math.MaxUint16 {
+			e.refuse("%s has %d: it is 0 to 65535", field, number)
 		}
-		room[i] = C.uint16_t(status)
+		room[i] = C.uint16_t(number)
 	}
 	*to, *count = &room[0], C.size_t(len(room))
 }
@@ -273,7 +274,7 @@ func (o *Options) encode(a *arena) (*C.pool_options_t, error) {
 
 	flag(&c.insecure, o.Insecure)
 	flag(&c.spoof_tls_ciphers, o.SpoofTLSCiphers)
-	e.statuses(&c.raise_on_statuses, &c.raise_on_status_count, "RaiseOnStatuses", o.RaiseOnStatuses)
+	e.numbers(&c.raise_on_statuses, &c.raise_on_status_count, "RaiseOnStatuses", o.RaiseOnStatuses)
 	e.string(&c.known_encoding, "KnownEncoding", o.KnownEncoding)
 	e.string(&c.ca_file, "CAFile", o.CAFile)
 	e.string(&c.proxy, "Proxy", o.Proxy)
@@ -290,6 +291,6 @@ func (o *Options) encode(a *arena) (*C.pool_options_t, error) {
 	flag(&c.retry_on_timeout, o.RetryOnTimeout)
 	e.secondsOrNone(&c.retry_min_wait, o.RetryMinWait)
 	e.secondsOrNone(&c.retry_max_wait, o.RetryMaxWait)
-	e.statuses(&c.retry_on_statuses, &c.retry_on_status_count, "RetryOnStatuses", o.RetryOnStatuses)
+	e.numbers(&c.retry_on_statuses, &c.retry_on_status_count, "RetryOnStatuses", o.RetryOnStatuses)
 	return c, e.err
 }

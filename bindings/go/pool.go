@@ -55,6 +55,26 @@ type Config struct {
 	// ParallelismFunc, if any, is asked how many jobs of a group may be in flight, unless it has a
 	// rule; below 1 counts as 1.
 	ParallelismFunc func(group string) int
+
+	// DenyPrivateAddresses has jobs that lead to an address that is no public server's end in
+	// [ErrForbiddenAddress]: loopback, private and link-local networks, multicast, the metadata of
+	// clouds, all that IANA has set apart, and addresses of IPv6 that carry one of these
+	// (IPv4-mapped, NAT64, 6to4, Teredo). This and the fields below hold for the address that is
+	// connected to, on every hop, after the name was looked up, whatever named it: a URL, a
+	// redirection, [Options.DNS], [Options.ConnectTo]. A proxy is free of them, being the caller's
+	// choice; of what it is asked for, scheme, port and addresses are held to them, but names only
+	// with socks5://, as the others look names up themselves.
+	DenyPrivateAddresses bool
+	// DenyNetworks are forbidden, as "10.0.0.0/8", "fc00::/7", or an address; 10,000 at most. A
+	// NAT64 prefix of one's own belongs here.
+	DenyNetworks []string
+	// AllowNetworks are not forbidden, whatever the two fields above say; 10,000 at most.
+	AllowNetworks []string
+	// AllowedPorts are the only ones that may be connected to. Default: any.
+	AllowedPorts []int
+	// HTTPSOnly has URLs that are no https, and redirections to one, end in [ErrForbiddenAddress].
+	HTTPSOnly bool
+
 	// Options say how jobs are done, unless a run or an item has its own.
 	Options Options
 	// Log, if any, takes what the engine has to say, up to LogLevel.
@@ -164,6 +184,11 @@ func New(config Config) (*Pool, error) {
 	number(e, &c.threads, "Threads", int64(config.Threads))
 	e.secondsOrNone(&c.throttle, config.Throttle)
 	number(e, &c.domain_parallelism, "DomainParallelism", int64(config.DomainParallelism))
+	flag(&c.deny_private_addresses, config.DenyPrivateAddresses)
+	e.strings(&c.deny_networks, &c.deny_network_count, "DenyNetworks", config.DenyNetworks)
+	e.strings(&c.allow_networks, &c.allow_network_count, "AllowNetworks", config.AllowNetworks)
+	e.numbers(&c.allowed_ports, &c.allowed_port_count, "AllowedPorts", config.AllowedPorts)
+	flag(&c.https_only, config.HTTPSOnly)
 	if e.err != nil {
 		return nil, e.err
 	}

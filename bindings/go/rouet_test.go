@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -426,6 +427,10 @@ func TestWrongConfiguration(t *testing.T) {
 		"Cookie":          {Options: rouet.Options{Cookie: "a\x00b"}},
 		"RaiseOnStatuses": {Options: rouet.Options{RaiseOnStatuses: []int{70000}}},
 		"connect_to":      {Options: rouet.Options{ConnectTo: []string{"nonsense"}}},
+		"deny_networks":   {DenyNetworks: []string{"10.0.0.1/8"}},
+		"AllowNetworks":   {AllowNetworks: []string{"10.0.0.0/8\x00"}},
+		"allowed_ports":   {AllowedPorts: []int{80, 0}},
+		"AllowedPorts":    {AllowedPorts: []int{70000}},
 	} {
 		pool, err := rouet.New(config)
 		if pool != nil || !errors.Is(err, rouet.ErrInvalidArgument) || !strings.Contains(err.Error(), field) {
@@ -442,6 +447,32 @@ func TestWrongConfiguration(t *testing.T) {
 	}
 	if number != 1 {
 		t.Errorf("%d results", number)
+	}
+}
+
+func TestForbiddenAddresses(t *testing.T) {
+	noLeaks(t)
+	port, err := strconv.Atoi(site[strings.LastIndexByte(site, ':')+1:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name   string
+		config rouet.Config
+		code   rouet.Code
+	}{
+		{"private", rouet.Config{DenyPrivateAddresses: true}, rouet.ErrForbiddenAddress},
+		{"denied", rouet.Config{DenyNetworks: []string{"127.0.0.0/8"}}, rouet.ErrForbiddenAddress},
+		{"allowed", rouet.Config{DenyPrivateAddresses: true, AllowNetworks: []string{"127.0.0.1"}}, ""},
+		{"port", rouet.Config{AllowedPorts: []int{80, 443}}, rouet.ErrForbiddenAddress},
+		{"its port", rouet.Config{AllowedPorts: []int{80, port}}, ""},
+		{"scheme", rouet.Config{HTTPSOnly: true}, rouet.ErrForbiddenAddress},
+	} {
+		pool := open(t, c.config)
+		result := one(t, pool, site+"/text", rouet.Options{})
+		if c.code == "" && result.Err != nil || c.code != "" && !errors.Is(result.Err, c.code) {
+			t.Errorf("%s: %v", c.name, result.Err)
+		}
 	}
 }
 

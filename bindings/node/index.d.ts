@@ -150,6 +150,29 @@ export interface PoolOptions extends Options {
   throttle?: number;
   /** Jobs of one group in flight at once; at least 1. Default: 1. */
   domainParallelism?: number;
+  /**
+   * Jobs that lead to an address that is no public server's end in forbidden-address: loopback,
+   * private and link-local networks, multicast, the metadata of clouds, all that IANA has set apart,
+   * and addresses of IPv6 that carry one of these (IPv4-mapped, NAT64, 6to4, Teredo). This and the
+   * fields below hold for the address that is connected to, on every hop, after the name was looked
+   * up, whatever named it: a URL, a redirection, dns, connectTo. A proxy is free of them, being the
+   * caller's choice; of what it is asked for, scheme, port and addresses are held to them, but names
+   * only with socks5://, as the others look names up themselves. Default: false.
+   */
+  denyPrivateAddresses?: boolean;
+  /**
+   * Networks that are forbidden, as "10.0.0.0/8", "fc00::/7", or an address; 10,000 at most. A NAT64
+   * prefix of one's own belongs here. Default: none.
+   */
+  denyNetworks?: Iterable<string>;
+  /**
+   * Networks that are not forbidden, whatever the two above say; 10,000 at most. Default: none.
+   */
+  allowNetworks?: Iterable<string>;
+  /** The only ports that may be connected to; others end in forbidden-address. Default: any. */
+  allowedPorts?: Iterable<number>;
+  /** URLs that are no https, and redirections to one, end in forbidden-address. Default: false. */
+  httpsOnly?: boolean;
 }
 
 /** How a run is done; what it has of {@link Options} goes before the pool's. */

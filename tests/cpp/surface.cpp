@@ -148,6 +148,11 @@ void defaults() {
   SAME(setup.passthrough, d.passthrough != 0);
   SAME(setup.buffer_size, d.buffer_size);
   SAME(setup.max_buffered_bytes, d.max_buffered_bytes);
+  SAME(setup.deny_private_addresses, d.deny_private_addresses != 0);
+  SAME(setup.https_only, d.https_only != 0);
+  SAME(setup.deny_networks.size(), d.deny_network_count);
+  SAME(setup.allow_networks.size(), d.allow_network_count);
+  SAME(setup.allowed_ports.size(), d.allowed_port_count);
 
   const rouet::job work;
   pool_job_t j;
@@ -261,6 +266,12 @@ void each_field_of_a_config_gets_through() {
   refused("domain_parallelism", [](rouet::config &config) { config.domain_parallelism = 0; });
   refused("buffer_size", [](rouet::config &config) { config.buffer_size = 0; });
   refused("max_buffered_bytes", [](rouet::config &config) { config.max_buffered_bytes = 0; });
+  refused("deny_networks", [](rouet::config &config) { config.deny_networks = {"10.0.0.1/8"}; });
+  refused("deny_networks", [](rouet::config &config) {
+    config.deny_networks = {std::string("10.0.0.0\0", 9)};
+  });
+  refused("allow_networks", [](rouet::config &config) { config.allow_networks = {"none"}; });
+  refused("allowed_ports", [](rouet::config &config) { config.allowed_ports = {80, 0}; });
 
   rouet::config config;
   config.max_workers = 3;
@@ -278,6 +289,12 @@ void each_field_of_a_config_gets_through() {
   differs("threads", [](rouet::config &other) { other.threads = 1; });
   differs("throttle", [](rouet::config &other) { other.throttle = 400ms; });
   differs("domain_parallelism", [](rouet::config &other) { other.domain_parallelism = 5; });
+  differs("deny_private_addresses",
+          [](rouet::config &other) { other.deny_private_addresses = true; });
+  differs("https_only", [](rouet::config &other) { other.https_only = true; });
+  differs("deny_networks", [](rouet::config &other) { other.deny_networks = {"10.0.0.0/8"}; });
+  differs("allow_networks", [](rouet::config &other) { other.allow_networks = {"10.0.0.0/8"}; });
+  differs("allowed_ports", [](rouet::config &other) { other.allowed_ports = {443}; });
 }
 
 void results() {

@@ -65,7 +65,14 @@ exports.config = struct(fields(`
   int: ordered passthrough
   size: buffer_size
   uint64: max_buffered_bytes
-  pointer: options callback callback_userdata`));
+  pointer: options callback callback_userdata
+  int: deny_private_addresses https_only
+  pointer: deny_networks
+  size: deny_network_count
+  pointer: allow_networks
+  size: allow_network_count
+  pointer: allowed_ports
+  size: allowed_port_count`));
 
 exports.job = struct(fields(`
   size: struct_size

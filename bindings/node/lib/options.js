@@ -50,7 +50,7 @@ function pairs(name, value) {
  */
 const copies = {
   texts: list,
-  statuses: list,
+  numbers: list,
   headers: (name, value) => pairs(name, value).map((pair) => list('a header', pair)),
   bytes: (name, value) => (types.isUint8Array(value) ? Buffer.from(value) : value),
   retry(name, value) {
@@ -58,6 +58,11 @@ const copies = {
     return { ...value, onStatuses: list(`${name}.onStatuses`, value.onStatuses) };
   },
 };
+
+/** The field that has the number of what a list's field points to. */
+function countOf(field) {
+  return `${field.replace(/(?<=status)es$|(?<=network|port)s$/, '')}_count`;
+}
 
 /** How each kind of option gets from JavaScript into the struct. */
 const kinds = {
@@ -84,17 +89,17 @@ const kinds = {
     const texts = list(name, value).map((text) => arena.text(cText(`an entry of ${name}`, text)).address);
     if (texts.length === 0) return;
     to.set(field, arena.pointers(texts));
-    to.set(`${field}_count`, texts.length);
+    to.set(countOf(field), texts.length);
   },
-  statuses(name, value, to, field, arena) {
-    const statuses = list(name, value);
-    if (statuses.length === 0) return;
-    const piece = arena.take(2 * statuses.length);
-    statuses.forEach((status, index) => {
-      piece.bytes.writeUInt16LE(integer(`a status of ${name}`, status, 0, 65535), 2 * index);
+  numbers(name, value, to, field, arena) {
+    const numbers = list(name, value);
+    if (numbers.length === 0) return;
+    const piece = arena.take(2 * numbers.length);
+    numbers.forEach((number, index) => {
+      piece.bytes.writeUInt16LE(integer(`a number of ${name}`, number, 0, 65535), 2 * index);
     });
     to.set(field, piece.address);
-    to.set(field.replace(/es$/, '_count'), statuses.length);
+    to.set(countOf(field), numbers.length);
   },
   headers(name, value, to, field, arena) {
     const given = pairs(name, value);
@@ -139,7 +144,7 @@ const RETRY = {
   onTimeout: ['flag', 'retry_on_timeout'],
   minWait: ['seconds', 'retry_min_wait'],
   maxWait: ['seconds', 'retry_max_wait'],
-  onStatuses: ['statuses', 'retry_on_statuses'],
+  onStatuses: ['numbers', 'retry_on_statuses'],
 };
 
 const OPTIONS = {
@@ -162,7 +167,7 @@ const OPTIONS = {
   canonicalize: ['flag'],
   insecure: ['flag'],
   spoofTlsCiphers: ['flag'],
-  raiseOnStatuses: ['statuses'],
+  raiseOnStatuses: ['numbers'],
   knownEncoding: ['text'],
   caFile: ['text'],
   proxy: ['text'],
@@ -185,6 +190,11 @@ const POOL = {
   threads: ['uint'],
   throttle: ['seconds'],
   domainParallelism: ['uint'],
+  denyPrivateAddresses: ['flag'],
+  denyNetworks: ['texts'],
+  allowNetworks: ['texts'],
+  allowedPorts: ['numbers'],
+  httpsOnly: ['flag'],
 };
 
 function snakeCased(name) {

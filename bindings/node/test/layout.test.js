@@ -91,7 +91,10 @@ const OPTIONS = {
   retry: { maxAttempts: 5, onTimeout: true, minWait: 1, maxWait: 2, onStatuses: [503] },
 };
 const STREAM = { ordered: true, passthrough: true, bufferSize: 5, maxBufferedBytes: 6 };
-const POOL = { maxWorkers: 7, threads: 8, throttle: 9, domainParallelism: 10 };
+const POOL = {
+  maxWorkers: 7, threads: 8, throttle: 9, domainParallelism: 10, denyPrivateAddresses: true,
+  denyNetworks: ['10.0.0.0/8'], allowNetworks: ['10.0.0.1'], allowedPorts: [80], httpsOnly: true,
+};
 
 const without = (fields, ...names) => fields.filter((field) => !names.includes(field));
 

@@ -165,8 +165,23 @@ test('what no option can be is a TypeError that names it', () => {
   return pool.close();
 });
 
+test('addresses, ports and schemes can be forbidden', async (t) => {
+  const port = Number(new URL(site).port);
+  for (const [settings, code] of [
+    [{ denyPrivateAddresses: true }, 'forbidden-address'],
+    [{ denyNetworks: ['127.0.0.0/8'] }, 'forbidden-address'],
+    [{ denyPrivateAddresses: true, allowNetworks: ['127.0.0.1'] }, null],
+    [{ allowedPorts: [80, 443] }, 'forbidden-address'],
+    [{ allowedPorts: new Set([80, port]) }, null],
+    [{ httpsOnly: true }, 'forbidden-address'],
+  ]) {
+    const { results } = await all(open(t, settings).request([`${site}/empty`]));
+    assert.equal(results[0].errorCode, code, JSON.stringify(settings));
+  }
+});
+
 test('what the library refuses is an error that names the option as it is written here', async (t) => {
-  for (const [name, value] of [['threads', 1000], ['throttle', -1], ['domainParallelism', 0], ['proxy', 'nonsense://'], ['connectTo', ['nonsense']], ['connectTimeout', 0]]) {
+  for (const [name, value] of [['threads', 1000], ['throttle', -1], ['domainParallelism', 0], ['proxy', 'nonsense://'], ['connectTo', ['nonsense']], ['connectTimeout', 0], ['denyNetworks', ['10.0.0.1/8']], ['allowNetworks', ['none']], ['allowedPorts', [80, 0]]]) {
     assert.throws(
       () => new Pool({ [name]: value }),
       (error) => error instanceof RouetError && error.code === 'invalid-argument' && error.message.includes(name),
