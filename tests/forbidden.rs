@@ -384,7 +384,7 @@ fn no_form_of_a_private_address_is_connected_to() {
                 assert_eq!(code(&take(&stream)), "invalid-url", "{form:?}");
             }
         }
-        assert_eq!(web.visited(), [IpAddr::from([0; 4]); 0]);
+        assert!(web.visited().is_empty());
         assert_eq!(pool.stats().connections, 0);
 
         // The same forms do lead there if they are let to: the table is not forbidden by chance.
@@ -589,7 +589,7 @@ fn whatever_named_an_address_it_is_the_one_connected_to_that_counts() {
                     message(&result)
                 );
             }
-            assert_eq!(web.visited(), [IpAddr::from([0; 4]); 0]);
+            assert!(web.visited().is_empty());
 
             // Of several addresses those that may be: which only the socket tells, as curl chooses.
             for (name, addresses) in [
