@@ -431,7 +431,7 @@ mod tests {
             // Mapped ones are those of IPv4.
             prop_assume!(net.addr().to_ipv4_mapped().is_none());
             let limits = limits(&[&net.to_string()], &[], false);
-            let near = (a & u128::from(net.netmask().to_bits())) | (b & net.hostmask().to_bits());
+            let near = (a & net.netmask().to_bits()) | (b & net.hostmask().to_bits());
             let near = Ipv6Addr::from_bits(near);
             if near.to_ipv4_mapped().is_none() {
                 prop_assert!(limits.on_address(near.into()).is_some());

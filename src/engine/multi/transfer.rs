@@ -1,11 +1,12 @@
 //! One transfer on a curl easy handle: setting it up, and taking in what arrives.
 
+use std::cell::{Cell, RefCell};
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use curl::easy::{Easy2, Handler, HttpVersion as CurlVersion, List, ReadError, WriteError};
@@ -53,74 +54,69 @@ pub(super) struct Transfer<R> {
     malformed: Option<String>,
     /// A receiver panicked. The `curl` crate would catch that too, but call nobody afterwards.
     panicked: bool,
-    watch: Arc<Watch>,
+    watch: Rc<Watch>,
 }
 
-/// What the callbacks write that the `curl` crate does not hand on, or not whole. Only ever used on
-/// the shard's thread, as `Shared` is.
+/// What the callbacks write that the `curl` crate does not hand on, or not whole. curl calls them
+/// on the shard's thread.
 struct Watch {
     shared: Arc<Shared>,
     /// Whether sockets go to where the URL leads: a proxy is the caller's own choice, and free of
     /// the pool's limits.
-    direct: AtomicBool,
+    direct: Cell<bool>,
     /// Whether a connection was opened, rather than one reused.
-    opened: AtomicBool,
+    opened: Cell<bool>,
     /// Why the system gave no socket, which curl does not ask; 0: it gave what it was asked for.
-    no_socket: AtomicI32,
+    no_socket: Cell<c_int>,
     /// The address that no socket was opened for, and what forbids it.
-    refused: Mutex<Option<(String, &'static str)>>,
+    refused: RefCell<Option<(String, &'static str)>>,
     /// How often curl was about to send the request.
-    sends: AtomicU32,
+    sends: Cell<u32>,
 }
 
 impl Watch {
     fn new(shared: &Arc<Shared>) -> Self {
         Self {
             shared: Arc::clone(shared),
-            direct: AtomicBool::new(true),
-            opened: AtomicBool::new(false),
-            no_socket: AtomicI32::new(0),
-            refused: Mutex::default(),
-            sends: AtomicU32::new(0),
+            direct: Cell::new(true),
+            opened: Cell::default(),
+            no_socket: Cell::default(),
+            refused: RefCell::default(),
+            sends: Cell::default(),
         }
     }
 
     fn clear(&self) {
-        self.opened.store(false, Relaxed);
-        self.no_socket.store(0, Relaxed);
-        *self.refused() = None;
-        self.sends.store(0, Relaxed);
-    }
-
-    fn refused(&self) -> MutexGuard<'_, Option<(String, &'static str)>> {
-        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+        self.opened.set(false);
+        self.no_socket.set(0);
+        self.refused.take();
+        self.sends.set(0);
     }
 
     /// The socket to connect to an address with, if that may be. It is the one curl connects to:
     /// whatever named it, and whatever it was when it was looked up, here it is judged.
     fn open(&self, family: c_int, kind: c_int, protocol: c_int, to: &SockAddr) -> Option<RawFd> {
-        if self.direct.load(Relaxed)
+        if self.direct.get()
             && let Some(by) = self.forbids(to)
         {
             let address = match to.as_socket() {
                 Some(address) => address.to_string(),
                 None => format!("an address of family {family}"),
             };
-            *self.refused() = Some((address, by));
+            self.refused.replace(Some((address, by)));
             return None;
         }
         // socket2 sets close-on-exec, which curl does not.
         let socket = match Socket::new(family.into(), kind.into(), Some(protocol.into())) {
             Ok(socket) => socket,
             Err(error) => {
-                self.no_socket
-                    .store(error.raw_os_error().unwrap_or(0), Relaxed);
+                self.no_socket.set(error.raw_os_error().unwrap_or(0));
                 return None;
             }
         };
         let fd = socket.into_raw_fd();
         self.shared.opened(fd);
-        self.opened.store(true, Relaxed);
+        self.opened.set(true);
         Some(fd)
     }
 
@@ -284,7 +280,7 @@ impl<R: Receive> Handle<R> {
             stopped: false,
             malformed: None,
             panicked: false,
-            watch: Arc::new(Watch::new(shared)),
+            watch: Rc::new(Watch::new(shared)),
         });
         let mut handle = Self::join(easy, Settings::of(hop));
         handle.configure()?;
@@ -336,12 +332,12 @@ impl<R: Receive> Handle<R> {
     /// have sent it once more, at once. It was kept from that: when to ask a server again is not
     /// the engine's to decide.
     pub fn is_stale(&self) -> bool {
-        self.easy.get_ref().watch.sends.load(Relaxed) > 1
+        self.easy.get_ref().watch.sends.get() > 1
     }
 
     /// Whether it opened a connection, rather than reuse one.
     fn opened(&self) -> bool {
-        self.easy.get_ref().watch.opened.load(Relaxed)
+        self.easy.get_ref().watch.opened.get()
     }
 
     /// Whether a connection stood, TLS included.
@@ -394,14 +390,14 @@ impl<R: Receive> Handle<R> {
         let error = error.filter(|_| !transfer.stopped)?;
         // If there were others, what became of them counts.
         if !self.opened()
-            && let Some((address, by)) = &*transfer.watch.refused()
+            && let Some((address, by)) = &*transfer.watch.refused.borrow()
         {
             return Some(guard::forbidden(url, address, by));
         }
         let peer = self.easy.primary_ip().ok().flatten();
         let circumstances = Circumstances {
             errno: match self.easy.os_errno() {
-                Ok(0) => Some(transfer.watch.no_socket.load(Relaxed)),
+                Ok(0) => Some(transfer.watch.no_socket.get()),
                 errno => errno.ok(),
             },
             connected: self.is_connected(),
@@ -494,9 +490,9 @@ impl<R: Receive> Handle<R> {
         } = &self.settings.profile;
         let easy = &mut self.easy;
 
-        let watch = Arc::clone(&easy.get_ref().watch);
-        watch.direct.store(options.proxy.is_none(), Relaxed);
-        set_open_socket(easy, Arc::as_ptr(&watch))?;
+        let watch = Rc::clone(&easy.get_ref().watch);
+        watch.direct.set(options.proxy.is_none());
+        set_open_socket(easy, Rc::as_ptr(&watch))?;
         set_close_socket(easy, &watch.shared.sockets)?;
         set_before_send(easy, &watch.sends)?;
         set_long(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)?;
@@ -630,7 +626,7 @@ fn set_null<H>(easy: &Easy2<H>, option: CURLoption) -> Result<(), curl::Error> {
 
 /// Lets curl send a request once a transfer. Left alone, it repeats one at once when a connection
 /// it had kept turns out to be closed. `sends` must outlive the handle's use.
-fn set_before_send<H>(easy: &Easy2<H>, sends: *const AtomicU32) -> Result<(), curl::Error> {
+fn set_before_send<H>(easy: &Easy2<H>, sends: *const Cell<u32>) -> Result<(), curl::Error> {
     type Function = extern "C" fn(*mut c_void, *mut c_char, *mut c_char, c_int, c_int) -> c_int;
     extern "C" fn count(
         sends: *mut c_void,
@@ -640,8 +636,8 @@ fn set_before_send<H>(easy: &Easy2<H>, sends: *const AtomicU32) -> Result<(), cu
         _: c_int,
     ) -> c_int {
         // SAFETY: the handle that curl runs owns the counter.
-        let sends = unsafe { &*sends.cast::<AtomicU32>() };
-        match sends.fetch_add(1, Relaxed) {
+        let sends = unsafe { &*sends.cast::<Cell<u32>>() };
+        match sends.replace(sends.get() + 1) {
             0 => PREREQ_OK,
             _ => PREREQ_ABORT,
         }
