@@ -161,6 +161,11 @@ impl Limits {
         })
     }
 
+    /// Whether all may be connected to, as by default.
+    pub fn are_none(&self) -> bool {
+        !self.are_on_addresses() && self.ports.is_empty() && !self.https_only
+    }
+
     /// Whether any address is forbidden.
     pub fn are_on_addresses(&self) -> bool {
         self.deny_private || !self.deny.is_empty()

@@ -24,6 +24,9 @@ pub(super) fn forbidden(url: &Url, what: &str, by: &str) -> Failure {
 
 /// Refuses a hop by its scheme, its port, and its addresses if they are known by now.
 pub(super) fn check(limits: &Limits, hop: &Hop<'_>) -> Result<(), Failure> {
+    if limits.are_none() {
+        return Ok(());
+    }
     let (url, options) = (hop.url, &**hop.options);
     if let Some(by) = limits.on_scheme(url.scheme()) {
         return Err(forbidden(url, "a URL that is no https", by));

@@ -115,6 +115,24 @@ static void struct_sizes(pool_t *pool) {
     CHECK(other == NULL, "a handle was written");   \
   } while (0)
 
+/* A list of a configuration, and its count, which is named after the list's field. */
+static void bad_list(pool_t *pool, const char *const *networks, const uint16_t *ports,
+                     size_t count) {
+  pool_t *other = NULL;
+  pool_config_t deny = default_config(), allow = default_config(), port = default_config();
+  deny.deny_networks = allow.allow_networks = networks;
+  deny.deny_network_count = allow.allow_network_count = count;
+  port.allowed_ports = ports;
+  port.allowed_port_count = count;
+  REFUSED(pool_new(&deny, &other), "deny_networks");
+  REFUSED(pool_share(pool, &deny, &other), "deny_networks");
+  REFUSED(pool_new(&allow, &other), "allow_networks");
+  REFUSED(pool_share(pool, &allow, &other), "allow_networks");
+  REFUSED(pool_new(&port, &other), "allowed_ports");
+  REFUSED(pool_share(pool, &port, &other), "allowed_ports");
+  CHECK(other == NULL, "a handle was written");
+}
+
 static void config_fields(pool_t *pool) {
   BAD_CONFIG(throttle, -1);
   BAD_CONFIG(throttle, -DBL_MIN);
@@ -130,6 +148,16 @@ static void config_fields(pool_t *pool) {
   BAD_CONFIG(passthrough, INT32_MIN);
   BAD_CONFIG(buffer_size, 0);
   BAD_CONFIG(max_buffered_bytes, 0);
+  BAD_CONFIG(deny_private_addresses, 2);
+  BAD_CONFIG(deny_private_addresses, -1);
+  BAD_CONFIG(https_only, 2);
+  const char *const no_network[] = {"10.0.0.0/8", "10.0.0.1/8"}, *const not_utf8[] = {"\xff", NULL};
+  const uint16_t ports[] = {80, 0};
+  bad_list(pool, NULL, NULL, 1);
+  bad_list(pool, no_network, ports, 2);
+  bad_list(pool, no_network, ports, SIZE_MAX);
+  bad_list(pool, not_utf8, ports, 2);
+  bad_list(pool, &not_utf8[1], &ports[1], 1);
   /* Fields that are the pool's can't be another stream's. */
   pool_config_t config = default_config();
   pool_t *other = NULL;
@@ -144,6 +172,9 @@ static void config_fields(pool_t *pool) {
   config = default_config();
   config.threads = 7;
   REFUSED(pool_share(pool, &config, &other), "threads");
+  config = default_config();
+  config.deny_private_addresses = 1;
+  REFUSED(pool_share(pool, &config, &other), "deny_private_addresses");
   puts("ok config_fields");
 }
 
