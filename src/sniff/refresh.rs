@@ -23,8 +23,18 @@ pub(crate) fn refresh(value: &[u8]) -> Option<&[u8]> {
         [b'u' | b'U', ..] => named(rest).map_or(rest, unquoted),
         _ => unquoted(rest),
     };
-    // A URL parser trims it anyway; here it shows whether anything is left.
-    Some(url.trim_ascii()).filter(|url| !url.is_empty())
+    trimmed(url)
+}
+
+/// The text without white space and control characters around it, which a URL parser passes over
+/// anyway; here it shows whether anything is left.
+fn trimmed(text: &[u8]) -> Option<&[u8]> {
+    let counts = |byte: &u8| *byte > b' ';
+    let (first, last) = (
+        text.iter().position(counts)?,
+        text.iter().rposition(counts)?,
+    );
+    Some(&text[first..=last])
 }
 
 /// What follows `url =`. Without it the text is the URL itself, `urlfoo` and all.
@@ -91,6 +101,12 @@ mod tests {
     #[test]
     fn bytes_that_are_no_text_stay() {
         assert_eq!(refresh(b"0; url=/\xe9"), Some(&b"/\xe9"[..]));
+    }
+
+    #[test]
+    fn control_characters_alone_are_no_url() {
+        assert_eq!(refresh(b"0; url='\x01 \x1e'"), None);
+        assert_eq!(refresh(b"0; url=\x1e/x\x01y\x1f"), Some(&b"/x\x01y"[..]));
     }
 
     proptest::proptest! {
