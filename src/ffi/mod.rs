@@ -205,6 +205,9 @@ unsafe fn write_sized<T: Sized_>(value: &T, given: *mut T, size: usize) -> pool_
         if given.is_null() {
             return invalid(format!("{} is NULL", T::NAME));
         }
+        if !given.is_aligned() {
+            return invalid(format!("{} is not aligned", T::NAME));
+        }
         check_size::<T>(size)?;
         // SAFETY: the caller gave `size` bytes, which is at most the size of `value`.
         unsafe {
@@ -313,5 +316,17 @@ mod tests {
             assert_eq!(status, POOL_INVALID_ARGUMENT, "{size}");
             assert_eq!(given[0].struct_size, size_of::<Grown>(), "{size}");
         }
+    }
+
+    #[test]
+    fn a_place_that_is_not_aligned_is_left_alone() {
+        let mut room = [Grown::defaults(); 2];
+        let size = size_of::<Grown>();
+        let place = room.as_mut_ptr().wrapping_byte_add(1);
+        // SAFETY: there is room for `size` bytes.
+        assert_eq!(unsafe { init_sized(place, size) }, POOL_INVALID_ARGUMENT);
+        // SAFETY: as above.
+        assert!(unsafe { read_sized(place) }.is_err());
+        assert_eq!(room.map(|one| one.old), [1, 1]);
     }
 }
