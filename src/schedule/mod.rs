@@ -9,6 +9,8 @@
 //! changed: a group that may start has all its lanes in its streams' ready lists, one that may not
 //! has none, and one that has to wait has an entry in the heap of timers.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod model;
 mod names;
 mod queue;
 mod retry;
@@ -212,7 +214,7 @@ impl<J> Scheduler<J> {
     }
 
     /// Queues a job. Orders that mostly increase within a stream are cheap.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub fn push(&mut self, stream: StreamId, group: &str, order: u64, job: J, now: Time) {
         self.advance(now);
         self.enqueue(stream, group, order, job);
@@ -311,7 +313,7 @@ impl<J> Scheduler<J> {
     }
 
     /// How many jobs are queued or wait for a retry.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub fn queued(&self) -> usize {
         self.queue.len() + self.retries.len()
     }
@@ -322,7 +324,7 @@ impl<J> Scheduler<J> {
     }
 
     /// How many jobs have started and not ended.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub fn in_flight(&self) -> usize {
         self.in_flight
     }

@@ -46,7 +46,7 @@ impl Names {
         }
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn is_empty(&self) -> bool {
         self.table.is_empty()
     }

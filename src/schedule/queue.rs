@@ -80,13 +80,13 @@ impl<J> Queue<J> {
     }
 
     /// How many jobs are queued.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn len(&self) -> usize {
         self.nodes.len()
     }
 
     /// Whether it holds nothing at all, nor would leak.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn is_bare(&self) -> bool {
         self.nodes.len() + self.lanes.len() + self.streams.len() == 0
             && self.keys.is_empty()
