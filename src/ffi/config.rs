@@ -802,3 +802,66 @@ fn seconds(value: f64, field: &str) -> Result<Duration, Error> {
         )),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_come_back_as_they_were_given() {
+        let to = [c"::127.0.0.1:80".as_ptr(), c"a.test::b.test:".as_ptr()];
+        let header = pool_header_t {
+            name: c"X-One".as_ptr(),
+            value: c"two and more".as_ptr(),
+            name_size: 0,
+            value_size: 3,
+        };
+        let statuses = [503, 404];
+        let mut given = pool_options_t::defaults();
+        given.method = c"POST".as_ptr();
+        given.headers = &header;
+        given.header_count = 1;
+        given.cookie = c"a=1".as_ptr();
+        given.body = c"body".as_ptr().cast();
+        given.body_size = 4;
+        given.connect_to = to.as_ptr();
+        given.connect_to_count = to.len();
+        given.raise_on_statuses = statuses.as_ptr();
+        given.raise_on_status_count = statuses.len();
+        given.retry = 1;
+        given.retry_on_statuses = statuses.as_ptr();
+        given.retry_on_status_count = 1;
+        // SAFETY: all that it points to lives.
+        let read = unsafe { read_options(&given) }.expect("options");
+        assert_eq!(read.headers, [("X-One".into(), "two".into())]);
+        assert_eq!(read.connect_to, ["::127.0.0.1:80", "a.test::b.test:"]);
+
+        let kept = KeptOptions::of(Arc::new(read.clone()));
+        let mut back = pool_options_t::defaults();
+        // SAFETY: there is room for it.
+        let status = unsafe { kept.write(&mut back, size_of::<pool_options_t>()) };
+        assert_eq!(status, pool_status_t::POOL_OK);
+        // SAFETY: `kept` owns what it points to, and lives.
+        let again = unsafe { read_options(&back) }.expect("options");
+        assert_eq!(format!("{again:?}"), format!("{read:?}"));
+    }
+
+    #[test]
+    fn arrays_and_texts_that_are_none_are_refused() {
+        let numbers = [1_u16, 2];
+        // SAFETY: what is not aligned or too long is not read; the rest is as long as it says.
+        unsafe {
+            let odd = numbers.as_ptr().cast::<u8>().add(1).cast::<u16>();
+            assert!(slice(odd, 1, "x").is_err());
+            assert!(slice(numbers.as_ptr(), usize::MAX, "x").is_err());
+            assert!(slice(std::ptr::null::<u16>(), 1, "x").is_err());
+            assert_eq!(slice(std::ptr::null::<u16>(), 0, "x").unwrap(), []);
+            assert_eq!(slice(numbers.as_ptr(), 2, "x").unwrap(), numbers);
+            assert!(text(std::ptr::null(), 1, "x").is_err());
+            assert_eq!(text(std::ptr::null(), 0, "x").unwrap(), None);
+            assert_eq!(text(c"abc".as_ptr(), 0, "x").unwrap(), Some("abc"));
+            assert_eq!(text(c"abc".as_ptr(), 2, "x").unwrap(), Some("ab"));
+            assert!(text(c"\xe9".as_ptr(), 0, "x").is_err());
+        }
+    }
+}

@@ -427,3 +427,148 @@ unsafe fn give(to: *mut usize, number: usize) {
         unsafe { to.write(number) };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+    use crate::error::{ErrorCode, Failure};
+    use crate::ffi::block::Plan;
+
+    fn page(url: &str, content_type: &[u8], body: &[u8]) -> JobResult {
+        JobResult::of_page(Some(url), Some(content_type), None, body.to_vec()).expect("a page")
+    }
+
+    /// Results of all shapes: with and without each part.
+    fn results() -> Vec<JobResult> {
+        let html = b"<a href=/x><a href='/\xc3\xa9'>caf\xc3\xa9";
+        let full = page("http://example.com/", b"text/html; x=\xe9", html);
+        let mut failed = page("http://example.com/", b"", b"");
+        failed.error = Some(Failure::new(ErrorCode::Timeout, "with a \0 in it"));
+        failed.start_time = SystemTime::UNIX_EPOCH - Duration::from_secs(1);
+        let mut bare = JobResult::of_page(None, None, None, Vec::new()).expect("a page");
+        bare.status = 0;
+        vec![full, failed, bare]
+    }
+
+    /// # Safety
+    /// It is NULL or ends in a NUL.
+    unsafe fn read(text: *const c_char) -> Option<String> {
+        // SAFETY: the caller's promise.
+        let text = (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) });
+        text.map(|text| text.to_str().expect("UTF-8").to_owned())
+    }
+
+    #[test]
+    fn a_block_tells_what_the_result_does() {
+        for result in results() {
+            let expected = result.clone();
+            let block = into_c(result);
+            // SAFETY: all is read before it is freed.
+            unsafe {
+                let all = &*block;
+                assert_eq!(read(all.url).as_deref(), expected.url.as_deref());
+                assert_eq!(read(all.end_url).as_deref(), expected.end_url());
+                let code = expected.error.as_ref().map(|error| error.code.as_str());
+                assert_eq!(read(all.error_code).as_deref(), code);
+                assert!(!read(all.error_message).is_some_and(|text| text.is_empty()));
+                assert_eq!(all.header_count, expected.headers.len());
+                for (index, (name, value)) in expected.headers.iter().enumerate() {
+                    let header = &*all.headers.add(index);
+                    assert_eq!(read(header.name).as_deref(), Some(name));
+                    assert_eq!(CStr::from_ptr(header.value).to_bytes(), value);
+                }
+                assert_eq!(all.stack_count, expected.stack.len());
+                for (index, hop) in expected.stack.iter().enumerate() {
+                    let other = &*all.stack.add(index);
+                    assert_eq!(read(other.url).as_deref(), Some(&*hop.url));
+                    assert_eq!(read(other.r#type).as_deref(), Some(hop.kind.as_str()));
+                }
+                let body = match all.body_size {
+                    0 => &[],
+                    size => std::slice::from_raw_parts(all.body, size),
+                };
+                assert_eq!(body, expected.body);
+                // The block is in one piece, and can be copied whole.
+                let copy = std::slice::from_raw_parts(block.cast::<u8>(), all.block_size).to_vec();
+                assert_eq!(copy.len(), Plan::of(&expected).size);
+                pool_result_free(block);
+            }
+        }
+    }
+
+    #[test]
+    fn answers_are_kept_as_long_as_the_result() {
+        for result in results() {
+            let expected = result.clone();
+            let block = into_c(result);
+            // SAFETY: all is read before it is freed.
+            unsafe {
+                let mimetype = pool_result_mimetype(block);
+                assert_eq!(read(mimetype).as_deref(), expected.mimetype());
+                assert_eq!(read(pool_result_ext(block)).as_deref(), expected.ext());
+                let encoding = pool_result_encoding(block);
+                assert_eq!(read(encoding).as_deref(), expected.encoding());
+                let (mut size, mut count) = (0, 0);
+                let text = pool_result_text(block, &mut size);
+                assert_eq!(read(text).as_deref(), expected.text());
+                assert_eq!(size, expected.text().map_or(0, str::len));
+                let links = pool_result_links(block, &mut count);
+                let links: Vec<_> = (0..count).map(|at| read(*links.add(at)).unwrap()).collect();
+                assert_eq!(links, expected.links());
+                assert_eq!(pool_result_mimetype(block), mimetype);
+                assert_eq!(pool_result_text(block, std::ptr::null_mut()), text);
+                pool_result_free(block);
+            }
+        }
+    }
+
+    #[test]
+    fn a_result_is_lent_for_a_call() {
+        for result in results() {
+            let seen = lend(&result, |block| {
+                // SAFETY: it is read while it is lent.
+                unsafe {
+                    (*block).value = block.cast();
+                    assert_eq!(
+                        (*block).body,
+                        match result.body.len() {
+                            0 => null(),
+                            _ => result.body.as_ptr(),
+                        }
+                    );
+                    read(pool_result_mimetype(block))
+                }
+            });
+            assert_eq!(seen.as_deref(), result.mimetype());
+        }
+    }
+
+    #[test]
+    fn packed_results_lie_one_behind_the_other() {
+        let results = results();
+        let plans: Vec<_> = results.iter().map(Plan::of).collect();
+        let size: usize = plans.iter().map(Plan::packed_size).sum();
+        let mut room = vec![0_u64; size / size_of::<u64>()];
+        let start = room.as_mut_ptr().cast::<u8>();
+        let mut at = 0;
+        for (plan, result) in plans.iter().zip(&results) {
+            // SAFETY: there is room for all, and each size keeps the alignment.
+            unsafe {
+                let block = start.add(at);
+                plan.write_packed(block.cast());
+                let all = block.cast::<pool_result_t>().read();
+                assert_eq!(all.block_size, plan.packed_size());
+                if let Some(url) = &result.url {
+                    let text = CStr::from_ptr(block.add(all.url.addr()).cast());
+                    assert_eq!(text.to_bytes(), url.as_bytes());
+                }
+                let body = std::slice::from_raw_parts(block.add(all.body.addr()), all.body_size);
+                assert_eq!(body, result.body);
+            }
+            at += plan.packed_size();
+        }
+        assert_eq!(at, size);
+    }
+}
