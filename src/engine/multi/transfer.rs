@@ -390,6 +390,7 @@ impl<R: Receive> Handle<R> {
         let error = error.filter(|_| !transfer.stopped)?;
         // If there were others, what became of them counts.
         if !self.opened()
+            && transfer.watch.no_socket.get() == 0
             && let Some((address, by)) = &*transfer.watch.refused.borrow()
         {
             return Some(guard::forbidden(url, address, by));
