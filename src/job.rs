@@ -30,7 +30,7 @@ pub struct Job {
     /// The URL. White space around it is taken off and `http://` put before it when it has no
     /// scheme. A bad one gives a result with `invalid-url`. Empty: see
     /// [`StreamConfig::passthrough`](crate::StreamConfig::passthrough).
-    pub url: Box<str>,
+    pub url: Arc<str>,
     /// The politeness key; `None`: the registrable domain of the URL, or its host when that has
     /// none. The empty one is unconstrained.
     pub group: Option<Box<str>>,
@@ -44,7 +44,7 @@ pub struct Job {
 
 impl Job {
     /// A job that downloads `url`.
-    pub fn request(url: impl Into<Box<str>>) -> Self {
+    pub fn request(url: impl Into<Arc<str>>) -> Self {
         Self {
             url: url.into(),
             ..Self::default()
@@ -52,7 +52,7 @@ impl Job {
     }
 
     /// A job that finds where `url` ends.
-    pub fn resolve(url: impl Into<Box<str>>) -> Self {
+    pub fn resolve(url: impl Into<Arc<str>>) -> Self {
         Self {
             kind: Kind::Resolve,
             ..Self::request(url)

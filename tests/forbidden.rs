@@ -153,7 +153,7 @@ fn guarded() -> Pool {
 }
 
 /// Does a job on a pool.
-fn on(pool: &Pool, url: impl Into<Box<str>>, set: impl FnOnce(&mut Options)) -> JobResult {
+fn on(pool: &Pool, url: impl Into<Arc<str>>, set: impl FnOnce(&mut Options)) -> JobResult {
     let stream = stream(pool);
     submit(&stream, Job::request(url).options(options(set)));
     take(&stream)

@@ -8,7 +8,7 @@ use url::Url;
 
 use super::cookies::Jar;
 use super::reader::{Look, Reader, Want};
-use super::{Attempt, redirects, refreshes};
+use super::{Attempt, Start, redirects, refreshes};
 use crate::address;
 use crate::engine::{Exchange, Hop, is_idempotent};
 use crate::error::{ErrorCode, Failure};
@@ -44,19 +44,22 @@ pub(super) struct Chain<'a> {
 }
 
 impl<'a> Chain<'a> {
-    /// `max_redirects`: unless the options say. `fresh`: an attempt before met a kept connection that
-    /// was closed.
-    pub fn new(
-        start: &'a Url,
-        options: &'a Arc<Options>,
-        max_redirects: u32,
-        fresh: bool,
-        began: Instant,
-    ) -> Self {
+    /// `max_redirects`: unless the options say.
+    pub fn new(start: Start<'a>, options: &'a Arc<Options>, max_redirects: u32) -> Self {
+        let Start {
+            url,
+            given,
+            fresh,
+            began,
+        } = start;
+        let text = match **given == *url.as_str() {
+            true => Arc::clone(given),
+            false => url.as_str().into(),
+        };
         Self {
             options,
-            url: Cow::Borrowed(start),
-            text: start.as_str().into(),
+            url: Cow::Borrowed(url),
+            text,
             method: Cow::Borrowed(options.method.as_deref().unwrap_or("GET")),
             body: true,
             home: true,

@@ -58,16 +58,21 @@ impl From<JobResult> for Attempt {
     }
 }
 
-/// Downloads a URL: follows its redirections and takes the body at their end. `fresh`: its first
-/// hop is to have a connection of its own. `began`: since when its time counts.
-pub(crate) async fn request(
-    start: &Url,
-    options: &Arc<Options>,
-    fresh: bool,
-    began: Instant,
-    engine: &Engine,
-) -> Attempt {
-    let mut chain = Chain::new(start, options, 10, fresh, began);
+/// Where an attempt starts.
+pub(crate) struct Start<'a> {
+    pub url: &'a Url,
+    /// The same as submitted.
+    pub given: &'a Arc<str>,
+    /// Whether the first hop is to have a connection of its own: an attempt before met a kept one
+    /// that was closed.
+    pub fresh: bool,
+    /// Since when its time counts.
+    pub began: Instant,
+}
+
+/// Downloads a URL: follows its redirections and takes the body at their end.
+pub(crate) async fn request(start: Start<'_>, options: &Arc<Options>, engine: &Engine) -> Attempt {
+    let mut chain = Chain::new(start, options, 10);
     loop {
         if let Some(attempt) = chain.infer() {
             return attempt;
@@ -80,16 +85,9 @@ pub(crate) async fn request(
 }
 
 /// Finds where a URL ends: follows its redirections and takes no body. HEAD will do, unless what
-/// leads on may be in the page, or a server refuses it. `fresh` and `began` as for
-/// a request.
-pub(crate) async fn resolve(
-    start: &Url,
-    options: &Arc<Options>,
-    fresh: bool,
-    began: Instant,
-    engine: &Engine,
-) -> Attempt {
-    let mut chain = Chain::new(start, options, 20, fresh, began);
+/// leads on may be in the page, or a server refuses it.
+pub(crate) async fn resolve(start: Start<'_>, options: &Arc<Options>, engine: &Engine) -> Attempt {
+    let mut chain = Chain::new(start, options, 20);
     chain.spare_bodies();
     loop {
         if let Some(attempt) = chain.infer() {

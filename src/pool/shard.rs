@@ -16,7 +16,7 @@ use super::log::Level;
 use super::stream::{Core, Task, Work};
 use super::{Common, PoolConfig};
 use crate::error::{ErrorCode, Failure};
-use crate::fetch::{self, Attempt, Engine};
+use crate::fetch::{self, Attempt, Engine, Start};
 use crate::job::{JobResult, Kind};
 use crate::schedule::{Gate, Parallelism, Scheduler, Started, StreamId, Time, Turn};
 
@@ -473,12 +473,18 @@ fn panicked(task: &Task) -> Attempt {
 
 /// One attempt at a job.
 async fn attempt(task: &Task, work: Work, began: Instant, engine: &Engine) -> Attempt {
+    let start = |url| Start {
+        url,
+        given: &task.url,
+        fresh: task.repeats > 0,
+        began,
+    };
     match (work, task.kind) {
         (Work::Fetch(url), Kind::Request) => {
-            fetch::request(&url, &task.options, task.repeats > 0, began, engine).await
+            fetch::request(start(&url), &task.options, engine).await
         }
         (Work::Fetch(url), Kind::Resolve) => {
-            fetch::resolve(&url, &task.options, task.repeats > 0, began, engine).await
+            fetch::resolve(start(&url), &task.options, engine).await
         }
         (Work::Refuse(failure), _) => Attempt {
             failure: Some(failure),

@@ -177,7 +177,7 @@ pub(crate) struct Task {
     pub repeats: u8,
     pub attempts: u32,
     /// As submitted.
-    url: Box<str>,
+    pub url: Arc<str>,
     /// The same as it was read, if few jobs were held then; the others are read again at the start.
     read: Option<Box<Url>>,
     group: Group,
@@ -230,13 +230,7 @@ impl Task {
 
     /// What the job's result is, should the attempt be its last.
     pub fn result(&self, attempt: Attempt, ended: SystemTime) -> JobResult {
-        // The URL as submitted: mostly that of the first hop.
-        let first = attempt.stack.first().map(|first| &first.url);
-        let url = match first.filter(|first| ***first == *self.url) {
-            Some(first) => Some(Arc::clone(first)),
-            None if is_blank(&self.url) => None,
-            None => Some(Arc::from(&*self.url)),
-        };
+        let url = (!is_blank(&self.url)).then(|| Arc::clone(&self.url));
         let known_encoding = self.options.known_encoding.as_deref();
         JobResult {
             kind: self.kind,

@@ -134,7 +134,7 @@ pub fn fetch(job: Job) -> JobResult {
 }
 
 /// Downloads a URL with those options.
-pub fn fetch_with(url: impl Into<Box<str>>, set: impl FnOnce(&mut Options)) -> JobResult {
+pub fn fetch_with(url: impl Into<Arc<str>>, set: impl FnOnce(&mut Options)) -> JobResult {
     fetch(Job::request(url).options(options(set)))
 }
 
