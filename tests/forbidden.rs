@@ -919,10 +919,11 @@ fn no_answer_gets_a_line_break_or_a_nul_onto_the_wire() {
     let server = Raw::start(move |request| {
         log.lock().unwrap().push_str(&request.head);
         let lines = ["\r", "\n", "\0", "\u{b}", "%0d%0a"];
-        let Some((way, number)) = request.target[1..].split_once('-') else {
-            return answer("200 OK", &[], "");
+        let asked = request.target[1..].split_once('-');
+        let end = asked.and_then(|(_, number)| lines.get(number.parse::<usize>().ok()?));
+        let (Some((way, _)), Some(end)) = (asked, end) else {
+            return answer("200 OK", &[], ""); // where one led
         };
-        let end = lines[number.parse::<usize>().unwrap()];
         let html = |body: String| answer("200 OK", &["Content-Type: text/html"], &body);
         match way {
             "location" => answer(
