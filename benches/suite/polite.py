@@ -39,7 +39,10 @@ def measure(bench):
     over = [seconds / bound for seconds in ours["seconds"]]
     section.goals += [
         goal("polite run, × its lower bound", "≤ 1.05", over, lambda value: value <= 1.05),
-        goal("polite run, CPU a URL", "≤ 100", ours["cpu"], lambda cpu: cpu <= 100, unit="µs"),
+        goal("polite run, CPU a URL", "≤ 100", ours["cpu"], lambda cpu: cpu <= 100,
+             "1.3 to 1.5 wake-ups a URL, of which a bare one took 15 µs, and found the caches cold;"
+             " 45 % is the kernel's, four system calls a wait the `polling` crate's (4 µs a URL)",
+             "µs"),
     ]
     # minet takes minutes of CPU for it: fewer rounds.
     number, domains = (4_000, 200) if bench.quick else (40_000, 2_000)
