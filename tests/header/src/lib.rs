@@ -104,6 +104,14 @@ pub struct pool_config_t {
     pub options: *const pool_options_t,
     pub callback: pool_callback_fn,
     pub callback_userdata: *mut c_void,
+    pub deny_private_addresses: i32,
+    pub https_only: i32,
+    pub deny_networks: *const *const c_char,
+    pub deny_network_count: usize,
+    pub allow_networks: *const *const c_char,
+    pub allow_network_count: usize,
+    pub allowed_ports: *const u16,
+    pub allowed_port_count: usize,
 }
 
 #[repr(C)]
