@@ -71,6 +71,9 @@ def small_pages(bench, limit, section):
                 "≤ 1.05",
                 [last / second],
                 lambda ratio: ratio <= 1.05,
+                "" if workers == 256 else
+                "the kept connections grow to 10,000 in this run, one for each domain met, and none"
+                " is closed yet; whether it is flat once they are was not measured",
             )
         )
         if workers == 256:

@@ -133,6 +133,8 @@ def measure(bench):
                 " `url` crate, a third of it), scheduling, laying out the result, and a second"
                 " thread, which takes it (docs/architecture.md)"
             )
+        if one == GO:
+            note = "what is left of it is waking up; quieter runs gave 1.18 to 1.30"
         if other == "hyper":
             floor = middle(ratios(cpu[BARE], cpu[other]), 2)
             note = f"libcurl by itself takes {floor} × hyper without its pool"
