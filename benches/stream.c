@@ -2,7 +2,7 @@
  *
  *     stream --port PORT [OPTION]...
  *
- * All hosts are connected to 127.0.0.1:PORT. URLs are made as they are asked for, so that nothing
+ * All hosts are at 127.0.0.1:PORT. URLs are made as they are asked for, so that nothing
  * grows with their number but what the library holds: --window domains take turns for --each URLs
  * of each, then come the next, and after --domains of them the first again.
  *
@@ -58,12 +58,12 @@ static bool is_hot(const struct sizes *sizes, uint64_t number) {
 
 static size_t write_url(const struct sizes *sizes, uint64_t number, char *url, size_t room) {
   if (is_hot(sizes, number))
-    return (size_t)snprintf(url, room, "http://%s%s", HOT, sizes->path);
+    return (size_t)snprintf(url, room, "http://%s:%" PRIu64 "%s", HOT, sizes->port, sizes->path);
   if (sizes->hot > 0) number /= 100 / (100 - sizes->hot);
   uint64_t lap = number / (sizes->window * sizes->each);
   uint64_t domain = (lap * sizes->window + number % sizes->window) % sizes->domains;
-  return (size_t)snprintf(url, room, "http://d%" PRIu64 ".test%s?%" PRIu64, domain, sizes->path,
-                          number);
+  return (size_t)snprintf(url, room, "http://d%" PRIu64 ".test:%" PRIu64 "%s?%" PRIu64, domain,
+                          sizes->port, sizes->path, number);
 }
 
 /* ---- what it takes ---- */
@@ -144,13 +144,13 @@ static void print_threads(void) {
 /* ---- the run ---- */
 
 static pool_t *open_pool(const struct sizes *sizes) {
-  char connect_to[64];
-  snprintf(connect_to, sizeof connect_to, "::127.0.0.1:%" PRIu64, sizes->port);
-  const char *entries[] = {connect_to};
+  char address[64];
+  snprintf(address, sizeof address, "*:%" PRIu64 ":127.0.0.1", sizes->port);
+  const char *entries[] = {address};
   pool_options_t options;
   pool_options_init(&options, sizeof options);
-  options.connect_to = entries;
-  options.connect_to_count = 1;
+  options.dns = entries;
+  options.dns_count = 1;
   options.compressed = sizes->compressed;
   pool_config_t config;
   pool_config_init(&config, sizeof config);

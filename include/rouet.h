@@ -204,8 +204,8 @@ typedef struct pool_options_t {
   // The number of connect_to entries, 10,000 at most. Default 0.
   size_t connect_to_count;
   // "HOST:PORT:ADDRESS", or several addresses with commas between, as in curl's --resolve: use
-  // these. Jobs of one pool share connections by host and port: do not give one host different
-  // addresses in one pool. Default NULL: none.
+  // these. A HOST of * is any. Jobs of one pool share connections by host and port: do not give
+  // one host different addresses in one pool. Default NULL: none.
   const char *const *dns;
   // The number of dns entries, 10,000 at most. Default 0.
   size_t dns_count;

@@ -211,7 +211,8 @@ struct options {
   /// most. An empty HOST or PORT matches any. Default: none.
   std::vector<std::string> connect_to{};
   /// "HOST:PORT:ADDRESS", or several addresses with commas between, as in curl's --resolve; 10,000
-  /// at most. Do not give one host different addresses in one pool. Default: none.
+  /// at most. A HOST of * is any. Do not give one host different addresses in one pool. Default:
+  /// none.
   std::vector<std::string> dns{};
   /// The local interface, address or host name to connect from. Default: any.
   std::optional<std::string> network_interface{};

@@ -138,9 +138,9 @@ pub struct Options {
     /// `HOST:PORT:CONNECT-TO-HOST:CONNECT-TO-PORT`, as in curl: connect there instead. An empty
     /// HOST or PORT matches any. At most 10,000. Default none.
     pub connect_to: Vec<String>,
-    /// `HOST:PORT:ADDRESS[,ADDRESS]`, as in curl's `--resolve`: use these addresses. At most 10,000.
-    /// Jobs of one pool share connections by host and port: do not give one host different
-    /// addresses in one pool. Default none.
+    /// `HOST:PORT:ADDRESS[,ADDRESS]`, as in curl's `--resolve`: use these addresses. A HOST of `*`
+    /// is any. At most 10,000. Jobs of one pool share connections by host and port: do not give one
+    /// host different addresses in one pool. Default none.
     pub dns: Vec<String>,
     /// The local interface, address or host name to connect from. Default any.
     pub interface: Option<String>,

@@ -350,6 +350,7 @@ fn fetch_says_what_is_wrong() {
     says(&["--header", "nothing"], 2, "NAME: VALUE");
     says(&["--header", "A: b\nc"], 2, "header");
     says(&["--connect-to", "nowhere"], 2, "connect_to");
+    says(&["--dns", "nowhere"], 2, "dns");
     says(&["one", "two"], 2, "one FILE");
     says(&["/nonexistent/list"], 1, "/nonexistent/list: No such file");
     says(&["/"], 1, "/: Is a directory");

@@ -98,7 +98,8 @@ type Options struct {
 	// instead. An empty HOST or PORT matches any. 10,000 at most.
 	ConnectTo []string
 	// DNS has "HOST:PORT:ADDRESS", or several addresses with commas between, as in curl's
-	// --resolve. 10,000 at most. Do not give one host different addresses in one pool.
+	// --resolve. A HOST of * is any. 10,000 at most. Do not give one host different addresses in
+	// one pool.
 	DNS []string
 	// NetworkInterface is the local interface, address or host name to connect from.
 	// Default: any.

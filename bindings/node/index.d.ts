@@ -101,9 +101,9 @@ export interface Options {
    */
   connectTo?: Iterable<string>;
   /**
-   * "HOST:PORT:ADDRESS", or several addresses with commas between, as in curl's --resolve. Jobs of
-   * one pool share connections by host and port: do not give one host different addresses in one
-   * pool. Default: none.
+   * "HOST:PORT:ADDRESS", or several addresses with commas between, as in curl's --resolve. A HOST
+   * of * is any. Jobs of one pool share connections by host and port: do not give one host different
+   * addresses in one pool. Default: none.
    */
   dns?: Iterable<string>;
   /** The local interface, address or host name to connect from. Default: any. */

@@ -49,6 +49,7 @@ static const char HELP[] =
     "  --connect-timeout S  seconds to connect (default 5)\n"
     "  --proxy URL          an http, https, socks5 or socks5h proxy\n"
     "  --connect-to H:P:H:P connect there instead, as in curl; may be repeated\n"
+    "  --dns H:P:ADDRESS    the address of host H, as curl's --resolve; may be repeated\n"
     "  --ca-file FILE       the certificate authorities to trust, in PEM\n"
     "  --insecure           do not check certificates\n"
     "\n"
@@ -78,7 +79,7 @@ struct settings {
   pool_config_t config;
   pool_options_t options;
   pool_header_t *headers;
-  const char **connect_to;
+  const char **connect_to, **dns;
   const char *input, *report, *output;
   bool resolve, quiet;
 };
@@ -118,9 +119,9 @@ static bool add_header(struct settings *settings, const char *name, size_t name_
 /* Returns FINE to go on, USAGE for wrong usage, -1 when what was asked for is done. */
 static int parse(int argc, char **argv, struct settings *settings) {
   enum {
-    CA_FILE = 1, CANONICAL, COMPRESSED, CONNECT_TIMEOUT, CONNECT_TO, HEADER, HELP_, INFER, INSECURE,
-    ORDERED, OUTPUT, PAGES, PARALLELISM, PROXY, QUIET, REPORT, RESOLVE, RETRIES, STATEFUL, THROTTLE,
-    TIMEOUT, USER_AGENT, VERSION, WORKERS
+    CA_FILE = 1, CANONICAL, COMPRESSED, CONNECT_TIMEOUT, CONNECT_TO, DNS, HEADER, HELP_, INFER,
+    INSECURE, ORDERED, OUTPUT, PAGES, PARALLELISM, PROXY, QUIET, REPORT, RESOLVE, RETRIES, STATEFUL,
+    THROTTLE, TIMEOUT, USER_AGENT, VERSION, WORKERS
   };
   static const struct option LONG[] = {
       {"ca-file", required_argument, NULL, CA_FILE},
@@ -128,6 +129,7 @@ static int parse(int argc, char **argv, struct settings *settings) {
       {"compressed", no_argument, NULL, COMPRESSED},
       {"connect-timeout", required_argument, NULL, CONNECT_TIMEOUT},
       {"connect-to", required_argument, NULL, CONNECT_TO},
+      {"dns", required_argument, NULL, DNS},
       {"header", required_argument, NULL, HEADER},
       {"help", no_argument, NULL, HELP_},
       {"infer", no_argument, NULL, INFER},
@@ -161,6 +163,7 @@ static int parse(int argc, char **argv, struct settings *settings) {
       case COMPRESSED: options->compressed = 1; break;
       case CONNECT_TIMEOUT: good = parse_seconds(name, optarg, &options->connect_timeout); break;
       case CONNECT_TO: settings->connect_to[options->connect_to_count++] = optarg; break;
+      case DNS: settings->dns[options->dns_count++] = optarg; break;
       case HEADER: {
         const char *colon = strchr(optarg, ':');
         good = colon && add_header(settings, optarg, (size_t)(colon - optarg), colon + 1);
@@ -205,6 +208,7 @@ static int parse(int argc, char **argv, struct settings *settings) {
   if (optind < argc && strcmp(argv[optind], "-") != 0) settings->input = argv[optind];
   options->headers = settings->headers;
   options->connect_to = settings->connect_to;
+  options->dns = settings->dns;
   config->options = options;
   /* What is under way counts as buffered. */
   if (config->buffer_size < config->max_workers) config->buffer_size = config->max_workers;
@@ -544,11 +548,12 @@ int main(int argc, char **argv) {
   pool_options_init(&settings.options, sizeof settings.options);
   settings.headers = calloc((size_t)argc, sizeof *settings.headers);
   settings.connect_to = calloc((size_t)argc, sizeof *settings.connect_to);
+  settings.dns = calloc((size_t)argc, sizeof *settings.dns);
   struct input input = {.name = "standard input", .fd = STDIN_FILENO};
   struct output output = {.report = stdout, .report_name = "standard output"};
   pool_t *pool = NULL;
   int status = TROUBLE;
-  if (!settings.headers || !settings.connect_to) {
+  if (!settings.headers || !settings.connect_to || !settings.dns) {
     complain("out of memory");
     goto end;
   }
@@ -611,5 +616,6 @@ end:
   free(input.data);
   free(settings.headers);
   free(settings.connect_to);
+  free(settings.dns);
   return status;
 }

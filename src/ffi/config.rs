@@ -119,8 +119,8 @@ pub struct pool_options_t {
     /// The number of connect_to entries, 10,000 at most. Default 0.
     pub connect_to_count: usize,
     /// "HOST:PORT:ADDRESS", or several addresses with commas between, as in curl's --resolve: use
-    /// these. Jobs of one pool share connections by host and port: do not give one host different
-    /// addresses in one pool. Default NULL: none.
+    /// these. A HOST of * is any. Jobs of one pool share connections by host and port: do not give
+    /// one host different addresses in one pool. Default NULL: none.
     pub dns: *const *const c_char,
     /// The number of dns entries, 10,000 at most. Default 0.
     pub dns_count: usize,
