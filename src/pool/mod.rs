@@ -15,7 +15,7 @@ use crate::schedule::{Rule, StreamId};
 use callbacks::Callbacks;
 use inbox::{Inbox, Message};
 use log::Log;
-use shard::Shard;
+use shard::{Shard, caught};
 use workers::Workers;
 
 mod attempts;
@@ -24,6 +24,8 @@ mod inbox;
 mod log;
 mod shard;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod workers;
 
 pub use log::{Level, LogFn};
@@ -231,6 +233,8 @@ pub(crate) struct Common {
     pub groups: Vec<AtomicU64>,
     /// Which shard a group lives in.
     hasher: RandomState,
+    #[cfg(test)]
+    trap: tests::Trap,
 }
 
 impl Common {
@@ -239,6 +243,13 @@ impl Common {
         let mut hasher = self.hasher.build_hasher();
         hasher.write(group.as_bytes());
         (hasher.finish() % self.inboxes.len() as u64) as usize
+    }
+
+    /// Where the tests have a shard panic.
+    #[inline]
+    fn pass(&self, _place: &'static str) {
+        #[cfg(test)]
+        self.trap.pass(_place);
     }
 
     fn broadcast(&self, message: impl Fn() -> Message) {
@@ -260,19 +271,19 @@ struct Engine {
 #[derive(Default)]
 struct Report {
     /// How many have started or failed, and the first failure.
-    state: Mutex<(usize, Option<Failure>)>,
+    state: Mutex<(usize, Option<String>)>,
     changed: Condvar,
 }
 
 impl Report {
-    fn give(&self, failure: Option<Failure>) {
+    fn give(&self, failure: Option<String>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.0 += 1;
         state.1 = state.1.take().or(failure);
         self.changed.notify_one();
     }
 
-    fn wait(&self, shards: usize) -> Option<Failure> {
+    fn wait(&self, shards: usize) -> Option<String> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let mut state = self
             .changed
@@ -347,6 +358,8 @@ impl Pool {
             connections: Arc::default(),
             groups: (0..threads).map(|_| AtomicU64::new(0)).collect(),
             hasher: RandomState::new(),
+            #[cfg(test)]
+            trap: tests::Trap::default(),
         });
         // Idle connections kept: what the workers may need again, within the descriptors
         // that running transfers leave.
@@ -367,9 +380,14 @@ impl Pool {
             let thread = thread::Builder::new()
                 .name(format!("rouet-{index}"))
                 .spawn(move || {
-                    let shard = Shard::new(index, common, config, max_connects.max(1) as usize);
-                    report.give(shard.as_ref().err().cloned());
-                    if let Ok(shard) = shard {
+                    let max_connects = max_connects.max(1) as usize;
+                    let mut shard = None;
+                    let outcome = caught(|| {
+                        shard = Some(Shard::new(index, common, config, max_connects)?);
+                        Ok::<_, Failure>(())
+                    });
+                    report.give(outcome.err());
+                    if let Some(shard) = shard {
                         shard.run();
                     }
                 })
@@ -451,7 +469,6 @@ impl Drop for Engine {
     fn drop(&mut self) {
         self.common.broadcast(|| Message::Stop);
         for thread in self.threads.drain(..) {
-            // A shard that panicked has given its jobs their results as it unwound.
             let _ = thread.join();
         }
         self.common.names.stop();

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
@@ -253,6 +254,13 @@ impl Task {
     }
 }
 
+/// Wakes who waits. It is the caller's executor: if it panics, that is no fault of a job.
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+    }
+}
+
 /// Whether a job with that URL has none.
 fn is_blank(url: &str) -> bool {
     url.trim().is_empty()
@@ -274,10 +282,11 @@ impl Drop for Task {
         if !self.started {
             stream.skip();
         }
-        let failure = Failure::new(
-            ErrorCode::InternalError,
-            "the thread that ran the job ended",
+        let message = format!(
+            "{}: a fault in the library, which its log tells of, ended the job",
+            self.shown()
         );
+        let failure = Failure::new(ErrorCode::InternalError, message);
         let attempt = Attempt {
             failure: Some(failure),
             ..Attempt::default()
@@ -545,9 +554,7 @@ impl Core {
         let waker = state.waker.take();
         drop(state);
         self.arrived.notify_all();
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        wake(waker);
         quiet
     }
 
@@ -626,9 +633,7 @@ impl Core {
         drop(state);
         self.room.notify_all();
         self.arrived.notify_all();
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        wake(waker);
     }
 }
 
