@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::address::Limits;
-use crate::engine::Names;
+use crate::engine::{Names, fork};
 use crate::error::{Error, Failure};
 use crate::job::JobResult;
 use crate::schedule::{Rule, StreamId};
@@ -264,6 +264,8 @@ struct Engine {
     common: Arc<Common>,
     threads: Vec<JoinHandle<()>>,
     next_stream: AtomicU32,
+    /// Which process made it.
+    generation: u32,
 }
 
 /// How the start of the shards went. (A channel would do, but leaves its waiting thread's handle
@@ -343,6 +345,7 @@ impl Pool {
         let out_of = |what: &str, error: &dyn std::fmt::Display| {
             Error::OutOfResources(format!("no {what} for a shard: {error}"))
         };
+        fork::watch().map_err(|error| out_of("memory", &error))?;
         let inboxes = (0..threads)
             .map(|_| Inbox::new().map(Arc::new))
             .collect::<Result<Vec<_>, _>>()
@@ -371,6 +374,7 @@ impl Pool {
             common,
             threads: Vec::new(),
             next_stream: AtomicU32::new(0),
+            generation: fork::generation(),
         };
         let report = Arc::new(Report::default());
         for index in 0..threads as usize {
@@ -448,6 +452,11 @@ impl Pool {
         }
     }
 
+    /// Whether another process made it, of which this one is a fork: its threads are not here.
+    pub(crate) fn is_inherited(&self) -> bool {
+        self.engine.is_inherited()
+    }
+
     pub(crate) fn config(&self) -> &PoolConfig {
         &self.engine.config
     }
@@ -465,8 +474,17 @@ impl std::fmt::Debug for Pool {
     }
 }
 
+impl Engine {
+    fn is_inherited(&self) -> bool {
+        self.generation != fork::generation()
+    }
+}
+
 impl Drop for Engine {
     fn drop(&mut self) {
+        if self.is_inherited() {
+            return;
+        }
         self.common.broadcast(|| Message::Stop);
         for thread in self.threads.drain(..) {
             let _ = thread.join();

@@ -925,6 +925,9 @@ impl std::fmt::Debug for Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
+        if self.pool.is_inherited() {
+            return;
+        }
         self.cancel();
         // What the callback uses may end with the stream.
         self.core.calls.wait();
