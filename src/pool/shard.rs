@@ -38,8 +38,19 @@ const REST: Duration = Duration::from_millis(100);
 struct Ended {
     task: Box<Task>,
     turn: Turn,
+    /// When it began, on the scheduler's clock.
+    began: Time,
     /// `None`: it was broken off.
     outcome: Option<Attempt>,
+}
+
+impl Ended {
+    /// When it ended: counted from its beginning, because the date may be set meanwhile.
+    fn date(&self, now: Time) -> SystemTime {
+        let counted = |began: SystemTime| began.checked_add(now.saturating_sub(self.began));
+        let date = self.task.began.and_then(counted);
+        date.unwrap_or_else(SystemTime::now)
+    }
 }
 
 pub(super) struct Shard {
@@ -340,14 +351,15 @@ impl Shard {
         }
         let engine = Rc::clone(self.engine());
         let line = self.running.line();
-        let began = self.epoch + now;
+        let since = self.epoch + now;
         self.running.push(task.stream().id, async move {
-            let attempt = AssertUnwindSafe(attempt(&task, work, began, &engine)).catch_unwind();
+            let attempt = AssertUnwindSafe(attempt(&task, work, since, &engine)).catch_unwind();
             let outcome = line.until_broken(attempt).await;
             let outcome = outcome.map(|attempt| attempt.unwrap_or_else(|_| panicked(&task)));
             Ended {
                 task,
                 turn,
+                began: now,
                 outcome,
             }
         });
@@ -366,20 +378,22 @@ impl Shard {
         }
         let mut ended = std::mem::take(&mut self.ended);
         // No sooner than each of them ended.
-        let (now, date) = (self.now(), SystemTime::now());
+        let now = self.now();
         for one in ended.drain(..) {
-            self.end(one, now, date);
+            self.end(one, now);
         }
         self.ended = ended;
         true
     }
 
-    fn end(&mut self, ended: Ended, now: Time, date: SystemTime) {
+    fn end(&mut self, ended: Ended, now: Time) {
         self.common.pass("end");
+        let date = ended.date(now);
         let Ended {
             task,
             turn,
             outcome,
+            ..
         } = ended;
         let outcome = match self.scheduler.has_rule(&turn) {
             true => outcome.map(|attempt| (attempt, None)),

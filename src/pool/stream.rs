@@ -233,6 +233,7 @@ impl Task {
     pub fn result(&self, attempt: Attempt, ended: SystemTime) -> JobResult {
         let url = (!is_blank(&self.url)).then(|| Arc::clone(&self.url));
         let known_encoding = self.options.known_encoding.as_deref();
+        let began = self.began.unwrap_or(ended);
         JobResult {
             kind: self.kind,
             tag: self.tag,
@@ -243,8 +244,9 @@ impl Task {
             headers: attempt.headers,
             stack: attempt.stack,
             body: attempt.body,
-            start_time: self.began.unwrap_or(ended),
-            end_time: ended,
+            start_time: began,
+            // The date may have been set back since.
+            end_time: ended.max(began),
             timings: attempt.timings,
             attempts: self.attempts,
             value: 0,
