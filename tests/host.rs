@@ -46,3 +46,10 @@ fn pipes() {
         0,
     );
 }
+
+#[test]
+fn broken() {
+    let site = site();
+    let program = compile("tests/c/broken.c");
+    run(plain(&program).arg(site.url("")), 0);
+}
