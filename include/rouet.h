@@ -46,6 +46,9 @@
  * exec, servers see those connections as open that were when it was forked, and its copy of
  * pool_event_fd is not to be read from.
  *
+ * Once loaded the library stays so: dlclose is allowed at any time after pool_free and leaves it in
+ * its place, because a look-up of a name that the system has not given up may still run.
+ *
  * Every function that can fail returns a pool_status_t, writes its outputs only on POOL_OK, and
  * leaves a sentence that names the field at fault for pool_last_error. Any of them may give
  * POOL_INTERNAL_ERROR; which other statuses it gives, and what they mean there, each one says.
