@@ -36,6 +36,7 @@ pub(crate) fn generation() -> u32 {
 }
 
 /// Whether there may be processes with copies of this one's sockets.
+#[cfg(not(feature = "isahc"))]
 pub(super) fn has_forked() -> bool {
     FORKED.load(Relaxed)
 }
