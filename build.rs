@@ -5,6 +5,7 @@ use std::{env, fs, path::PathBuf};
 
 fn main() {
     look_at_curl();
+    stay_loaded();
     write_header();
 }
 
@@ -20,6 +21,15 @@ fn look_at_curl() {
             "cargo::warning=libcurl is built without poll(): connections fail once the process \
              has 1024 descriptors open. Set CFLAGS=-DHAVE_POLL and build anew."
         );
+    }
+}
+
+/// Has `dlclose` leave the library where it is: the end of a pool waits for no look-up of a name, and
+/// the thread of one must find the code that it returns to.
+fn stay_loaded() {
+    let is = |what, value| env::var(what).is_ok_and(|given| given == value);
+    if is("CARGO_CFG_TARGET_FAMILY", "unix") && !is("CARGO_CFG_TARGET_VENDOR", "apple") {
+        println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nodelete");
     }
 }
 

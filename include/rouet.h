@@ -40,6 +40,15 @@
  * its handle. No call blocks on the network. Nothing is kept of what you pass in once a call
  * has returned, but a job's userdata, a log function, and the functions of a configuration.
  *
+ * A handle stays with the process that made it. In one that was forked from it every call with the
+ * handle is POOL_INVALID_ARGUMENT, and pool_free does nothing; results that were taken before are
+ * in both; pools of its own may be made there. As long as such a process lives and has not called
+ * exec, servers see those connections as open that were when it was forked, and its copy of
+ * pool_event_fd is not to be read from.
+ *
+ * Once loaded the library stays so: dlclose is allowed at any time after pool_free and leaves it in
+ * its place, because a look-up of a name that the system has not given up may still run.
+ *
  * Every function that can fail returns a pool_status_t, writes its outputs only on POOL_OK, and
  * leaves a sentence that names the field at fault for pool_last_error. Any of them may give
  * POOL_INTERNAL_ERROR; which other statuses it gives, and what they mean there, each one says.
@@ -546,7 +555,7 @@ enum pool_status_t pool_share(struct pool_t *pool,
 // and, when it was the engine's last handle, stops and joins the threads. Returns promptly,
 // whatever the network does. NULL is nothing. Results that were taken stay the caller's. Any
 // thread may call it, but it must be the last call on the handle, and no other call on it may be
-// running. Never fails.
+// running. In a process that was forked from the handle's it does nothing. Never fails.
 //
 // Requires:
 // `pool` is NULL or a live handle that no other thread is using.

@@ -1,5 +1,6 @@
 //! Why a job, or a call, failed.
 
+use std::any::Any;
 use std::fmt;
 
 /// The stable name of what went wrong with a job.
@@ -169,6 +170,13 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+/// What a panic said.
+pub(crate) fn words_of(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no words")
+}
 
 /// Why a call on a pool or a stream was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -14,7 +14,8 @@ use rouet_site::{Faults, Options, Site, known_text, page, urls};
 mod support;
 
 use support::c::{
-    all_ways, compile, feed, finished, interrupt, library_folder, plain, root, run, scratch, ways,
+    all_ways, compile, compile_with, feed, finished, interrupt, library_folder, plain, root, run,
+    scratch, ways,
 };
 
 fn site() -> Site {
@@ -60,8 +61,9 @@ fn threads() {
 fn plugin() {
     let site = site();
     let library = library_folder().join("librouet.so");
-    for mut program in ways(&compile("tests/c/plugin.c")) {
-        run(program.arg(&library).arg(site.url("")), 0);
+    let program = compile_with("tests/c/plugin.c", "", &["-rdynamic", "-ldl"]);
+    for (mut way, rounds) in ways(&program).into_iter().zip(["30", "3"]) {
+        run(way.arg(&library).arg(site.url("")).arg(rounds), 0);
     }
 }
 

@@ -6,10 +6,8 @@
 
 mod support;
 
-use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
-use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -205,14 +203,17 @@ fn no_descriptor_left_is_no_connection() {
         assert_ok(&take(&stream));
 
         let limit = getrlimit(Resource::Nofile);
-        // Descriptors are given out from the lowest that is free.
-        let next = File::open("/dev/null").unwrap().as_raw_fd();
         let mut none = limit;
-        none.current = Some(next as u64);
+        none.current = Some(0);
         setrlimit(Resource::Nofile, none).unwrap();
         // Another host, as the connection to the first is kept.
         let url = format!("http://localhost:{}/text", site.port());
-        submit(&stream, Job::request(&*url));
+        let job = Job::request(&*url);
+        // It waits for one as it would for a connection.
+        submit(
+            &stream,
+            job.options(options(|options| options.connect_timeout = ms(300))),
+        );
         let result = take(&stream);
         setrlimit(Resource::Nofile, limit).unwrap();
         assert_fails(&result, "connection-error", "Too many open files");

@@ -54,9 +54,21 @@ pub(super) fn failure(url: &str, error: &curl::Error, how: &Circumstances<'_>) -
     );
     if is_of_socket && let Some(errno) = how.errno.filter(|errno| *errno != 0) {
         message.push_str(&format!(": {}", io::Error::from_raw_os_error(errno)));
+        if is_of_descriptors(errno) {
+            message.push_str(": ");
+            message.push_str(MORE_DESCRIPTORS);
+        }
     }
     message.push_str(&format!(", after {:.3} s", how.took.as_secs_f64()));
     Failure::new(kind, message)
+}
+
+/// What to do when there is no descriptor left.
+pub(super) const MORE_DESCRIPTORS: &str = "raise the limit (ulimit -n) or lower max_workers";
+
+/// Whether the system's error says that there is no descriptor left.
+pub(super) fn is_of_descriptors(errno: i32) -> bool {
+    matches!(errno, libc::EMFILE | libc::ENFILE)
 }
 
 /// The failure when the answer is a proxy's: only they ask for credentials with 407 (RFC 9110,
@@ -91,6 +103,9 @@ fn classify(curl: code::CURLcode, words: Option<&str>, how: &Circumstances<'_>) 
         code::CURLE_OPERATION_TIMEDOUT if !how.connected => ErrorCode::ConnectTimeout,
         code::CURLE_OPERATION_TIMEDOUT if !how.answered => ErrorCode::ReadTimeout,
         code::CURLE_OPERATION_TIMEDOUT => ErrorCode::Timeout,
+        code::CURLE_COULDNT_CONNECT if how.errno.is_some_and(is_of_descriptors) => {
+            ErrorCode::ConnectionError
+        }
         code::CURLE_COULDNT_CONNECT if proxied => ErrorCode::ProxyError,
         code::CURLE_COULDNT_CONNECT | code::CURLE_INTERFACE_FAILED => match how.errno {
             Some(libc::ECONNREFUSED) => ErrorCode::ConnectionRefused,

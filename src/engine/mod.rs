@@ -15,6 +15,7 @@ use crate::options::Options;
 
 mod browser;
 mod codes;
+pub(crate) mod fork;
 mod guard;
 #[cfg(feature = "isahc")]
 mod isahc;

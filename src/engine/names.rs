@@ -4,9 +4,10 @@
 //! not exist from a resolver that fails for now.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::io;
 use std::net::IpAddr;
-use std::panic::catch_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,7 +16,7 @@ use dns_lookup::{AddrInfoHints, LookupErrorKind, SockType};
 use futures_channel::oneshot;
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use super::Hop;
+use super::{Hop, codes};
 use crate::address::shown;
 use crate::error::{ErrorCode, Failure};
 
@@ -90,11 +91,21 @@ impl Names {
         if first {
             self.lookups.fetch_add(1, Ordering::Relaxed);
             let cache = Arc::clone(&self.cache);
-            let host: Box<str> = host.into();
-            runtime.spawn_blocking(move || {
-                let (answer, keep) = look_up(&host);
-                lock(&cache).settle(host, answer, keep);
-            });
+            let name: Box<str> = host.into();
+            let look_up = move || {
+                let (answer, keep) = catch_unwind(|| look_up(&name)).unwrap_or_else(|_| {
+                    let message = format!("the library panicked over the look-up of {name}");
+                    let failure = Failure::new(ErrorCode::InternalError, message);
+                    (Err(failure), KEEP_TEMPORARY)
+                });
+                lock(&cache).settle(name, answer, keep);
+            };
+            // tokio panics when there is no thread for it and none can be had.
+            let started = catch_unwind(AssertUnwindSafe(|| runtime.spawn_blocking(look_up)));
+            if started.is_err() {
+                let failure = no_thread(&io::Error::from_raw_os_error(libc::EAGAIN));
+                lock(&self.cache).settle(host.into(), Err(failure), KEEP_TEMPORARY);
+            }
         }
         // The clock is tokio's, so the look-up's end wakes the shard whichever way it ends.
         let timed = runtime.spawn(async move { tokio::time::timeout(timeout, receiver).await });
@@ -149,12 +160,14 @@ impl Names {
         // tokio panics when the system has no thread left: the shard must outlive that.
         let started = catch_unwind(start)
             .unwrap_or_else(|_| Err(io::Error::from_raw_os_error(libc::EAGAIN)))
-            .map_err(|error| {
-                let message = format!("no thread to look up names on: {error}");
-                Failure::new(ErrorCode::InternalError, message)
-            })?;
+            .map_err(|error| no_thread(&error))?;
         Ok(runtime.insert(started).handle().clone())
     }
+}
+
+fn no_thread(error: &io::Error) -> Failure {
+    let message = format!("no thread to look up names on: {error}");
+    Failure::new(ErrorCode::InternalError, message)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -238,6 +251,11 @@ fn look_up(host: &str) -> (Answer, Duration) {
             let code = ErrorCode::NoAddressAssociatedWithHostname;
             (code, "it has no address".into(), KEEP)
         }
+        // Whatever it was then told.
+        Err(_) if no_descriptor_is_left() => {
+            let why = format!("no descriptor is left: {}", codes::MORE_DESCRIPTORS);
+            (ErrorCode::NameResolutionFailure, why, KEEP_TEMPORARY)
+        }
         Err(error) => {
             let (code, keep) = match error.kind() {
                 LookupErrorKind::NoName => (ErrorCode::UnknownHost, KEEP),
@@ -249,4 +267,10 @@ fn look_up(host: &str) -> (Answer, Duration) {
     };
     let message = format!("looking up {host}: {why}");
     (Err(Failure::new(code, message)), keep)
+}
+
+fn no_descriptor_is_left() -> bool {
+    let error = File::open("/dev/null").err();
+    let errno = error.and_then(|error| error.raw_os_error());
+    errno.is_some_and(codes::is_of_descriptors)
 }

@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::ffi::{CStr, c_char};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::error::Error;
+use crate::error::{Error, words_of};
 
 /// cbindgen:ignore
 #[cfg(all(feature = "mimalloc", not(debug_assertions)))]
@@ -127,17 +127,10 @@ fn guard(call: impl FnOnce() -> Result<pool_status_t, Error>) -> pool_status_t {
             };
             (status, error.to_string())
         }
-        Err(panic) => {
-            let words = panic
-                .downcast_ref::<&str>()
-                .map(|words| words.to_string())
-                .or_else(|| panic.downcast_ref::<String>().cloned())
-                .unwrap_or_else(|| "no words".into());
-            (
-                POOL_INTERNAL_ERROR,
-                format!("the library panicked: {words}"),
-            )
-        }
+        Err(panic) => (
+            POOL_INTERNAL_ERROR,
+            format!("the library panicked: {}", words_of(&*panic)),
+        ),
     };
     set_last_error(&message);
     status

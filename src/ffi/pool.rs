@@ -102,13 +102,14 @@ pub unsafe extern "C" fn pool_share(
 /// and, when it was the engine's last handle, stops and joins the threads. Returns promptly,
 /// whatever the network does. NULL is nothing. Results that were taken stay the caller's. Any
 /// thread may call it, but it must be the last call on the handle, and no other call on it may be
-/// running. Never fails.
+/// running. In a process that was forked from the handle's it does nothing. Never fails.
 ///
 /// # Safety
 /// `pool` is NULL or a live handle that no other thread is using.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_free(pool: *mut pool_t) {
-    if pool.is_null() {
+    // SAFETY: the caller's promise. One that was inherited is left as it is.
+    if unsafe { handle(pool) }.is_err() {
         return;
     }
     guard(|| {
@@ -643,6 +644,10 @@ pub unsafe extern "C" fn pool_set_log(
 unsafe fn handle<'a>(pool: *mut pool_t) -> Result<&'a pool_t, Error> {
     // SAFETY: the caller's promise.
     match unsafe { pool.as_ref() } {
+        Some(handle) if handle.pool.is_inherited() => invalid(
+            "pool is of the process that this one was forked from, and of no use here: make \
+             another one with pool_new",
+        ),
         Some(handle) => Ok(handle),
         None => invalid("pool is NULL"),
     }

@@ -133,13 +133,6 @@ impl<K: Copy + PartialEq, T> Attempts<K, T> {
         }
         self.broken.set(false);
     }
-
-    /// Drops them all; says how many they were.
-    pub fn clear(&mut self) -> usize {
-        let number = self.running.len();
-        self.running.clear();
-        number
-    }
 }
 
 /// By which an attempt is broken off.

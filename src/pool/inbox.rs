@@ -1,5 +1,6 @@
 //! How other threads reach a shard.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,7 +26,7 @@ pub(crate) enum Message {
 pub(crate) struct Inbox {
     /// `None`: the shard is gone; what is sent to it now is dropped, and a dropped task has a
     /// result.
-    post: Mutex<Option<Vec<Message>>>,
+    post: Mutex<Option<VecDeque<Message>>>,
     /// The shard waits on its poller, or is about to.
     asleep: AtomicBool,
     /// Rung since the shard last fell to work.
@@ -36,7 +37,7 @@ pub(crate) struct Inbox {
 impl Inbox {
     pub fn new() -> io::Result<Self> {
         Ok(Self {
-            post: Mutex::new(Some(Vec::new())),
+            post: Mutex::new(Some(VecDeque::new())),
             asleep: AtomicBool::new(false),
             rung: AtomicBool::new(false),
             poller: Arc::new(Poller::new()?),
@@ -56,7 +57,7 @@ impl Inbox {
     pub fn leave(&self, message: Message) {
         let refused = match &mut *self.post() {
             Some(post) => {
-                post.push(message);
+                post.push_back(message);
                 None
             }
             None => Some(message),
@@ -68,7 +69,7 @@ impl Inbox {
     pub fn ring(&self) {
         self.rung.store(true, SeqCst);
         if self.asleep.swap(false, SeqCst) {
-            // It fails only if the poller is broken; then the shard ends, and says so.
+            // It fails only if the poller is broken; then the shard notices too, and says so.
             let _ = self.poller.notify();
         }
     }
@@ -79,7 +80,7 @@ impl Inbox {
     }
 
     /// Takes the post into `into`, which is empty and whose room is used for the next.
-    pub fn empty(&self, into: &mut Vec<Message>) {
+    pub fn empty(&self, into: &mut VecDeque<Message>) {
         if let Some(post) = &mut *self.post() {
             std::mem::swap(post, into);
         }
@@ -88,7 +89,7 @@ impl Inbox {
     /// Runs `wait` as the shard's sleep, unless there is something to do.
     pub fn sleep<T>(&self, wait: impl FnOnce() -> T) -> Option<T> {
         self.asleep.store(true, SeqCst);
-        let idle = !self.rung.load(SeqCst) && self.post().as_ref().is_none_or(Vec::is_empty);
+        let idle = !self.rung.load(SeqCst) && self.post().as_ref().is_none_or(VecDeque::is_empty);
         let outcome = idle.then(wait);
         self.asleep.store(false, SeqCst);
         outcome
@@ -100,7 +101,7 @@ impl Inbox {
         drop(post);
     }
 
-    fn post(&self) -> MutexGuard<'_, Option<Vec<Message>>> {
+    fn post(&self) -> MutexGuard<'_, Option<VecDeque<Message>>> {
         self.post.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,5 +1,6 @@
 //! What a pool has to say while it runs.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -42,7 +43,8 @@ impl Log {
             return;
         }
         if let Some(sink) = &*self.sink.read().unwrap_or_else(PoisonError::into_inner) {
-            sink(level, &line());
+            // Of one that panics the line is lost, and nothing else.
+            let _ = catch_unwind(AssertUnwindSafe(|| sink(level, &line())));
         }
     }
 }

@@ -8,14 +8,14 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::address::Limits;
-use crate::engine::Names;
+use crate::engine::{Names, fork};
 use crate::error::{Error, Failure};
 use crate::job::JobResult;
 use crate::schedule::{Rule, StreamId};
 use callbacks::Callbacks;
 use inbox::{Inbox, Message};
 use log::Log;
-use shard::Shard;
+use shard::{Shard, caught};
 use workers::Workers;
 
 mod attempts;
@@ -24,6 +24,8 @@ mod inbox;
 mod log;
 mod shard;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod workers;
 
 pub use log::{Level, LogFn};
@@ -231,6 +233,8 @@ pub(crate) struct Common {
     pub groups: Vec<AtomicU64>,
     /// Which shard a group lives in.
     hasher: RandomState,
+    #[cfg(test)]
+    trap: tests::Trap,
 }
 
 impl Common {
@@ -239,6 +243,13 @@ impl Common {
         let mut hasher = self.hasher.build_hasher();
         hasher.write(group.as_bytes());
         (hasher.finish() % self.inboxes.len() as u64) as usize
+    }
+
+    /// Where the tests have a shard panic.
+    #[inline]
+    fn pass(&self, _place: &'static str) {
+        #[cfg(test)]
+        self.trap.pass(_place);
     }
 
     fn broadcast(&self, message: impl Fn() -> Message) {
@@ -253,6 +264,8 @@ struct Engine {
     common: Arc<Common>,
     threads: Vec<JoinHandle<()>>,
     next_stream: AtomicU32,
+    /// Which process made it.
+    generation: u32,
 }
 
 /// How the start of the shards went. (A channel would do, but leaves its waiting thread's handle
@@ -260,19 +273,19 @@ struct Engine {
 #[derive(Default)]
 struct Report {
     /// How many have started or failed, and the first failure.
-    state: Mutex<(usize, Option<Failure>)>,
+    state: Mutex<(usize, Option<String>)>,
     changed: Condvar,
 }
 
 impl Report {
-    fn give(&self, failure: Option<Failure>) {
+    fn give(&self, failure: Option<String>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.0 += 1;
         state.1 = state.1.take().or(failure);
         self.changed.notify_one();
     }
 
-    fn wait(&self, shards: usize) -> Option<Failure> {
+    fn wait(&self, shards: usize) -> Option<String> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let mut state = self
             .changed
@@ -332,6 +345,7 @@ impl Pool {
         let out_of = |what: &str, error: &dyn std::fmt::Display| {
             Error::OutOfResources(format!("no {what} for a shard: {error}"))
         };
+        fork::watch().map_err(|error| out_of("memory", &error))?;
         let inboxes = (0..threads)
             .map(|_| Inbox::new().map(Arc::new))
             .collect::<Result<Vec<_>, _>>()
@@ -347,6 +361,8 @@ impl Pool {
             connections: Arc::default(),
             groups: (0..threads).map(|_| AtomicU64::new(0)).collect(),
             hasher: RandomState::new(),
+            #[cfg(test)]
+            trap: tests::Trap::default(),
         });
         // Idle connections kept: what the workers may need again, within the descriptors
         // that running transfers leave.
@@ -358,6 +374,7 @@ impl Pool {
             common,
             threads: Vec::new(),
             next_stream: AtomicU32::new(0),
+            generation: fork::generation(),
         };
         let report = Arc::new(Report::default());
         for index in 0..threads as usize {
@@ -367,9 +384,14 @@ impl Pool {
             let thread = thread::Builder::new()
                 .name(format!("rouet-{index}"))
                 .spawn(move || {
-                    let shard = Shard::new(index, common, config, max_connects.max(1) as usize);
-                    report.give(shard.as_ref().err().cloned());
-                    if let Ok(shard) = shard {
+                    let max_connects = max_connects.max(1) as usize;
+                    let mut shard = None;
+                    let outcome = caught(|| {
+                        shard = Some(Shard::new(index, common, config, max_connects)?);
+                        Ok::<_, Failure>(())
+                    });
+                    report.give(outcome.err());
+                    if let Some(shard) = shard {
                         shard.run();
                     }
                 })
@@ -430,6 +452,11 @@ impl Pool {
         }
     }
 
+    /// Whether another process made it, of which this one is a fork: its threads are not here.
+    pub(crate) fn is_inherited(&self) -> bool {
+        self.engine.is_inherited()
+    }
+
     pub(crate) fn config(&self) -> &PoolConfig {
         &self.engine.config
     }
@@ -447,11 +474,19 @@ impl std::fmt::Debug for Pool {
     }
 }
 
+impl Engine {
+    fn is_inherited(&self) -> bool {
+        self.generation != fork::generation()
+    }
+}
+
 impl Drop for Engine {
     fn drop(&mut self) {
+        if self.is_inherited() {
+            return;
+        }
         self.common.broadcast(|| Message::Stop);
         for thread in self.threads.drain(..) {
-            // A shard that panicked has given its jobs their results as it unwound.
             let _ = thread.join();
         }
         self.common.names.stop();

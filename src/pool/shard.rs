@@ -1,10 +1,12 @@
 //! A shard: one thread with its own engine, its own groups, and the jobs in them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::FutureExt as _;
@@ -15,7 +17,7 @@ use super::inbox::{Inbox, Message};
 use super::log::Level;
 use super::stream::{Core, Task, Work};
 use super::{Common, PoolConfig};
-use crate::error::{ErrorCode, Failure};
+use crate::error::{ErrorCode, Failure, words_of};
 use crate::fetch::{self, Attempt, Engine, Start};
 use crate::job::{JobResult, Kind};
 use crate::schedule::{Gate, Parallelism, Scheduler, Started, StreamId, Time, Turn};
@@ -29,12 +31,26 @@ const REPEATS: u8 = 5;
 /// Room for that many messages is kept between two looks at the post.
 const POST_KEPT: usize = 1024;
 
+/// How long a shard rests that had a fault, so that one that lasts does not keep a core busy.
+const REST: Duration = Duration::from_millis(100);
+
 /// An attempt that has ended.
 struct Ended {
     task: Box<Task>,
     turn: Turn,
+    /// When it began, on the scheduler's clock.
+    began: Time,
     /// `None`: it was broken off.
     outcome: Option<Attempt>,
+}
+
+impl Ended {
+    /// When it ended: counted from its beginning, because the date may be set meanwhile.
+    fn date(&self, now: Time) -> SystemTime {
+        let counted = |began: SystemTime| began.checked_add(now.saturating_sub(self.began));
+        let date = self.task.began.and_then(counted);
+        date.unwrap_or_else(SystemTime::now)
+    }
 }
 
 pub(super) struct Shard {
@@ -52,13 +68,16 @@ pub(super) struct Shard {
     ended: Vec<Ended>,
     /// Workers of those, for the jobs that start next.
     spare: usize,
-    engine: Rc<Engine>,
+    /// There but while the shard starts anew.
+    engine: Option<Rc<Engine>>,
+    max_connects: usize,
     streams: HashMap<StreamId, Arc<Core>>,
     /// Results on their way to their streams.
-    outgoing: Vec<(Arc<Core>, u64, JobResult)>,
+    outgoing: VecDeque<(Arc<Core>, u64, JobResult)>,
     /// Streams whose event descriptors are to be told of results, and when.
     untold: Vec<(Arc<Core>, Instant)>,
-    post: Vec<Message>,
+    /// Read from its front, so that a panic over one message loses no other.
+    post: VecDeque<Message>,
     stopping: bool,
 }
 
@@ -70,19 +89,12 @@ impl Shard {
         max_connects: usize,
     ) -> Result<Self, Failure> {
         let inbox = Arc::clone(&common.inboxes[index]);
-        let engine = Engine::new(
-            Arc::clone(inbox.poller()),
-            Arc::clone(&common.names),
-            Arc::clone(&common.connections),
-            max_connects,
-            Arc::clone(&common.limits),
-        )?;
         let default = config.rule.parallelism;
         let parallelism = config.parallelism_fn.map(|ask| -> Parallelism {
             // A function that panics has nothing to say.
             Box::new(move |group| catch_unwind(AssertUnwindSafe(|| ask(group))).unwrap_or(default))
         });
-        Ok(Self {
+        let mut shard = Self {
             index,
             common,
             epoch: Instant::now(),
@@ -92,20 +104,91 @@ impl Shard {
             inbox,
             ended: Vec::new(),
             spare: 0,
-            engine: Rc::new(engine),
+            engine: None,
+            max_connects,
             streams: HashMap::new(),
-            outgoing: Vec::new(),
+            outgoing: VecDeque::new(),
             untold: Vec::new(),
-            post: Vec::new(),
+            post: VecDeque::new(),
             stopping: false,
-        })
+        };
+        shard.make_engine()?;
+        Ok(shard)
     }
 
+    fn make_engine(&mut self) -> Result<(), Failure> {
+        self.common.pass("engine");
+        let engine = Engine::new(
+            Arc::clone(self.inbox.poller()),
+            Arc::clone(&self.common.names),
+            Arc::clone(&self.common.connections),
+            self.max_connects,
+            Arc::clone(&self.common.limits),
+        )?;
+        self.engine = Some(Rc::new(engine));
+        Ok(())
+    }
+
+    fn engine(&self) -> &Rc<Engine> {
+        self.engine.as_ref().expect("there while jobs run")
+    }
+
+    /// Works until it is stopped. A fault ends the jobs that are here, and no others.
     pub fn run(mut self) {
+        while let Err(why) = caught(|| self.work()) {
+            self.log_fault(&why);
+            while let Err(why) = caught(|| self.start_anew()) {
+                self.log_fault(&why);
+            }
+        }
+    }
+
+    fn log_fault(&self, why: &str) {
+        self.common.log.write(Level::Error, || {
+            format!(
+                "shard {}: its jobs end, and it starts anew: {why}",
+                self.index
+            )
+        });
+    }
+
+    /// Ends the jobs and makes a new engine, after a rest. What comes meanwhile waits in the post;
+    /// if there can't be an engine, the next call ends it too: nothing is held that nobody runs.
+    fn start_anew(&mut self) -> Result<(), String> {
+        let ended = caught(|| {
+            self.end_jobs();
+            Ok::<_, Failure>(())
+        });
+        thread::sleep(REST);
+        let outcome = ended.and_then(|()| caught(|| self.make_engine()));
+        if outcome.is_err() {
+            self.read_post();
+        }
+        match self.stopping {
+            true => Ok(()),
+            false => outcome,
+        }
+    }
+
+    /// Drops all jobs, each of which has a result so, and the engine.
+    fn end_jobs(&mut self) {
+        self.running = Attempts::new(Arc::clone(&self.inbox));
+        self.ended.clear();
+        self.engine = None;
+        self.scheduler.start_anew(self.now());
+        self.spare = 0;
+        for shard in self.common.workers.release_all(self.index) {
+            self.common.inboxes[shard].ring();
+        }
+        self.deliver();
+        self.tell();
+    }
+
+    fn work(&mut self) -> io::Result<()> {
         loop {
             self.read_post();
             if self.stopping {
-                break;
+                return Ok(());
             }
             let mut busy = true;
             for _ in 0..BUSY_TURNS {
@@ -114,7 +197,7 @@ impl Shard {
                 self.inbox.silence();
                 let started = self.start_jobs();
                 let ended = self.poll_jobs();
-                let woken = self.engine.drive();
+                let woken = self.engine().drive();
                 busy = started || ended || woken;
                 if !busy {
                     break;
@@ -127,12 +210,7 @@ impl Shard {
             self.deliver();
             self.tell();
             self.common.groups[self.index].store(self.scheduler.groups() as u64, Ordering::Relaxed);
-            if let Err(error) = self.sleep() {
-                self.common
-                    .log
-                    .write(Level::Error, || format!("shard {}: {error}", self.index));
-                break;
-            }
+            self.sleep()?;
         }
     }
 
@@ -141,20 +219,21 @@ impl Shard {
     }
 
     fn read_post(&mut self) {
-        let mut post = std::mem::take(&mut self.post);
-        self.inbox.empty(&mut post);
-        if !post.is_empty() {
+        if self.post.is_empty() {
+            self.inbox.empty(&mut self.post);
+        }
+        if !self.post.is_empty() {
             let now = self.now();
-            for message in post.drain(..) {
+            while let Some(message) = self.post.pop_front() {
                 self.read(message, now);
             }
         }
         // A burst does not keep its room for ever.
-        post.shrink_to(POST_KEPT);
-        self.post = post;
+        self.post.shrink_to(POST_KEPT);
     }
 
     fn read(&mut self, message: Message, now: Time) {
+        self.common.pass("read");
         match message {
             Message::Job(task) => {
                 let stream = task.stream();
@@ -264,21 +343,23 @@ impl Shard {
         } = started;
         task.stream().start();
         task.started = true;
+        self.common.pass("launch");
         let work = task.work();
         if let Work::Fetch(_) = work {
             task.attempts += 1;
             task.began = Some(date);
         }
-        let engine = Rc::clone(&self.engine);
+        let engine = Rc::clone(self.engine());
         let line = self.running.line();
-        let began = self.epoch + now;
+        let since = self.epoch + now;
         self.running.push(task.stream().id, async move {
-            let attempt = AssertUnwindSafe(attempt(&task, work, began, &engine)).catch_unwind();
+            let attempt = AssertUnwindSafe(attempt(&task, work, since, &engine)).catch_unwind();
             let outcome = line.until_broken(attempt).await;
             let outcome = outcome.map(|attempt| attempt.unwrap_or_else(|_| panicked(&task)));
             Ended {
                 task,
                 turn,
+                began: now,
                 outcome,
             }
         });
@@ -297,19 +378,22 @@ impl Shard {
         }
         let mut ended = std::mem::take(&mut self.ended);
         // No sooner than each of them ended.
-        let (now, date) = (self.now(), SystemTime::now());
+        let now = self.now();
         for one in ended.drain(..) {
-            self.end(one, now, date);
+            self.end(one, now);
         }
         self.ended = ended;
         true
     }
 
-    fn end(&mut self, ended: Ended, now: Time, date: SystemTime) {
+    fn end(&mut self, ended: Ended, now: Time) {
+        self.common.pass("end");
+        let date = ended.date(now);
         let Ended {
             task,
             turn,
             outcome,
+            ..
         } = ended;
         let outcome = match self.scheduler.has_rule(&turn) {
             true => outcome.map(|attempt| (attempt, None)),
@@ -332,7 +416,7 @@ impl Shard {
         let wait = fetch::wait_before_retry(&task.options, &attempt, task.attempts, jitter);
         match wait {
             Some(wait) if !task.stream().is_cancelled() => self.retry(task, &attempt, wait, now),
-            _ => self.outgoing.push(task.finish(attempt, date)),
+            _ => self.outgoing.push_back(task.finish(attempt, date)),
         }
     }
 
@@ -403,18 +487,20 @@ impl Shard {
             failure: Some(failure),
             ..Attempt::default()
         };
-        self.outgoing.push(task.finish(attempt, SystemTime::now()));
+        self.outgoing
+            .push_back(task.finish(attempt, SystemTime::now()));
     }
 
     /// Hands the results of this turn to their streams, each stream's at once.
     fn deliver(&mut self) {
-        let mut outgoing = std::mem::take(&mut self.outgoing).into_iter().peekable();
-        while let Some((stream, order, result)) = outgoing.next() {
-            let rest = std::iter::from_fn(|| {
-                let next = outgoing.next_if(|(other, ..)| Arc::ptr_eq(other, &stream))?;
-                Some((next.1, next.2))
+        while let Some((stream, ..)) = self.outgoing.front() {
+            let stream = Arc::clone(stream);
+            self.common.pass("deliver");
+            let results = std::iter::from_fn(|| {
+                let is_theirs = |next: &mut (Arc<Core>, _, _)| Arc::ptr_eq(&next.0, &stream);
+                let (_, order, result) = self.outgoing.pop_front_if(is_theirs)?;
+                Some((order, result))
             });
-            let results = std::iter::once((order, result)).chain(rest);
             let known = |(other, _): &(Arc<Core>, _)| Arc::ptr_eq(other, &stream);
             if let Some(due) = stream.hand_over(results)
                 && !self.untold.iter().any(known)
@@ -433,13 +519,14 @@ impl Shard {
         }
     }
 
-    fn sleep(&mut self) -> std::io::Result<()> {
+    fn sleep(&mut self) -> io::Result<()> {
+        self.common.pass("sleep");
         // A time too far off for the clock never comes.
         let next = self.scheduler.next_time();
         let until = next.and_then(|time| self.epoch.checked_add(time));
         let untold = self.untold.iter().map(|(_, due)| *due);
         let until = until.into_iter().chain(untold).min();
-        let engine = &self.engine;
+        let engine = self.engine();
         match self.inbox.sleep(|| engine.wait(until)) {
             Some(outcome) => outcome,
             // There is something to do, but the network is not to be forgotten over it.
@@ -450,15 +537,22 @@ impl Shard {
 
 impl Drop for Shard {
     fn drop(&mut self) {
-        // What can't run any more is ended here; a task that is dropped has a result.
+        // What can't run any more is ended here.
         self.inbox.close();
-        for _ in 0..self.running.clear() + self.spare {
-            self.free_worker();
-        }
-        self.deliver();
+        self.end_jobs();
         for (stream, _) in self.untold.drain(..) {
             stream.tell(true);
         }
+    }
+}
+
+/// What went wrong, if something did: an error, or a panic.
+pub(super) fn caught<E: std::fmt::Display>(
+    work: impl FnOnce() -> Result<(), E>,
+) -> Result<(), String> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(outcome) => outcome.map_err(|error| error.to_string()),
+        Err(panic) => Err(format!("panic: {}", words_of(&*panic))),
     }
 }
 

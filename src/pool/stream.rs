@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
@@ -232,6 +233,7 @@ impl Task {
     pub fn result(&self, attempt: Attempt, ended: SystemTime) -> JobResult {
         let url = (!is_blank(&self.url)).then(|| Arc::clone(&self.url));
         let known_encoding = self.options.known_encoding.as_deref();
+        let began = self.began.unwrap_or(ended);
         JobResult {
             kind: self.kind,
             tag: self.tag,
@@ -242,14 +244,22 @@ impl Task {
             headers: attempt.headers,
             stack: attempt.stack,
             body: attempt.body,
-            start_time: self.began.unwrap_or(ended),
-            end_time: ended,
+            start_time: began,
+            // The date may have been set back since.
+            end_time: ended.max(began),
             timings: attempt.timings,
             attempts: self.attempts,
             value: 0,
             known_encoding: known_encoding.and_then(sniff::for_label),
             content: Default::default(),
         }
+    }
+}
+
+/// Wakes who waits. It is the caller's executor: if it panics, that is no fault of a job.
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
     }
 }
 
@@ -274,10 +284,11 @@ impl Drop for Task {
         if !self.started {
             stream.skip();
         }
-        let failure = Failure::new(
-            ErrorCode::InternalError,
-            "the thread that ran the job ended",
+        let message = format!(
+            "{}: a fault in the library, which its log tells of, ended the job",
+            self.shown()
         );
+        let failure = Failure::new(ErrorCode::InternalError, message);
         let attempt = Attempt {
             failure: Some(failure),
             ..Attempt::default()
@@ -545,9 +556,7 @@ impl Core {
         let waker = state.waker.take();
         drop(state);
         self.arrived.notify_all();
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        wake(waker);
         quiet
     }
 
@@ -626,9 +635,7 @@ impl Core {
         drop(state);
         self.room.notify_all();
         self.arrived.notify_all();
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        wake(waker);
     }
 }
 
@@ -920,6 +927,9 @@ impl std::fmt::Debug for Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
+        if self.pool.is_inherited() {
+            return;
+        }
         self.cancel();
         // What the callback uses may end with the stream.
         self.core.calls.wait();

@@ -74,6 +74,13 @@ impl Workers {
         self.hungry_but(shard)
     }
 
+    /// Gives back all that a shard has; the shards to wake for it.
+    pub fn release_all(&self, shard: usize) -> impl Iterator<Item = usize> {
+        let number = self.shards[shard].in_use.swap(0, SeqCst);
+        self.free.fetch_add(number, SeqCst);
+        self.hungry_but(shard).filter(move |_| number > 0)
+    }
+
     /// Whether a shard that just got a job need not hear of it: no worker is free, and one of its
     /// own will end and bring it round.
     pub fn busy(&self, shard: usize) -> bool {

@@ -312,6 +312,30 @@ impl<J> Scheduler<J> {
         jobs.into_iter().map(|(_, job)| job).collect()
     }
 
+    /// Drops all jobs; those in flight too have ended, and their turns are not to be given back. All
+    /// rules hold, and each group rests as after the end of a job. It trusts nothing of what a
+    /// panic on the way through here may have left half done.
+    pub fn start_anew(&mut self, now: Time) {
+        let groups = std::mem::replace(&mut self.groups, Slab::new());
+        self.names = Names::default();
+        self.queue = Queue::new();
+        self.timers = Timers::default();
+        self.retries.clear();
+        self.in_flight = 0;
+        self.now = now.max(self.now);
+        for group in groups.into_values() {
+            let id = self.groups.insert(Group {
+                in_flight: 0,
+                lanes: None,
+                last: Some(self.now),
+                timed: false,
+                ..group
+            });
+            self.names.insert(id, &self.groups);
+            self.settle(id);
+        }
+    }
+
     /// How many jobs are queued or wait for a retry.
     #[cfg(any(test, fuzzing))]
     pub fn queued(&self) -> usize {

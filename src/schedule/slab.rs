@@ -111,6 +111,17 @@ impl<T> Slab<T> {
         }
     }
 
+    /// All values.
+    pub(super) fn into_values(self) -> impl Iterator<Item = T> {
+        self.chunks
+            .into_iter()
+            .flatten()
+            .filter_map(|slot| match slot {
+                Slot::Used(value) => Some(value),
+                Slot::Free(_) => None,
+            })
+    }
+
     fn slot(&mut self, id: Id) -> &mut Slot<T> {
         &mut self.chunks[id.index() / CHUNK][id.index() % CHUNK]
     }

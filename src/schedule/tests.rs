@@ -353,6 +353,30 @@ fn a_removed_stream_gives_back_its_jobs_in_order() {
 }
 
 #[test]
+fn a_scheduler_that_starts_anew_has_no_job_and_forgets_no_wait() {
+    let mut jobs = Scheduler::new(rule(100, 1), None);
+    jobs.set_rule("slow", rule(300, 1), ms(0));
+    for (order, group) in ["a", "slow", "told", "a"].into_iter().enumerate() {
+        jobs.push(StreamId(0), group, order as u64, group, ms(0));
+    }
+    jobs.push_at(StreamId(0), "b", 9, "b", ms(50), ms(0));
+    let (started, mut turns) = starts(&mut jobs, 0);
+    assert_eq!(started, ["a", "slow", "told"]);
+    jobs.end(turns.remove(2), Some(ms(200)), ms(0));
+
+    jobs.start_anew(ms(40));
+    assert_eq!((jobs.queued(), jobs.in_flight(), jobs.groups()), (0, 0, 3));
+    for (order, group) in ["a", "slow", "told", "b"].into_iter().enumerate() {
+        jobs.push(StreamId(0), group, order as u64, group, ms(40));
+    }
+    assert_eq!(starts(&mut jobs, 139).0, ["b"], "nobody has heard of it");
+    assert_eq!(starts(&mut jobs, 140).0, ["a"]);
+    assert_eq!(starts(&mut jobs, 240).0, ["told"]);
+    assert_eq!(starts(&mut jobs, 339).0, [] as [&str; 0]);
+    assert_eq!(starts(&mut jobs, 340).0, ["slow"]);
+}
+
+#[test]
 fn a_clock_that_goes_back_is_not_believed() {
     let mut jobs = Names::new(rule(10, 1), None);
     jobs.push(A, "a", 0, "first", ms(20));

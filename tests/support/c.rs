@@ -81,7 +81,8 @@ pub fn compile_with(source: &str, mark: &str, flags: &[&str]) -> PathBuf {
             .arg(&program)
             .arg("-L")
             .arg(&folder)
-            .arg("-lrouet")
+            // A program that only loads the library can unload it.
+            .args(["-Wl,--as-needed", "-lrouet"])
             .args(flags)
             // As DT_RPATH, which comes before cargo's LD_LIBRARY_PATH: that may have an older one.
             .arg(format!(

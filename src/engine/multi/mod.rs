@@ -5,10 +5,11 @@
 //! system call but its send and its receive.
 
 use std::cell::RefCell;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::num::NonZero;
 use std::os::fd::RawFd;
+use std::panic::catch_unwind;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -38,6 +39,11 @@ const EVENTS: NonZero<usize> = NonZero::new(256).unwrap();
 // Not in curl-sys.
 const CURLMOPT_QUICK_EXIT: curl_sys::CURLMoption = curl_sys::CURLOPTTYPE_LONG + 21;
 const QUICK: std::ffi::c_long = 1;
+const CURLMOPT_NETWORK_CHANGED: curl_sys::CURLMoption = curl_sys::CURLOPTTYPE_LONG + 17;
+const CLEAR_CONNECTIONS: std::ffi::c_long = 2;
+
+/// How long a transfer waits before it tries again to have a descriptor.
+const BREATH: Duration = Duration::from_millis(100);
 
 /// What curl's callbacks and the engine share. Only ever used on the shard's thread; the locks,
 /// never contended, are what the callbacks' signatures ask for.
@@ -129,6 +135,8 @@ pub(crate) struct Multi<R: Receive> {
     events: RefCell<polling::Events>,
     /// Transfers that ended while nobody could be told: their wakers are called in `drive`.
     finished: RefCell<Vec<usize>>,
+    /// Transfers that wait for a descriptor, and until when.
+    starved: RefCell<Vec<(Instant, Waker)>>,
     /// Handles kept for the next hops.
     keep: usize,
 }
@@ -150,12 +158,17 @@ impl<R: Receive> Multi<R> {
             connections,
             limits,
         });
-        let curl = Self::multi(&shared, max_connects).map_err(|error| {
+        let failure = |why: &str| {
             Failure::new(
                 ErrorCode::InternalError,
-                format!("curl's multi handle: {error}"),
+                format!("curl's multi handle: {why}"),
             )
-        })?;
+        };
+        // The `curl` crate panics when curl has none to give.
+        let mut curl = catch_unwind(curl::multi::Multi::new)
+            .map_err(|_| failure("no descriptor or memory is left (see ulimit -n)"))?;
+        Self::set_up(&mut curl, &shared, max_connects)
+            .map_err(|error| failure(&error.to_string()))?;
         Ok(Self {
             running: RefCell::default(),
             idle: RefCell::default(),
@@ -165,15 +178,16 @@ impl<R: Receive> Multi<R> {
             poller,
             events: RefCell::new(polling::Events::with_capacity(EVENTS)),
             finished: RefCell::default(),
+            starved: RefCell::default(),
             keep: max_connects,
         })
     }
 
-    fn multi(
+    fn set_up(
+        multi: &mut curl::multi::Multi,
         shared: &Arc<Shared>,
         max_connects: usize,
-    ) -> Result<curl::multi::Multi, curl::MultiError> {
-        let mut multi = curl::multi::Multi::new();
+    ) -> Result<(), curl::MultiError> {
         let book = Arc::clone(shared);
         multi.socket_function(move |fd, events, _| {
             let wanted = Interest {
@@ -189,12 +203,7 @@ impl<R: Receive> Multi<R> {
         })?;
         multi.set_max_connects(max_connects)?;
         // The names of proxies are looked up by curl, on threads that its end must not wait for.
-        // SAFETY: the handle is live; the option takes a long.
-        let code = unsafe { curl_sys::curl_multi_setopt(multi.raw(), CURLMOPT_QUICK_EXIT, QUICK) };
-        if code != curl_sys::CURLM_OK {
-            return Err(curl::MultiError::new(code));
-        }
-        Ok(multi)
+        set_long(multi, CURLMOPT_QUICK_EXIT, QUICK)
     }
 
     /// Performs one hop. Dropping the future breaks it off.
@@ -215,18 +224,50 @@ impl<R: Receive> Multi<R> {
                 Err(failure) => return Exchange::failed(receiver, failure, name_lookup),
             }
         }
-        match self.start(&hop, receiver, name_lookup, pins.as_deref()) {
-            Ok(key) => {
-                Finished {
-                    engine: self,
-                    key: Some(key),
-                    url: hop.url,
-                    name_lookup,
+        let mut receiver = receiver;
+        // Since when there was no descriptor for it.
+        let mut starved = None;
+        loop {
+            let waited = starved.map_or(Duration::ZERO, |since: Instant| since.elapsed());
+            let key = match self.start(&hop, receiver, name_lookup + waited, pins.as_deref()) {
+                Ok(key) => key,
+                Err((receiver, failure)) => {
+                    return Exchange::failed(receiver, failure, name_lookup);
                 }
-                .await
+            };
+            let finished = Finished {
+                engine: self,
+                key: Some(key),
+                url: hop.url,
+                name_lookup,
+            };
+            let (exchange, no_descriptor) = finished.await;
+            let patience = hop.options.connect_timeout.min(hop.time_left);
+            if !no_descriptor || waited + BREATH >= patience {
+                return exchange;
             }
-            Err((receiver, failure)) => Exchange::failed(receiver, failure, name_lookup),
+            starved.get_or_insert_with(Instant::now);
+            // Nothing was sent, so the receiver is as it was.
+            receiver = exchange.receiver;
+            self.wait_for_descriptor().await;
         }
+    }
+
+    /// Lets go of the connections that nobody uses, and waits a little. The transfer keeps its
+    /// worker meanwhile, so fewer run at once.
+    async fn wait_for_descriptor(&self) {
+        // Should it fail, others may still free some.
+        let _ = set_long(&self.curl, CURLMOPT_NETWORK_CHANGED, CLEAR_CONNECTIONS);
+        let due = Instant::now() + BREATH;
+        poll_fn(|context| {
+            if left(due).is_zero() {
+                return Poll::Ready(());
+            }
+            let waker = context.waker().clone();
+            self.starved.borrow_mut().push((due, waker));
+            Poll::Pending
+        })
+        .await
     }
 
     /// Gives a transfer to curl, or the receiver back.
@@ -278,7 +319,19 @@ impl<R: Receive> Multi<R> {
         while self.shared.timer.take_due() {
             self.act(|curl| curl.timeout());
         }
-        self.wake()
+        self.wake_starved() | self.wake()
+    }
+
+    fn wake_starved(&self) -> bool {
+        let mut starved = self.starved.borrow_mut();
+        let before = starved.len();
+        if before > 0 {
+            let now = Instant::now();
+            for (_, waker) in starved.extract_if(.., |(due, _)| *due <= now) {
+                waker.wake();
+            }
+        }
+        starved.len() < before
     }
 
     /// Waits for the network, `notify` on the poller, or the time `until`; hands curl what came.
@@ -289,6 +342,7 @@ impl<R: Receive> Multi<R> {
             .at()
             .into_iter()
             .chain(until)
+            .chain(self.starved.borrow().iter().map(|(due, _)| *due).min())
             .min()
             .map(left);
         self.shared.sockets().flush()?;
@@ -377,9 +431,10 @@ struct Finished<'a, R: Receive> {
 }
 
 impl<R: Receive> Future for Finished<'_, R> {
-    type Output = Exchange<R>;
+    /// And whether there was no descriptor for it.
+    type Output = (Exchange<R>, bool);
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Exchange<R>> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let key = self.key.expect("polled after its end");
         {
             let mut running = self.engine.running.borrow_mut();
@@ -396,6 +451,7 @@ impl<R: Receive> Future for Finished<'_, R> {
         timings.name_lookup += self.name_lookup;
         let failure = handle.failure(self.url, error, took);
         let stale = handle.is_stale();
+        let no_descriptor = failure.is_some() && handle.had_no_descriptor();
         let transfer = handle.easy.get_mut();
         let exchange = Exchange {
             receiver: transfer.receiver.take().expect("given at the start"),
@@ -406,7 +462,7 @@ impl<R: Receive> Future for Finished<'_, R> {
             stale,
         };
         self.engine.recycle(handle);
-        Poll::Ready(exchange)
+        Poll::Ready((exchange, no_descriptor))
     }
 }
 
@@ -416,5 +472,17 @@ impl<R: Receive> Drop for Finished<'_, R> {
             // Its connection can't be used again; curl closes it.
             self.engine.take(key);
         }
+    }
+}
+
+fn set_long(
+    multi: &curl::multi::Multi,
+    option: curl_sys::CURLMoption,
+    value: std::ffi::c_long,
+) -> Result<(), curl::MultiError> {
+    // SAFETY: the handle is live; the option takes a long.
+    match unsafe { curl_sys::curl_multi_setopt(multi.raw(), option, value) } {
+        curl_sys::CURLM_OK => Ok(()),
+        code => Err(curl::MultiError::new(code)),
     }
 }

@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 use polling::{Event, PollMode, Poller};
 
+use crate::engine::fork;
+
 /// What curl wants to know of a socket, or what the poller was asked for.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Interest {
@@ -70,8 +72,12 @@ impl Sockets {
         entry.connection = true;
     }
 
-    /// A connection's socket is about to be closed: the kernel drops it from the poller.
+    /// A connection's socket is about to be closed: the kernel drops it from the poller, but not as
+    /// long as a forked process has a copy.
     pub fn closing(&mut self, fd: RawFd) {
+        if fork::has_forked() {
+            self.remove(fd);
+        }
         let entry = self.entry(fd);
         entry.wanted = Interest::NONE;
         entry.registered = None;

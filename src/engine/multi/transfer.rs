@@ -349,6 +349,11 @@ impl<R: Receive> Handle<R> {
         !self.opened() || !time(&self.easy, last).is_zero()
     }
 
+    /// Whether the system had no descriptor for a socket that the transfer needed.
+    pub fn had_no_descriptor(&self) -> bool {
+        codes::is_of_descriptors(self.easy.get_ref().watch.no_socket.get())
+    }
+
     /// Why the transfer is not whole, if it is not; it took that long.
     pub fn failure(
         &self,

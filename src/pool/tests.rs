@@ -1,0 +1,197 @@
+//! Faults of a shard itself, which nothing public can bring about: each job has its result all the
+//! same, and the shard goes on.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use rouet_site::{Options as SiteOptions, Site};
+
+use super::{Level, Next, Pool, PoolConfig, Stream, StreamConfig, Submit};
+use crate::job::{Job, JobResult};
+use crate::options::Options;
+use crate::schedule::Rule;
+
+/// Where a shard panics: at which of the times that it goes by.
+#[derive(Default)]
+pub(super) struct Trap(Mutex<BTreeMap<&'static str, (usize, Range<usize>)>>);
+
+impl Trap {
+    fn set(&self, place: &'static str, times: Range<usize>) {
+        self.0.lock().unwrap().insert(place, (0, times));
+    }
+
+    pub fn pass(&self, place: &str) {
+        let mut traps = self.0.lock().unwrap();
+        let Some((passed, times)) = traps.get_mut(place) else {
+            return;
+        };
+        let now = *passed;
+        *passed += 1;
+        if times.contains(&now) {
+            drop(traps);
+            panic!("on purpose: {place}");
+        }
+    }
+}
+
+const PATIENCE: Option<Duration> = Some(Duration::from_secs(30));
+/// More than a shard rests after a fault.
+const THROTTLE: Duration = Duration::from_millis(300);
+/// That of one host.
+const SLOW: Duration = Duration::from_millis(600);
+const JOBS: u64 = 40;
+const PLACES: [&str; 5] = ["read", "launch", "end", "deliver", "sleep"];
+
+fn pool() -> Pool {
+    Pool::new(PoolConfig {
+        max_workers: 8,
+        threads: 1,
+        rule: Rule {
+            throttle: THROTTLE,
+            parallelism: 1,
+        },
+        ..PoolConfig::default()
+    })
+    .expect("a pool")
+}
+
+fn stream(pool: &Pool, site: &Site, ordered: bool) -> Stream {
+    let options = Options {
+        connect_to: vec![format!("::127.0.0.1:{}", site.port())],
+        ..Options::default()
+    };
+    let config = StreamConfig {
+        // Too little for all jobs: those that hand them in wait for room, fault or not.
+        buffer_size: 16,
+        ordered,
+        options: Arc::new(options),
+        ..StreamConfig::default()
+    };
+    pool.stream(config).expect("a stream")
+}
+
+/// Does a job at each of twenty hosts, and another.
+fn round(stream: &Stream) -> Vec<JobResult> {
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for tag in 0..JOBS {
+                let job = Job::request(format!("http://host-{}.test/text", tag % 20)).tag(tag);
+                match stream.submit(job, PATIENCE) {
+                    Ok(Submit::Accepted) => {}
+                    other => panic!("not accepted: {other:?}"),
+                }
+            }
+        });
+        let take = |_| match stream.next(PATIENCE) {
+            Next::Result(result) => *result,
+            other => panic!("no result: {other:?}, {:?}", stream.stats()),
+        };
+        (0..JOBS).map(take).collect()
+    })
+}
+
+#[test]
+fn a_shard_that_panics_ends_its_jobs_and_goes_on() {
+    std::thread::scope(|scope| {
+        for (place, ordered) in PLACES.into_iter().zip([false, true].into_iter().cycle()) {
+            scope.spawn(move || panics_at(place, ordered));
+        }
+    });
+}
+
+fn panics_at(place: &'static str, ordered: bool) {
+    let site = Site::start(SiteOptions::default()).expect("a site");
+    let pool = pool();
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&lines);
+    let write = move |_: Level, line: &str| log.lock().unwrap().push(line.to_owned());
+    pool.set_log(Some((Level::Error, Arc::new(write))));
+    let slow = Rule {
+        throttle: SLOW,
+        parallelism: 1,
+    };
+    pool.set_domain_rule("host-3.test", slow).expect("a rule");
+    let stream = stream(&pool, &site, ordered);
+    pool.common().trap.set(place, 4..5);
+    let results = round(&stream);
+
+    let mut tags: Vec<u64> = results.iter().map(|result| result.tag).collect();
+    tags.sort_unstable();
+    assert!(tags.into_iter().eq(0..JOBS), "{place}: each has one result");
+    let (failed, done): (Vec<_>, Vec<_>) =
+        results.iter().partition(|result| result.error.is_some());
+    for result in &failed {
+        let failure = result.error.as_ref().expect("it failed");
+        assert_eq!(failure.code.as_str(), "internal-error", "{place}");
+        assert!(failure.message.starts_with("http://host-"), "{failure}");
+    }
+    // What was handed in later, and what was done before, knows nothing of it.
+    assert!(!done.is_empty(), "{place}: {failed:?}");
+    let said = lines.lock().unwrap().concat();
+    let words = format!("shard 0: its jobs end, and it starts anew: panic: on purpose: {place}");
+    assert_eq!(said, words);
+
+    assert!(round(&stream).iter().all(|result| result.status == 200));
+    let stats = (stream.stats(), pool.stats());
+    assert_eq!((stats.0.held, stats.0.started), (0, 0), "{place}");
+    assert_eq!(stats.1.in_flight, 0, "{place}: all workers are back");
+    polite(&site, place);
+
+    stream.finish();
+    assert!(matches!(stream.next(PATIENCE), Next::Done), "{place}");
+    let began = Instant::now();
+    drop((stream, pool));
+    assert!(began.elapsed() < Duration::from_secs(10), "{place}");
+}
+
+/// No host was asked before its throttle had run out, the fault notwithstanding.
+fn polite(site: &Site, place: &str) {
+    let mut hosts: BTreeMap<String, Duration> = BTreeMap::new();
+    for entry in site.log() {
+        let rest = match &*entry.host {
+            "host-3.test" => SLOW,
+            _ => THROTTLE,
+        };
+        if let Some(before) = hosts.insert(entry.host.clone(), entry.at) {
+            let gap = entry.at - before;
+            // One that the fault ended may have come to the site late.
+            assert!(gap >= rest / 2, "{place}: {} after {gap:?}", entry.host);
+        }
+    }
+}
+
+#[test]
+fn a_shard_that_can_not_go_on_holds_no_job() {
+    let site = Site::start(SiteOptions::default()).expect("a site");
+    let pool = pool();
+    let stream = stream(&pool, &site, false);
+    let trap = &pool.common().trap;
+    trap.set("engine", 0..usize::MAX);
+    trap.set("sleep", 5..6);
+    for result in round(&stream) {
+        assert!(result.status == 200 || result.error.is_some());
+    }
+    // However long it lasts, whoever hands in jobs goes on, and has results.
+    let failed = round(&stream);
+    assert!(failed.iter().all(|result| {
+        result
+            .error
+            .as_ref()
+            .is_some_and(|failure| failure.code.as_str() == "internal-error")
+    }));
+    trap.set("engine", 0..0);
+    let done = round(&stream);
+    assert_eq!(done.last().map(|result| result.status), Some(200));
+    assert_eq!((stream.stats().held, stream.stats().started), (0, 0));
+
+    trap.set("engine", 0..usize::MAX);
+    trap.set("sleep", 0..1);
+    let began = Instant::now();
+    drop((stream, pool));
+    assert!(
+        began.elapsed() < Duration::from_secs(10),
+        "it ends all the same"
+    );
+}

@@ -1,0 +1,55 @@
+//! What the process around the library does: it forks, breaks pipes, sets clocks, unloads the
+//! library, closes descriptors and runs out of them. The programs are those of `tests/c`.
+
+mod support;
+
+use support::c::{compile, plain, run};
+use support::wire::{Fault, Wire};
+use support::{faults, secure_site, site};
+
+#[test]
+fn fork() {
+    let site = secure_site();
+    let program = compile("tests/c/fork.c");
+    let authority = site.ca_file().expect("it serves https");
+    let secure = site.https_url("").expect("it serves https");
+    run(
+        plain(&program).args([site.url(""), secure]).arg(authority),
+        0,
+    );
+}
+
+#[test]
+fn starved() {
+    let site = site();
+    let program = compile("tests/c/starved.c");
+    run(plain(&program).arg(site.url("")), 0);
+}
+
+#[test]
+fn clock() {
+    let site = site();
+    let program = compile("tests/c/clock.c");
+    run(plain(&program).arg(site.url("")), 0);
+}
+
+#[test]
+fn pipes() {
+    let (site, faults) = (secure_site(), faults());
+    let cut = |fault| Wire::to(site.https_port().expect("it serves https"), fault).url("/echo");
+    let program = compile("tests/c/pipes.c");
+    run(
+        plain(&program)
+            .arg(site.ca_file().expect("it serves https"))
+            .args([faults.url("/reset"), faults.url("/close")])
+            .args([cut(Fault::CutAfterRequest), cut(Fault::ResetHandshake)]),
+        0,
+    );
+}
+
+#[test]
+fn broken() {
+    let site = site();
+    let program = compile("tests/c/broken.c");
+    run(plain(&program).arg(site.url("")), 0);
+}
