@@ -2,6 +2,7 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::num::NonZero;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use crate::address::Limits;
 use crate::engine::Names;
-use crate::error::{Error, Failure};
+use crate::error::{Error, ErrorCode, Failure};
 use crate::job::JobResult;
 use crate::schedule::{Rule, StreamId};
 use callbacks::Callbacks;
@@ -367,7 +368,13 @@ impl Pool {
             let thread = thread::Builder::new()
                 .name(format!("rouet-{index}"))
                 .spawn(move || {
-                    let shard = Shard::new(index, common, config, max_connects.max(1) as usize);
+                    let max_connects = max_connects.max(1) as usize;
+                    let start = || Shard::new(index, common, config, max_connects);
+                    // Whatever happens there is a report, which `new` waits for.
+                    let shard = catch_unwind(AssertUnwindSafe(start)).unwrap_or_else(|_| {
+                        let why = "its start panicked";
+                        Err(Failure::new(ErrorCode::InternalError, why))
+                    });
                     report.give(shard.as_ref().err().cloned());
                     if let Ok(shard) = shard {
                         shard.run();

@@ -9,6 +9,7 @@ use std::future::Future;
 use std::io;
 use std::num::NonZero;
 use std::os::fd::RawFd;
+use std::panic::catch_unwind;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -150,12 +151,15 @@ impl<R: Receive> Multi<R> {
             connections,
             limits,
         });
-        let curl = Self::multi(&shared, max_connects).map_err(|error| {
-            Failure::new(
-                ErrorCode::InternalError,
-                format!("curl's multi handle: {error}"),
-            )
-        })?;
+        let failure = |why: &str| {
+            let message = format!("curl's multi handle: {why}");
+            Failure::new(ErrorCode::InternalError, message)
+        };
+        // The crate panics when curl gives none: when no descriptor, or memory, is left for it.
+        let curl = catch_unwind(curl::multi::Multi::new)
+            .map_err(|_| failure("no descriptor or memory is left"))?;
+        let curl = Self::set_up(curl, &shared, max_connects)
+            .map_err(|error| failure(&error.to_string()))?;
         Ok(Self {
             running: RefCell::default(),
             idle: RefCell::default(),
@@ -169,11 +173,11 @@ impl<R: Receive> Multi<R> {
         })
     }
 
-    fn multi(
+    fn set_up(
+        mut multi: curl::multi::Multi,
         shared: &Arc<Shared>,
         max_connects: usize,
     ) -> Result<curl::multi::Multi, curl::MultiError> {
-        let mut multi = curl::multi::Multi::new();
         let book = Arc::clone(shared);
         multi.socket_function(move |fd, events, _| {
             let wanted = Interest {
