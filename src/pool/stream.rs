@@ -863,6 +863,13 @@ impl Stream {
         }
     }
 
+    /// Cancels, and waits for the callbacks under way.
+    pub(crate) fn end(&self) {
+        self.cancel();
+        // What the callback uses may end with the stream.
+        self.core.calls.wait();
+    }
+
     /// How many accepted jobs' results were not taken yet.
     pub fn pending(&self) -> usize {
         self.core.state().outstanding
@@ -920,9 +927,7 @@ impl std::fmt::Debug for Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        self.cancel();
-        // What the callback uses may end with the stream.
-        self.core.calls.wait();
+        self.end();
         // The shards may hold the core a moment longer; the descriptor is the caller's to miss.
         self.core.state().event = None;
         let id = self.core.id;
