@@ -580,7 +580,9 @@ unsafe fn throttle_fn(ask: pool_throttle_fn, userdata: *mut c_void) -> Option<Th
             unsafe { ask(group.as_ptr(), result, userdata as *mut c_void) }
         });
         // What is no time says nothing; what is too long for the clock is as long as it goes.
-        Duration::try_from_secs_f64(seconds.min(LONGEST)).ok()
+        // `min` would take LONGEST for NaN.
+        let seconds = if seconds > LONGEST { LONGEST } else { seconds };
+        Duration::try_from_secs_f64(seconds).ok()
     }))
 }
 

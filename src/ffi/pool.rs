@@ -113,6 +113,9 @@ pub unsafe extern "C" fn pool_free(pool: *mut pool_t) {
         return;
     }
     guard(|| {
+        // SAFETY: the caller's promise. Callbacks under way may use the handle until they are waited
+        // for, so it is nobody's own before.
+        unsafe { &*pool }.stream.end();
         // SAFETY: the caller's promise: it came from Box::into_raw and was not freed.
         drop(unsafe { Box::from_raw(pool) });
         Ok(POOL_OK)

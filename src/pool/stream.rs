@@ -870,6 +870,13 @@ impl Stream {
         }
     }
 
+    /// Cancels, and waits for the callbacks under way.
+    pub(crate) fn end(&self) {
+        self.cancel();
+        // What the callback uses may end with the stream.
+        self.core.calls.wait();
+    }
+
     /// How many accepted jobs' results were not taken yet.
     pub fn pending(&self) -> usize {
         self.core.state().outstanding
