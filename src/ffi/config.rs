@@ -579,8 +579,9 @@ unsafe fn throttle_fn(ask: pool_throttle_fn, userdata: *mut c_void) -> Option<Th
             // SAFETY: the caller's promise; the name and the result live during the call.
             unsafe { ask(group.as_ptr(), result, userdata as *mut c_void) }
         });
-        // What is no time says nothing; what is too long for the clock is as long as it goes.
-        Duration::try_from_secs_f64(seconds.min(LONGEST)).ok()
+        // What is no time says nothing; what is too long for the clock is as long as it goes. (`min`
+        // alone takes NaN for the longest.)
+        (seconds >= 0.0).then(|| Duration::from_secs_f64(seconds.min(LONGEST)))
     }))
 }
 
@@ -844,6 +845,35 @@ mod tests {
         // SAFETY: `kept` owns what it points to, and lives.
         let again = unsafe { read_options(&back) }.expect("options");
         assert_eq!(format!("{again:?}"), format!("{read:?}"));
+    }
+
+    #[test]
+    fn a_throttle_that_is_no_time_says_nothing() {
+        unsafe extern "C" fn ask(
+            _: *const c_char,
+            _: *const pool_result_t,
+            seconds: *mut c_void,
+        ) -> f64 {
+            // SAFETY: it is the number below, which lives.
+            unsafe { *seconds.cast::<f64>() }
+        }
+        let page = crate::JobResult::of_page(None, None, None, Vec::new()).expect("a page");
+        for (mut seconds, expected) in [
+            (f64::NAN, None),
+            (-f64::NAN, None),
+            (-0.5, None),
+            (f64::NEG_INFINITY, None),
+            (0.0, Some(0.0)),
+            (1.5, Some(1.5)),
+            (1e300, Some(LONGEST)),
+            (f64::INFINITY, Some(LONGEST)),
+        ] {
+            // SAFETY: the function is called before `seconds` ends.
+            let throttle = unsafe { throttle_fn(Some(ask), (&raw mut seconds).cast()) };
+            let said = throttle.expect("a function")("group", &page);
+            let expected = expected.map(Duration::from_secs_f64);
+            assert_eq!(said, expected, "{seconds}");
+        }
     }
 
     #[test]
