@@ -18,7 +18,7 @@ EXAMPLE = $(CC) -std=c11 -O2 -Wall -Wextra -pedantic -Iinclude $< -o $@ \
 INSTALL = PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' LIBDIR='$(LIBDIR)' INCLUDEDIR='$(INCLUDEDIR)' \
 	MANDIR='$(MANDIR)' FEATURES='$(FEATURES)' scripts/install
 
-.PHONY: all library site bare buffered demo bench test lint docs abi html install uninstall npm clean help
+.PHONY: all library site bare buffered demo bench test fuzz lint docs abi html install uninstall npm clean help
 
 all: library $(RELEASE)/fetch $(RELEASE)/throughput ## the library and the examples, in target/release
 
@@ -51,9 +51,13 @@ test: ## everything that is tested, after the tools for it are there
 	scripts/exports $(RELEASE)/librouet.so
 	scripts/test
 
+fuzz: ## runs the fuzzers, for SECONDS (60) each; TARGETS says which
+	scripts/fuzz $(or $(SECONDS),60) $(TARGETS)
+
 lint: html ## formatting, clippy, documentation, the man page, and the header as the sources have it
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt --check --manifest-path benches/peers/rust/Cargo.toml
+	$(CARGO) fmt --check --manifest-path fuzz/Cargo.toml
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --package rouet
 	scripts/man 0 | mandoc -T lint -W warning
