@@ -58,6 +58,7 @@ soak: ## threads, faults, cancels and frees at random for SECONDS (3600), from S
 lint: html ## formatting, clippy, documentation, the man page, and the header as the sources have it
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt --check --manifest-path benches/peers/rust/Cargo.toml
+	$(CARGO) fmt --check --manifest-path fuzz/Cargo.toml
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --package rouet
 	scripts/man 0 | mandoc -T lint -W warning

@@ -45,6 +45,9 @@ mod fetch;
 #[expect(nonstandard_style, reason = "the names are those that C sees")]
 #[doc(hidden)]
 pub mod ffi;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 mod headers;
 mod job;
 mod options;

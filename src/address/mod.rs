@@ -6,6 +6,8 @@ use url::{Host, Url};
 
 use crate::error::{ErrorCode, Failure};
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod infer;
 mod limits;
 

@@ -21,6 +21,8 @@ use reader::Reader;
 mod body;
 mod chain;
 mod cookies;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod reader;
 mod retry;
 

@@ -1,5 +1,6 @@
 //! Taking in the answer to a hop: how much of it is read, and where the page in it leads.
 
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -229,26 +230,26 @@ impl Reader {
                 self.body.insert(body)
             }
         };
-        match body.push(bytes) {
-            // It is read no further, whatever a little of it may unfold to.
-            Err(error) if !self.want.body && is_too_large(&error) => {
-                let start = body.kept().to_vec();
-                self.look_in_steps(&start);
-                self.state = State::Over;
-                return Ok(());
-            }
-            outcome => outcome.map_err(|error| body.failure(&error, limit))?,
-        }
+        let mut outcome = body.push(bytes);
         if self.state == State::Look
             && let Some(mut body) = self.body.take()
         {
-            match body.bytes() {
-                Ok(bytes) => self.look_in_steps(bytes),
-                Err(error) => return Err(body.failure(&error, limit)),
-            }
+            // What came before a mistake is looked into all the same: whether the network cut it
+            // off from the mistake must make no difference.
+            outcome = outcome.and(body.bytes().map(drop));
+            self.look_in_steps(body.kept());
             self.body = Some(body);
+            // It is read no further, whatever a little of it may unfold to.
+            let enough = |error: &io::Error| !self.want.body && is_too_large(error);
+            if self.state == State::Over || outcome.as_ref().is_err_and(enough) {
+                self.state = State::Over;
+                return Ok(());
+            }
         }
-        Ok(())
+        match (outcome, &self.body) {
+            (Err(error), Some(body)) => Err(body.failure(&error, limit)),
+            _ => Ok(()),
+        }
     }
 
     /// Looks into the start of the body, as far as it came, at the sizes of `LOOKS`.
@@ -382,5 +383,66 @@ impl Receive for Reader {
             return Flow::Stop;
         }
         self.flow()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    /// Where an answer leads by its page, in pieces of that size; or what is wrong with it.
+    fn read(want: Want, body: &[u8], size: usize) -> Result<Option<String>, String> {
+        let mut headers = Headers::default();
+        headers.push(b"Content-Type: text/html");
+        headers.push(b"Content-Encoding: gzip");
+        let mut reader = Reader::new(&"http://example.com/".into(), &[], want);
+        let mut flow = reader.head(200, &headers);
+        for piece in body.chunks(size) {
+            if flow == Flow::Continue {
+                flow = reader.data(piece);
+            }
+        }
+        let (_, targets) = reader.finish().map_err(|failure| failure.message)?;
+        Ok(targets
+            .meta_refresh
+            .map(|target| String::from(target.expect("a URL"))))
+    }
+
+    #[test]
+    fn what_comes_before_a_mistake_counts_wherever_the_network_cuts() {
+        let mut page = b"<meta http-equiv=refresh content='0;url=/x'>".to_vec();
+        let mut random = fastrand::Rng::with_seed(1);
+        page.resize_with(40 << 10, || random.alphanumeric() as u8);
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+        gzip.write_all(&page).expect("compressed");
+        let mut corrupt = gzip.finish().expect("compressed");
+        let middle = corrupt.len() / 2;
+        corrupt[middle..].fill(0xFF);
+        for body in [true, false] {
+            for limit in [1 << 20, 8 << 10] {
+                let want = Want {
+                    body,
+                    bodiless: false,
+                    follow: true,
+                    refresh: true,
+                    decode: true,
+                    limit,
+                    look: Look {
+                        meta_refresh: true,
+                        ..Look::default()
+                    },
+                };
+                for size in [usize::MAX, 4096, 1000, 100] {
+                    let found = read(want, &corrupt, size);
+                    let leads = Ok(Some("http://example.com/x".to_owned()));
+                    assert_eq!(found, leads, "in pieces of {size}, {body}, {limit}");
+                }
+            }
+        }
     }
 }

@@ -849,6 +849,35 @@ mod tests {
     }
 
     #[test]
+    fn a_throttle_that_is_no_time_says_nothing() {
+        unsafe extern "C" fn ask(
+            _: *const c_char,
+            _: *const pool_result_t,
+            seconds: *mut c_void,
+        ) -> f64 {
+            // SAFETY: it is the number below, which lives.
+            unsafe { *seconds.cast::<f64>() }
+        }
+        let page = crate::JobResult::of_page(None, None, None, Vec::new()).expect("a page");
+        for (mut seconds, expected) in [
+            (f64::NAN, None),
+            (-f64::NAN, None),
+            (-0.5, None),
+            (f64::NEG_INFINITY, None),
+            (0.0, Some(0.0)),
+            (1.5, Some(1.5)),
+            (1e300, Some(LONGEST)),
+            (f64::INFINITY, Some(LONGEST)),
+        ] {
+            // SAFETY: the function is called before `seconds` ends.
+            let throttle = unsafe { throttle_fn(Some(ask), (&raw mut seconds).cast()) };
+            let said = throttle.expect("a function")("group", &page);
+            let expected = expected.map(Duration::from_secs_f64);
+            assert_eq!(said, expected, "{seconds}");
+        }
+    }
+
+    #[test]
     fn arrays_and_texts_that_are_none_are_refused() {
         let numbers = [1_u16, 2];
         // SAFETY: what is not aligned or too long is not read; the rest is as long as it says.

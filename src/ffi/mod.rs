@@ -15,6 +15,9 @@ use crate::error::{Error, words_of};
 mod allocator;
 mod block;
 pub mod config;
+/// cbindgen:ignore
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 pub mod job;
 pub mod pool;
 pub mod result;

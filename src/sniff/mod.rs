@@ -2,6 +2,8 @@
 //! Pure: bytes in, decisions out; any bytes will do, and the work is linear in their number.
 
 mod encoding;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod hints;
 mod js;
 mod links;
