@@ -3,8 +3,8 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::num::NonZero;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::sync::{Arc, PoisonError};
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use crate::address::Limits;
@@ -12,6 +12,8 @@ use crate::engine::Names;
 use crate::error::{Error, Failure};
 use crate::job::JobResult;
 use crate::schedule::{Rule, StreamId};
+use crate::sync::thread::{self, JoinHandle};
+use crate::sync::{Condvar, Mutex};
 use callbacks::Callbacks;
 use inbox::{Inbox, Message};
 use log::Log;
@@ -22,6 +24,8 @@ mod attempts;
 mod callbacks;
 mod inbox;
 mod log;
+#[cfg(all(test, feature = "shuttle"))]
+mod models;
 mod shard;
 mod stream;
 mod workers;
@@ -307,7 +311,7 @@ impl Pool {
             config.https_only,
         )
         .map_err(Error::InvalidArgument)?;
-        let cores = thread::available_parallelism().map_or(1, NonZero::get) as u32;
+        let cores = available_parallelism().map_or(1, NonZero::get) as u32;
         let asked_threads = match config.threads {
             0 => cores,
             asked => asked,

@@ -3,7 +3,7 @@
 //! A worker is a permit, not a thread. Each shard is sure of its share; what others leave idle it
 //! may borrow, but only while no other shard wants for one.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 
 pub(crate) struct Workers {
     free: AtomicUsize,
