@@ -18,7 +18,7 @@ EXAMPLE = $(CC) -std=c11 -O2 -Wall -Wextra -pedantic -Iinclude $< -o $@ \
 INSTALL = PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' LIBDIR='$(LIBDIR)' INCLUDEDIR='$(INCLUDEDIR)' \
 	MANDIR='$(MANDIR)' FEATURES='$(FEATURES)' scripts/install
 
-.PHONY: all library site bare buffered demo bench test shuttle lint docs abi html install uninstall npm clean help
+.PHONY: all library site bare buffered demo bench test shuttle miri lint docs abi html install uninstall npm clean help
 
 all: library $(RELEASE)/fetch $(RELEASE)/throughput ## the library and the examples, in target/release
 
@@ -53,6 +53,9 @@ test: ## everything that is tested, after the tools for it are there
 
 shuttle: ## how threads hand over to each other, in ten times as many orders as in make test
 	ROUET_ORDERS=1000 $(CARGO) test --locked --features shuttle --lib pool::models
+
+miri: ## the library's own tests under Miri, with a nightly Rust
+	scripts/miri
 
 lint: html ## formatting, clippy, documentation, the man page, and the header as the sources have it
 	$(CARGO) fmt --all --check

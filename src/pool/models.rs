@@ -1,9 +1,9 @@
-//! How threads hand over to each other, under shuttle: it runs each model many times, in other
-//! orders each time, and a wake-up that was lost ends in a deadlock, which it tells of with the
-//! order that led there. `make shuttle` runs these.
+//! How threads hand over to each other. Where nothing comes of it, a thread waits for ever.
 //!
-//! What threads share here is all sequentially consistent, and so is all that shuttle tries. No
-//! time passes: whatever waits for one goes on at once.
+//! Under shuttle (`make shuttle`) each model is run many times, in other orders each time, and shuttle
+//! sees when all threads wait, and tells of the order that led there. What threads share here is all
+//! sequentially consistent, and so is all that shuttle tries. No time passes: whatever waits for one
+//! goes on at once. Under Miri (`make miri`) each is run once, and Miri sees races.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -12,9 +12,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_core::Stream as _;
-use shuttle::future::block_on;
-use shuttle::scheduler::{DfsScheduler, PctScheduler, RandomScheduler, Scheduler};
-use shuttle::{Config, Runner};
 
 use super::attempts::Attempts;
 use super::inbox::{Inbox, Message};
@@ -24,34 +21,56 @@ use crate::job::Job;
 use crate::schedule::{Rule, StreamId};
 use crate::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use crate::sync::thread::{self, JoinHandle};
+use runs::{block_on, in_all_orders, in_many_orders};
 
-/// Orders tried of a model that has too many for all, by each of two ways to choose them;
-/// `ROUET_ORDERS` has it try more.
-const ORDERS: usize = 100;
-/// Where the choice begins: the same each time, so that a failure is one tomorrow too.
-const SEED: u64 = 8;
-/// Mishaps that PCT looks for need so many threads to be held up at the right places.
-const DEPTH: usize = 3;
+#[cfg(feature = "shuttle")]
+mod runs {
+    pub use shuttle::future::block_on;
+    use shuttle::scheduler::{DfsScheduler, PctScheduler, RandomScheduler, Scheduler};
+    use shuttle::{Config, Runner};
 
-fn run(scheduler: impl Scheduler + 'static, model: impl Fn() + Send + Sync + 'static) {
-    let mut config = Config::new();
-    // The library's futures are large where nothing is optimized.
-    config.stack_size = 1 << 20;
-    Runner::new(scheduler, config).run(model);
+    /// Orders tried of a model that has too many for all, by each of two ways to choose them;
+    /// `ROUET_ORDERS` has it try more.
+    const ORDERS: usize = 100;
+    /// Where the choice begins: the same each time, so that a failure is one tomorrow too.
+    const SEED: u64 = 8;
+    /// Mishaps that PCT looks for need so many threads to be held up at the right places.
+    const DEPTH: usize = 3;
+
+    fn run(scheduler: impl Scheduler + 'static, model: impl Fn() + Send + Sync + 'static) {
+        let mut config = Config::new();
+        // The library's futures are large where nothing is optimized.
+        config.stack_size = 1 << 20;
+        Runner::new(scheduler, config).run(model);
+    }
+
+    pub fn in_all_orders(model: impl Fn() + Send + Sync + 'static) {
+        run(DfsScheduler::new(None, false), model);
+    }
+
+    pub fn in_many_orders(model: impl Fn() + Send + Sync + Clone + 'static) {
+        let orders = std::env::var("ROUET_ORDERS").map_or(ORDERS, |orders| {
+            orders.parse().expect("ROUET_ORDERS is a number")
+        });
+        run(RandomScheduler::new_from_seed(SEED, orders), model.clone());
+        run(PctScheduler::new_from_seed(SEED, DEPTH, orders), model);
+    }
 }
 
-/// Tries all orders.
-fn in_all_orders(model: impl Fn() + Send + Sync + 'static) {
-    run(DfsScheduler::new(None, false), model);
-}
+#[cfg(not(feature = "shuttle"))]
+mod runs {
+    pub fn in_all_orders(model: impl Fn()) {
+        model();
+    }
 
-/// Tries many orders.
-fn in_many_orders(model: impl Fn() + Send + Sync + Clone + 'static) {
-    let orders = std::env::var("ROUET_ORDERS").map_or(ORDERS, |orders| {
-        orders.parse().expect("ROUET_ORDERS is a number")
-    });
-    run(RandomScheduler::new_from_seed(SEED, orders), model.clone());
-    run(PctScheduler::new_from_seed(SEED, DEPTH, orders), model);
+    pub fn in_many_orders(model: impl Fn()) {
+        model();
+    }
+
+    pub fn block_on(future: impl Future<Output = ()>) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        runtime.expect("it needs nothing").block_on(future);
+    }
 }
 
 /// A message of no weight.
@@ -65,6 +84,10 @@ fn inbox() -> Arc<Inbox> {
 
 fn sleep(inbox: &Inbox) {
     inbox.sleep(|| inbox.poller().wait(None));
+}
+
+fn ends(thread: JoinHandle<()>) {
+    thread.join().expect("it ends");
 }
 
 /// A shard's turns, until it read so many messages.
@@ -81,30 +104,27 @@ fn read(inbox: &Inbox, messages: usize) {
     }
 }
 
-/// Others who each send a message.
-fn senders(inbox: &Arc<Inbox>, number: usize) {
-    for _ in 0..number {
-        let inbox = Arc::clone(inbox);
-        thread::spawn(move || inbox.send(message()));
-    }
+/// Others send a message each, and the shard reads them.
+fn messages(number: usize) {
+    let inbox = inbox();
+    let others: Vec<_> = (0..number)
+        .map(|_| {
+            let inbox = Arc::clone(&inbox);
+            thread::spawn(move || inbox.send(message()))
+        })
+        .collect();
+    read(&inbox, number);
+    others.into_iter().for_each(ends);
 }
 
 #[test]
 fn a_message_wakes_the_shard() {
-    in_all_orders(|| {
-        let inbox = inbox();
-        senders(&inbox, 1);
-        read(&inbox, 1);
-    });
+    in_all_orders(|| messages(1));
 }
 
 #[test]
 fn each_of_several_messages_wakes_the_shard() {
-    in_many_orders(|| {
-        let inbox = inbox();
-        senders(&inbox, 3);
-        read(&inbox, 3);
-    });
+    in_many_orders(|| messages(3));
 }
 
 /// What another thread does before it rings is seen, whenever the shard falls asleep.
@@ -113,14 +133,14 @@ fn the_bell_wakes_the_shard() {
     in_all_orders(|| {
         let (inbox, done) = (inbox(), Arc::new(AtomicBool::new(false)));
         let (theirs, does) = (Arc::clone(&inbox), Arc::clone(&done));
-        thread::spawn(move || {
+        let other = thread::spawn(move || {
             does.store(true, SeqCst);
             theirs.ring();
         });
         loop {
             inbox.silence();
             if done.load(SeqCst) {
-                return;
+                return ends(other);
             }
             sleep(&inbox);
         }
@@ -146,7 +166,7 @@ fn futures_wake_the_shard() {
                     })
                 });
                 match ready.load(SeqCst) {
-                    true => Poll::Ready(()),
+                    true => Poll::Ready(other.take().map(ends)),
                     false => Poll::Pending,
                 }
             };
@@ -353,7 +373,7 @@ fn all_end_when_cancelled(config: StreamConfig) {
             sorted(taken.into_iter().map(|(tag, _)| tag)),
             sorted(accepted)
         );
-        canceller.join().expect("it ends");
+        ends(canceller);
         end(stream);
     });
 }
