@@ -37,6 +37,10 @@
 //! The C interface in `include/rouet.h` is one more user of this one.
 
 #![deny(missing_docs)]
+#![cfg_attr(
+    any(feature = "shuttle", miri),
+    allow(dead_code, reason = "there is no network")
+)]
 
 mod address;
 mod engine;
@@ -54,6 +58,7 @@ mod options;
 mod pool;
 mod schedule;
 mod sniff;
+mod sync;
 
 pub use error::{Error, ErrorCode, Failure};
 pub use headers::Headers;

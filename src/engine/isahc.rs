@@ -27,7 +27,6 @@ use isahc::net::interface::Name;
 use isahc::tls::{TlsConfig, TrustStore};
 use isahc::{AsyncBody, HttpClient, Metrics, Request};
 use once_cell::unsync::OnceCell;
-use polling::Poller;
 
 use super::codes::{self, Circumstances};
 use super::{Exchange, Flow, Hop, Names, Receive, guard, in_curls_range, left, request, route};
@@ -36,6 +35,7 @@ use crate::error::{ErrorCode, Failure};
 use crate::headers::Headers;
 use crate::job::Timings;
 use crate::options::HttpVersion;
+use crate::sync::Poller;
 
 /// How much of a body is taken at once: curl hands over no more.
 const PIECE: usize = 16 << 10;

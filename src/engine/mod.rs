@@ -14,23 +14,28 @@ use crate::job::Timings;
 use crate::options::Options;
 
 mod browser;
+#[cfg(not(any(feature = "shuttle", miri)))]
 mod codes;
 pub(crate) mod fork;
 mod guard;
 #[cfg(feature = "isahc")]
 mod isahc;
-#[cfg(not(feature = "isahc"))]
+#[cfg(not(any(feature = "isahc", feature = "shuttle", miri)))]
 mod multi;
 mod names;
+#[cfg(any(feature = "shuttle", miri))]
+mod pretend;
 mod request;
 mod route;
 
 /// The engine the library runs on.
 #[cfg(feature = "isahc")]
 pub(crate) use isahc::Isahc as Engine;
-#[cfg(not(feature = "isahc"))]
+#[cfg(not(any(feature = "isahc", feature = "shuttle", miri)))]
 pub(crate) use multi::Multi as Engine;
 pub(crate) use names::Names;
+#[cfg(any(feature = "shuttle", miri))]
+pub(crate) use pretend::Pretend as Engine;
 pub(crate) use request::is_idempotent;
 
 /// curl counts in milliseconds and takes 0 for no limit.

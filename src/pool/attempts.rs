@@ -7,12 +7,13 @@ use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
 use slab::Slab;
 
 use super::inbox::Inbox;
+use crate::sync::{Mutex, MutexGuard};
 
 /// An attempt, which ends in a `T`; what it belongs to is a `K`.
 type Running<K, T> = (K, Pin<Box<dyn Future<Output = T>>>);

@@ -3,8 +3,7 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::Ordering::SeqCst;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -13,6 +12,8 @@ use super::stream::{Callback, Core};
 use crate::address;
 use crate::error::{ErrorCode, Failure};
 use crate::job::JobResult;
+use crate::sync::atomic::Ordering::SeqCst;
+use crate::sync::{Condvar, Mutex, MutexGuard, thread};
 
 /// Callbacks at once, over the pool: they may well wait for a disk or a database.
 const THREADS: usize = 64;
@@ -30,6 +31,11 @@ pub(crate) struct Callbacks {
 impl Callbacks {
     /// Runs `call` on a thread. `false`: there is none to be had.
     fn run(&self, call: impl FnOnce() + Send + 'static) -> bool {
+        if cfg!(feature = "shuttle") {
+            // Which knows its own threads only.
+            thread::spawn(call);
+            return true;
+        }
         // tokio panics when the system has no thread left.
         catch_unwind(AssertUnwindSafe(|| {
             self.handle().map(|handle| handle.spawn_blocking(call))

@@ -2,14 +2,13 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::Wake;
-
-use polling::Poller;
 
 use super::stream::Task;
 use crate::schedule::{Rule, StreamId};
+use crate::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use crate::sync::{Mutex, MutexGuard, Poller};
 
 /// What a shard is told.
 pub(crate) enum Message {

@@ -4,8 +4,8 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::sync::{Arc, PoisonError};
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use crate::address::Limits;
@@ -13,6 +13,8 @@ use crate::engine::{Names, fork};
 use crate::error::{Error, Failure};
 use crate::job::JobResult;
 use crate::schedule::{Rule, StreamId};
+use crate::sync::thread::{self, JoinHandle};
+use crate::sync::{Condvar, Mutex};
 use callbacks::Callbacks;
 use inbox::{Inbox, Message};
 use log::Log;
@@ -23,6 +25,8 @@ mod attempts;
 mod callbacks;
 mod inbox;
 mod log;
+#[cfg(all(test, any(feature = "shuttle", miri)))]
+mod models;
 mod shard;
 mod stream;
 #[cfg(test)]
@@ -321,7 +325,7 @@ impl Pool {
             config.https_only,
         )
         .map_err(Error::InvalidArgument)?;
-        let cores = thread::available_parallelism().map_or(1, NonZero::get) as u32;
+        let cores = available_parallelism().map_or(1, NonZero::get) as u32;
         let asked_threads = match config.threads {
             0 => cores,
             asked => asked,
@@ -500,6 +504,10 @@ impl Drop for Engine {
 
 /// How many descriptors the process may open.
 fn descriptor_limit() -> u64 {
+    if cfg!(miri) {
+        // It has no such function, and opens none.
+        return 1 << 20;
+    }
     use rustix::process::{Resource, getrlimit};
     getrlimit(Resource::Nofile).current.unwrap_or(1 << 20)
 }

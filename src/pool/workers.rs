@@ -3,7 +3,7 @@
 //! A worker is a permit, not a thread. Each shard is sure of its share; what others leave idle it
 //! may borrow, but only while no other shard wants for one.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 
 pub(crate) struct Workers {
     free: AtomicUsize,
@@ -45,7 +45,7 @@ impl Workers {
         let taken = modest
             && self
                 .free
-                .fetch_update(SeqCst, SeqCst, |free| free.checked_sub(1))
+                .try_update(SeqCst, SeqCst, |free| free.checked_sub(1))
                 .is_ok();
         if taken {
             own.hungry.store(false, SeqCst);

@@ -17,13 +17,13 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use curl::multi::{Easy2Handle, Events};
-use polling::Poller;
 use slab::Slab;
 use url::Url;
 
 use super::{Exchange, Hop, Names, Receive, guard, in_curls_range, left};
 use crate::address::{Limits, shown};
 use crate::error::{ErrorCode, Failure};
+use crate::sync::Poller;
 use sockets::{Interest, Sockets};
 use transfer::{Handle, Transfer};
 

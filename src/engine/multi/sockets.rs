@@ -8,7 +8,9 @@ use std::io;
 use std::os::fd::{BorrowedFd, RawFd};
 use std::sync::Arc;
 
-use polling::{Event, PollMode, Poller};
+use polling::{Event, PollMode};
+
+use crate::sync::Poller;
 
 use crate::engine::fork;
 
