@@ -32,6 +32,7 @@ use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::runtime::Handle;
 use tokio::time::sleep;
 
 use crate::net::{Background, accept, listen};
@@ -148,19 +149,17 @@ impl Faults {
         Ok(format!("{}://127.0.0.1:{port}", door.scheme))
     }
 
-    /// A port that refuses connections for that long, and then is as the first.
-    pub fn closed_for(&self, time: Duration) -> io::Result<u16> {
-        let socket = TcpSocket::new_v4()?;
+    /// A port that refuses connections until it is opened.
+    pub fn late(&self) -> io::Result<Late> {
+        let socket = self.background.within(TcpSocket::new_v4)?;
+        // Bound and not listened to, it is kept from others and refuses.
         socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
-        let port = socket.local_addr()?.port();
-        let shared = Arc::clone(&self.shared);
-        self.background.spawn(async move {
-            sleep(time).await;
-            if let Ok(listener) = socket.listen(4096) {
-                serve(listener, shared).await;
-            }
-        });
-        Ok(port)
+        Ok(Late {
+            port: socket.local_addr()?.port(),
+            socket,
+            shared: Arc::clone(&self.shared),
+            runtime: self.background.within(Handle::current),
+        })
     }
 
     /// How many requests of a path (and query) came.
@@ -176,6 +175,29 @@ impl Faults {
     /// How many TCP connections were accepted.
     pub fn connections(&self) -> u64 {
         self.shared.connections.load(Ordering::Relaxed)
+    }
+}
+
+/// A port of a server that refuses connections for now.
+pub struct Late {
+    port: u16,
+    socket: TcpSocket,
+    shared: Arc<Shared>,
+    runtime: Handle,
+}
+
+impl Late {
+    /// The port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// From now on it is as the server's own, as long as that lives.
+    pub fn open(self) -> io::Result<()> {
+        let _within = self.runtime.enter();
+        let listener = self.socket.listen(4096)?;
+        tokio::spawn(serve(listener, self.shared));
+        Ok(())
     }
 }
 
@@ -216,6 +238,7 @@ async fn converse(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
             break;
         }
         match answer(&mut stream, path, before, &head).await? {
+            Then::Keep if text.to_ascii_lowercase().contains("\nconnection: close\r") => break,
             Then::Keep => {}
             Then::Drop => doomed = true,
             last => return then(&mut stream, last).await,
