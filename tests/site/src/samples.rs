@@ -3,6 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::sync::LazyLock;
 
+use brotli::enc::BrotliEncoderParams;
 use bytes::Bytes;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use flate2::{Compress, Compression, Crc, FlushCompress};
@@ -180,6 +181,18 @@ pub(crate) fn zstd_bomb(mb: u64) -> impl Iterator<Item = Bytes> + Send {
     std::iter::once(Bytes::from(head))
         .chain((1..mb).map(move |_| whole.clone()))
         .chain([blocks(7), end])
+}
+
+/// Some zeros in brotli, that ask for a window of 2^`log` bytes: above 24 it is none of RFC 7932.
+pub(crate) fn br_window(log: i32) -> Vec<u8> {
+    let params = BrotliEncoderParams {
+        large_window: true,
+        lgwin: log,
+        ..BrotliEncoderParams::default()
+    };
+    let mut out = Vec::new();
+    brotli::BrotliCompress(&mut &[0; 1000][..], &mut out, &params).expect("writing to memory");
+    out
 }
 
 /// Some zeros in zstd, that ask for a window of 2^`log` bytes to be undone.

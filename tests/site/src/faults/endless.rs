@@ -35,6 +35,7 @@ pub(super) const NAMES: &[&str] = &[
     "bomb-deflate",
     "bomb-br",
     "bomb-zstd",
+    "window-br",
     "window-zstd",
     "cut-gzip",
     "cut-deflate",
@@ -101,6 +102,10 @@ pub(super) async fn answer(
             let members = samples::gzip(b"").repeat(1000);
             repeat(stream, &start, &members, mb, "").await?;
         }
+        "window-br" => {
+            let body = samples::br_window(query.number("log", 30));
+            pieces(stream, "br", [body.into()]).await?;
+        }
         "window-zstd" => {
             let body = samples::zstd_window(query.number("log", 31));
             pieces(stream, "zstd", [body.into()]).await?;
@@ -146,7 +151,7 @@ async fn drip(stream: &mut TcpStream, head: bool, query: Query<'_>) -> io::Resul
     Ok(())
 }
 
-/// Sends a start, then a piece over and over until it was `mb` MB, then an end.
+/// Sends a start, then a piece, once and then over and over until it was `mb` MB, then an end.
 async fn repeat(
     stream: &mut TcpStream,
     start: &str,
@@ -156,9 +161,12 @@ async fn repeat(
 ) -> io::Result<()> {
     stream.write_all(start.as_bytes()).await?;
     let mut left = mb.saturating_mul(1 << 20);
-    while left > 0 {
+    loop {
         stream.write_all(piece).await?;
         left = left.saturating_sub(piece.len() as u64);
+        if left == 0 {
+            break;
+        }
     }
     stream.write_all(end.as_bytes()).await
 }

@@ -50,6 +50,16 @@ pub(super) const SAID: &[(&str, &str, Then)] = &[
     ("stall", partial!(), Silence),
     ("silence-chunk", chunked!("5\r\nhe"), Silence),
     ("silence-end", chunked!(), Silence),
+    (
+        "moved-silence",
+        "HTTP/1.1 302 Found\r\nLocation: /ok\r\nContent-Length: 9\r\n\r\nmo",
+        Silence,
+    ),
+    (
+        "moved-silence-chunk",
+        "HTTP/1.1 302 Found\r\nLocation: /ok\r\nTransfer-Encoding: chunked\r\n\r\n",
+        Silence,
+    ),
     // Lengths that lie, or are none.
     (
         "length-short",
