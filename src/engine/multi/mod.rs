@@ -397,10 +397,11 @@ impl<R: Receive> Future for Finished<'_, R> {
         let failure = handle.failure(self.url, error, took);
         let stale = handle.is_stale();
         let transfer = handle.easy.get_mut();
+        let (status, headers) = transfer.take_answer();
         let exchange = Exchange {
             receiver: transfer.receiver.take().expect("given at the start"),
-            status: transfer.status,
-            headers: std::mem::take(&mut transfer.headers),
+            status,
+            headers,
             timings,
             failure,
             stale,
