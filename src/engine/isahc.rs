@@ -243,7 +243,7 @@ impl<R: Receive> Isahc<R> {
         let answered = sent.elapsed();
         let mut flow = receiver.head(answer.status, &answer.headers);
         let mut outcome = Ok(());
-        while flow == Flow::Continue {
+        while flow != Flow::Stop {
             let read = poll_fn(|context| {
                 let mut piece = self.piece.borrow_mut();
                 Pin::new(&mut body)

@@ -72,6 +72,9 @@ pub(crate) trait Receive: 'static {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Flow {
     Continue,
+    /// At the end of a head: only so that the connection can be used again. The engine need not
+    /// wait for what does not come at once.
+    Hurry,
     Stop,
 }
 

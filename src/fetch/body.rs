@@ -2,14 +2,18 @@
 
 use std::io::{self, Write};
 
+use brotli_decompressor::BrotliDecoderParameter::BROTLI_DECODER_PARAM_LARGE_WINDOW;
 use brotli_decompressor::DecompressorWriter;
 use flate2::write::{DeflateDecoder, GzDecoder, ZlibDecoder};
+use zstd::stream::raw::DParameter;
 use zstd::stream::zio::Writer;
 
 use crate::error::{ErrorCode, Failure};
 
 /// The most room made in advance because a header promised so much.
 const RESERVE: u64 = 16 << 20;
+/// The largest window of zstd: 8 MiB (RFC 9659). A frame may ask for 128 MiB of memory otherwise.
+const ZSTD_WINDOW_LOG: u32 = 23;
 /// How many codings may lie over each other; curl stops at five too.
 const LAYERS: usize = 5;
 
@@ -145,12 +149,19 @@ fn is_known(coding: &str) -> bool {
 
 fn layer(coding: &str, under: Box<dyn Layer>) -> io::Result<Box<dyn Layer>> {
     Ok(match coding {
-        "br" => Box::new(Brotli {
-            decoder: DecompressorWriter::new(under, 16 << 10),
-        }),
-        "zstd" => Box::new(Zstd {
-            decoder: Writer::new(under, zstd::stream::raw::Decoder::new()?),
-        }),
+        "br" => {
+            let mut decoder = DecompressorWriter::new(under, 16 << 10);
+            // Larger ones than RFC 7932 has, of up to 1 GiB.
+            decoder.set_parameter(BROTLI_DECODER_PARAM_LARGE_WINDOW, 0);
+            Box::new(Brotli { decoder })
+        }
+        "zstd" => {
+            let mut decoder = zstd::stream::raw::Decoder::new()?;
+            decoder.set_parameter(DParameter::WindowLogMax(ZSTD_WINDOW_LOG))?;
+            Box::new(Zstd {
+                decoder: Writer::new(under, decoder),
+            })
+        }
         "deflate" => Box::new(Deflate::Undecided(Some(under))),
         _ => Box::new(Gzip {
             decoder: Some(GzDecoder::new(under)),

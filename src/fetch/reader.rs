@@ -359,6 +359,9 @@ impl Receive for Reader {
                     return Flow::Stop;
                 }
                 self.skipping = Some(Instant::now());
+                if !bodiless && self.length != Some(0) {
+                    return Flow::Hurry;
+                }
             }
             _ => {
                 let header = |name, wanted: bool| {

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
 /// What it answers.
 #[derive(Clone, Copy)]
@@ -24,6 +25,12 @@ pub enum Answer {
     Refusal,
     /// Not a word.
     Silence,
+    /// This address, after a while.
+    Slow(Duration, Ipv4Addr),
+    /// Bytes that are no answer.
+    Noise,
+    /// The answer to another question.
+    Stranger,
 }
 
 const A: u16 = 1;
@@ -48,10 +55,20 @@ impl Dns {
                     continue;
                 };
                 count.fetch_add(1, Ordering::Relaxed);
-                if let Some(reply) = reply(&packet[..end], kind, answer(&name)) {
-                    // Who asked may have gone away.
+                let answer = answer(&name);
+                let Some(reply) = reply(&packet[..end], kind, answer) else {
+                    continue;
+                };
+                // Who asked may have gone away.
+                let Answer::Slow(pause, _) = answer else {
                     let _ = socket.send_to(&reply, peer);
-                }
+                    continue;
+                };
+                let socket = socket.try_clone().expect("a descriptor");
+                thread::spawn(move || {
+                    thread::sleep(pause);
+                    let _ = socket.send_to(&reply, peer);
+                });
             }
         });
         Self { questions }
@@ -88,7 +105,7 @@ const HEAD: usize = 12;
 fn reply(asked: &[u8], kind: u16, answer: Answer) -> Option<Vec<u8>> {
     let mut alias = None;
     let (code, addresses) = match answer {
-        Answer::Address(address) => (0, vec![address.into()]),
+        Answer::Address(address) | Answer::Slow(_, address) => (0, vec![address.into()]),
         Answer::Addresses(addresses) => (0, addresses.to_vec()),
         Answer::Alias(name, address) => {
             alias = Some(name);
@@ -99,6 +116,13 @@ fn reply(asked: &[u8], kind: u16, answer: Answer) -> Option<Vec<u8>> {
         Answer::NoSuchName => (3, Vec::new()),
         Answer::Refusal => (5, Vec::new()),
         Answer::Silence => return None,
+        Answer::Noise => return Some(asked.iter().map(|byte| !byte).collect()),
+        Answer::Stranger => {
+            // Who asks tells questions by their first two bytes.
+            let mut other = asked.to_vec();
+            other[1] ^= 1;
+            return reply(&other, kind, Answer::Address(Ipv4Addr::LOCALHOST));
+        }
     };
     // The name of the question, wherever it is meant.
     let mut owner = vec![0xC0, HEAD as u8];

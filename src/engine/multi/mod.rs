@@ -453,10 +453,11 @@ impl<R: Receive> Future for Finished<'_, R> {
         let stale = handle.is_stale();
         let no_descriptor = failure.is_some() && handle.had_no_descriptor();
         let transfer = handle.easy.get_mut();
+        let (status, headers) = transfer.take_answer();
         let exchange = Exchange {
             receiver: transfer.receiver.take().expect("given at the start"),
-            status: transfer.status,
-            headers: std::mem::take(&mut transfer.headers),
+            status,
+            headers,
             timings,
             failure,
             stale,

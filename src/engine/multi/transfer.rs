@@ -1,7 +1,7 @@
 //! One transfer on a curl easy handle: setting it up, and taking in what arrives.
 
 use std::cell::{Cell, RefCell};
-use std::ffi::{CString, c_char, c_int, c_void};
+use std::ffi::{CString, c_char, c_int, c_long, c_void};
 use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -40,6 +40,12 @@ const APPCONNECT_TIME_T: curl_sys::CURLINFO = TIME_T + 56;
 /// A proxy's answer to CONNECT is none of the server's.
 const CURLOPT_SUPPRESS_CONNECT_HEADERS: CURLoption = curl_sys::CURLOPTTYPE_LONG + 265;
 
+/// What a transfer that hurries must reach: bytes a second, and how many seconds it may not.
+const LEAST_SPEED: (c_long, c_long) = (64 << 10, 1);
+
+/// Trailers are nothing to us, but curl keeps them: 5,000 of 4 KB, where it takes a head of 300 KB.
+const MAX_TRAILERS: usize = 300 << 10;
+
 /// What curl calls while a transfer runs.
 pub(super) struct Transfer<R> {
     /// There while a transfer runs.
@@ -50,7 +56,9 @@ pub(super) struct Transfer<R> {
     body_began: bool,
     /// The receiver wanted no more, so curl's error about it is none.
     stopped: bool,
-    /// The status line that none can be made of.
+    /// The bytes of trailers that came.
+    trailers: usize,
+    /// What is wrong with the head, or behind the body, that curl lets pass.
     malformed: Option<String>,
     /// A receiver panicked. The `curl` crate would catch that too, but call nobody afterwards.
     panicked: bool,
@@ -72,6 +80,12 @@ struct Watch {
     refused: RefCell<Option<(String, &'static str)>>,
     /// How often curl was about to send the request.
     sends: Cell<u32>,
+    /// The system's error then: that of an address tried before, and none of the connection's.
+    errno_before: Cell<c_int>,
+    /// curl's handle, once it is configured.
+    easy: Cell<*mut curl_sys::CURL>,
+    /// Whether the transfer has been told to hurry.
+    hurries: Cell<bool>,
 }
 
 impl Watch {
@@ -83,6 +97,36 @@ impl Watch {
             no_socket: Cell::default(),
             refused: RefCell::default(),
             sends: Cell::default(),
+            errno_before: Cell::default(),
+            easy: Cell::new(std::ptr::null_mut()),
+            hurries: Cell::default(),
+        }
+    }
+
+    /// Has curl give the transfer up when it goes on too slowly, or no longer has it do so.
+    fn hurry(&self, hurries: bool) {
+        if self.hurries.replace(hurries) != hurries {
+            let (bytes, seconds) = if hurries { LEAST_SPEED } else { (0, 0) };
+            let set = |option, value: c_long| {
+                // SAFETY: the handle owns the watch, so it is live; these options take a long, and
+                // curl reads them from time to time as a transfer runs.
+                check(unsafe { curl_sys::curl_easy_setopt(self.easy.get(), option, value) })
+            };
+            // At worst a transfer takes its whole time.
+            let _ = set(curl_sys::CURLOPT_LOW_SPEED_LIMIT, bytes)
+                .and_then(|()| set(curl_sys::CURLOPT_LOW_SPEED_TIME, seconds));
+        }
+    }
+
+    /// Notes the system's last error, of a transfer that runs.
+    fn note_errno(&self) {
+        let mut errno: c_long = 0;
+        // SAFETY: the handle owns the watch, so it is live; its errno is given as a long.
+        let code = unsafe {
+            curl_sys::curl_easy_getinfo(self.easy.get(), curl_sys::CURLINFO_OS_ERRNO, &mut errno)
+        };
+        if code == curl_sys::CURLE_OK {
+            self.errno_before.set(errno as c_int);
         }
     }
 
@@ -91,6 +135,8 @@ impl Watch {
         self.no_socket.set(0);
         self.refused.take();
         self.sends.set(0);
+        self.errno_before.set(0);
+        self.hurry(false);
     }
 
     /// The socket to connect to an address with, if that may be. It is the one curl connects to:
@@ -131,6 +177,20 @@ impl Watch {
 }
 
 impl<R: Receive> Transfer<R> {
+    /// Whether the answer began, and not only one before it (1xx).
+    fn has_answer(&self) -> bool {
+        self.status >= 200
+    }
+
+    /// The status and headers of the answer, as far as they came.
+    pub fn take_answer(&mut self) -> (u16, Headers) {
+        let headers = std::mem::take(&mut self.headers);
+        match self.has_answer() {
+            true => (self.status, headers),
+            false => Default::default(),
+        }
+    }
+
     fn begin_body(&mut self) -> Flow {
         self.body_began = true;
         let (status, headers) = (self.status, &self.headers);
@@ -160,23 +220,42 @@ impl<R: Receive> Transfer<R> {
 impl<R: Receive> Handler for Transfer<R> {
     fn header(&mut self, line: &[u8]) -> bool {
         if self.body_began {
-            return true;
+            self.trailers += line.len();
+            let fits = self.trailers <= MAX_TRAILERS;
+            if !fits {
+                let what =
+                    format!("more than {MAX_TRAILERS} bytes of trailers came behind the body");
+                self.malformed = Some(what);
+            }
+            return fits;
         }
-        if let [b'H', b'T', b'T', b'P', b'/', ..] = line {
+        // As curl tells it: in any case.
+        if line
+            .get(..5)
+            .is_some_and(|start| start.eq_ignore_ascii_case(b"HTTP/"))
+        {
             // Each answer starts anew: interim ones (1xx) come before the one that counts.
             self.headers.clear();
             match status_of(line) {
                 Some(status) => self.status = status,
                 None => {
-                    self.malformed = Some(String::from_utf8_lossy(line.trim_ascii()).into());
+                    let line = String::from_utf8_lossy(line.trim_ascii());
+                    let what = format!("the answer starts with {line:?}, which is no status line");
+                    self.malformed = Some(what);
                     return false;
                 }
             }
         } else if let Some(b'\r' | b'\n') = line.first() {
             // As curl tells the end of a head.
-            if self.status >= 200 && self.begin_body() == Flow::Stop {
-                self.stopped = true;
-                return false;
+            if self.has_answer() {
+                match self.begin_body() {
+                    Flow::Continue => {}
+                    Flow::Hurry => self.watch.hurry(true),
+                    Flow::Stop => {
+                        self.stopped = true;
+                        return false;
+                    }
+                }
             }
         } else {
             self.headers.push(line);
@@ -186,7 +265,7 @@ impl<R: Receive> Handler for Transfer<R> {
 
     fn write(&mut self, data: &[u8]) -> Result<usize, WriteError> {
         match self.take_in(data) {
-            Flow::Continue => Ok(data.len()),
+            Flow::Continue | Flow::Hurry => Ok(data.len()),
             Flow::Stop => {
                 self.stopped = true;
                 Ok(0)
@@ -278,6 +357,7 @@ impl<R: Receive> Handle<R> {
             status: 0,
             body_began: false,
             stopped: false,
+            trailers: 0,
             malformed: None,
             panicked: false,
             watch: Rc::new(Watch::new(shared)),
@@ -375,11 +455,8 @@ impl<R: Receive> Handle<R> {
                 "the library panicked over the answer",
             );
         }
-        if let Some(line) = &transfer.malformed {
-            return protocol(
-                ErrorCode::ProtocolError,
-                &format!("the answer starts with {line:?}, which is no status line"),
-            );
+        if let Some(what) = &transfer.malformed {
+            return protocol(ErrorCode::ProtocolError, what);
         }
         if error.is_none()
             && let Some(failure) = codes::refused_by_proxy(url, transfer.status, options)
@@ -390,6 +467,19 @@ impl<R: Receive> Handle<R> {
             return protocol(
                 ErrorCode::ConnectionAborted,
                 "the kept connection was closed before an answer came",
+            );
+        }
+        if transfer.status == 101 {
+            return protocol(
+                ErrorCode::ProtocolError,
+                "the answer is 101 (Switching Protocols), which was not asked for",
+            );
+        }
+        // curl takes what it has for the answer.
+        if error.is_none() && !transfer.body_began {
+            return protocol(
+                ErrorCode::ConnectionAborted,
+                "the connection was closed within the head of the answer",
             );
         }
         let error = error.filter(|_| !transfer.stopped)?;
@@ -404,10 +494,11 @@ impl<R: Receive> Handle<R> {
         let circumstances = Circumstances {
             errno: match self.easy.os_errno() {
                 Ok(0) => Some(transfer.watch.no_socket.get()),
+                Ok(errno) if errno == transfer.watch.errno_before.get() => Some(0),
                 errno => errno.ok(),
             },
             connected: self.is_connected(),
-            answered: transfer.status != 0,
+            answered: transfer.has_answer(),
             peer: peer.filter(|ip| !ip.is_empty()),
             proxy: options.proxy.as_deref(),
             interface: options.interface.as_deref(),
@@ -432,6 +523,7 @@ impl<R: Receive> Handle<R> {
                 transfer.status = 0;
                 transfer.body_began = false;
                 transfer.stopped = false;
+                transfer.trailers = 0;
                 transfer.malformed = None;
                 transfer.panicked = false;
                 transfer.watch.clear();
@@ -498,9 +590,10 @@ impl<R: Receive> Handle<R> {
 
         let watch = Rc::clone(&easy.get_ref().watch);
         watch.direct.set(options.proxy.is_none());
+        watch.easy.set(easy.raw());
         set_open_socket(easy, Rc::as_ptr(&watch))?;
         set_close_socket(easy, &watch.shared.sockets)?;
-        set_before_send(easy, &watch.sends)?;
+        set_before_send(easy, Rc::as_ptr(&watch))?;
         set_long(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)?;
         // The URL standard has taken the dots out already.
         easy.path_as_is(true)?;
@@ -616,7 +709,7 @@ fn time<H>(easy: &Easy2<H>, what: curl_sys::CURLINFO) -> Duration {
 
 fn set_long<H>(easy: &Easy2<H>, option: CURLoption, value: i64) -> Result<(), curl::Error> {
     // SAFETY: the handle is live; the option takes a long.
-    check(unsafe { curl_sys::curl_easy_setopt(easy.raw(), option, value as std::ffi::c_long) })
+    check(unsafe { curl_sys::curl_easy_setopt(easy.raw(), option, value as c_long) })
 }
 
 fn set_text<H>(easy: &Easy2<H>, option: CURLoption, value: &str) -> Result<(), curl::Error> {
@@ -631,18 +724,23 @@ fn set_null<H>(easy: &Easy2<H>, option: CURLoption) -> Result<(), curl::Error> {
 }
 
 /// Lets curl send a request once a transfer. Left alone, it repeats one at once when a connection
-/// it had kept turns out to be closed. `sends` must outlive the handle's use.
-fn set_before_send<H>(easy: &Easy2<H>, sends: *const Cell<u32>) -> Result<(), curl::Error> {
+/// it had kept turns out to be closed. `watch` must outlive the handle's use.
+fn set_before_send<H>(easy: &Easy2<H>, watch: *const Watch) -> Result<(), curl::Error> {
     type Function = extern "C" fn(*mut c_void, *mut c_char, *mut c_char, c_int, c_int) -> c_int;
     extern "C" fn count(
-        sends: *mut c_void,
+        watch: *mut c_void,
         _: *mut c_char,
         _: *mut c_char,
         _: c_int,
         _: c_int,
     ) -> c_int {
-        // SAFETY: the handle that curl runs owns the counter.
-        let sends = unsafe { &*sends.cast::<Cell<u32>>() };
+        // SAFETY: the handle that curl runs owns the watch.
+        let watch = unsafe { &*watch.cast::<Watch>() };
+        let sends = &watch.sends;
+        // curl has opened the last socket it will: what failed before is of no more interest.
+        if watch.opened.get() {
+            watch.note_errno();
+        }
         match sends.replace(sends.get() + 1) {
             0 => PREREQ_OK,
             _ => PREREQ_ABORT,
@@ -659,7 +757,7 @@ fn set_before_send<H>(easy: &Easy2<H>, sends: *const Cell<u32>) -> Result<(), cu
         check(curl_sys::curl_easy_setopt(
             easy.raw(),
             CURLOPT_PREREQDATA,
-            sends.cast::<c_void>(),
+            watch.cast::<c_void>(),
         ))
     }
 }

@@ -29,7 +29,7 @@ mod tls;
 mod urls;
 mod words;
 
-pub use faults::Faults;
+pub use faults::{Faults, Late};
 pub use log::{Entry, Gaps, gaps, gaps_between};
 pub use pages::{Fate, Kind, Page, fate, kind, page, partner};
 pub use report::Report;

@@ -28,6 +28,13 @@ impl Background {
         let _within = self.0.as_ref().map(Runtime::enter);
         make()
     }
+
+    /// Runs a task until the runtime is dropped.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        if let Some(runtime) = &self.0 {
+            runtime.spawn(task);
+        }
+    }
 }
 
 impl Drop for Background {

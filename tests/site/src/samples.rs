@@ -3,6 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::sync::LazyLock;
 
+use brotli::enc::BrotliEncoderParams;
 use bytes::Bytes;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use flate2::{Compress, Compression, Crc, FlushCompress};
@@ -137,6 +138,74 @@ pub(crate) fn gzip_bomb(mb: u64) -> (impl Iterator<Item = Bytes> + Send, u64) {
     (pieces, length)
 }
 
+/// `mb` MB of zeros in zlib, but for its checksum: who takes it all has taken too much.
+pub(crate) fn deflate_bomb(mb: u64) -> impl Iterator<Item = Bytes> + Send {
+    let pieces = gzip_bomb(mb).0.skip(1);
+    std::iter::once(Bytes::from_static(b"\x78\xDA")).chain(pieces)
+}
+
+/// `mb` MB of zeros in brotli.
+pub(crate) fn br_bomb(mb: u64) -> impl Iterator<Item = Bytes> + Send {
+    // The first MB, each of those behind it, and the end.
+    static PIECES: LazyLock<[Bytes; 3]> = LazyLock::new(|| {
+        let zeros = vec![0; 1 << 20];
+        let mut out = brotli::CompressorWriter::new(Vec::new(), 1 << 16, 5, 22);
+        let mut ends = Vec::new();
+        for _ in 0..2 {
+            out.write_all(&zeros)
+                .and_then(|()| out.flush())
+                .expect("writing to memory");
+            ends.push(out.get_ref().len());
+        }
+        let all = Bytes::from(out.into_inner());
+        [
+            all.slice(..ends[0]),
+            all.slice(ends[0]..ends[1]),
+            all.slice(ends[1]..),
+        ]
+    });
+    let [first, next, end] = &*PIECES;
+    let rest = (1..mb).map(|_| next.clone());
+    std::iter::once(first.clone())
+        .chain(rest)
+        .chain([end.clone()])
+}
+
+/// `mb` MB of zeros in zstd (RFC 8878): blocks that say "128 KB of this byte".
+pub(crate) fn zstd_bomb(mb: u64) -> impl Iterator<Item = Bytes> + Send {
+    let block = |last: u32| ((128_u32 << 10) << 3 | 1 << 1 | last).to_le_bytes();
+    let head = zstd_head(23);
+    let blocks = |count: u64| Bytes::from([&block(0)[..3], b"\0"].concat().repeat(count as usize));
+    let end = Bytes::from([&block(1)[..3], b"\0"].concat());
+    let whole = blocks(8);
+    std::iter::once(Bytes::from(head))
+        .chain((1..mb).map(move |_| whole.clone()))
+        .chain([blocks(7), end])
+}
+
+/// Some zeros in brotli, that ask for a window of 2^`log` bytes: above 24 it is none of RFC 7932.
+pub(crate) fn br_window(log: i32) -> Vec<u8> {
+    let params = BrotliEncoderParams {
+        large_window: true,
+        lgwin: log,
+        ..BrotliEncoderParams::default()
+    };
+    let mut out = Vec::new();
+    brotli::BrotliCompress(&mut &[0; 1000][..], &mut out, &params).expect("writing to memory");
+    out
+}
+
+/// Some zeros in zstd, that ask for a window of 2^`log` bytes to be undone.
+pub(crate) fn zstd_window(log: u8) -> Vec<u8> {
+    let block = (1000_u32 << 3 | 1 << 1 | 1).to_le_bytes();
+    [&zstd_head(log)[..], &block[..3], b"\0"].concat()
+}
+
+/// The head of a frame with a window of 2^`log` bytes.
+fn zstd_head(log: u8) -> Vec<u8> {
+    [&0xFD2F_B528_u32.to_le_bytes()[..], &[0, (log - 10) << 3]].concat()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -188,5 +257,21 @@ mod tests {
             assert_eq!(out.len() as u64, mb << 20);
             assert!(out.iter().all(|&byte| byte == 0));
         }
+    }
+    #[test]
+    fn the_other_bombs_are_valid() {
+        let mut out = Vec::new();
+        let br: Vec<u8> = br_bomb(5).flatten().collect();
+        brotli::Decompressor::new(&*br, 4096)
+            .read_to_end(&mut out)
+            .unwrap();
+        assert_eq!(out, vec![0; 5 << 20]);
+        let zstd: Vec<u8> = zstd_bomb(5).flatten().collect();
+        assert_eq!(zstd::decode_all(&*zstd).unwrap(), out);
+        assert_eq!(zstd::decode_all(&*zstd_window(27)).unwrap(), [0; 1000]);
+        let deflate: Vec<u8> = deflate_bomb(5).flatten().collect();
+        let mut start = vec![0; 4 << 20];
+        ZlibDecoder::new(&*deflate).read_exact(&mut start).unwrap();
+        assert_eq!(start, out[..4 << 20]);
     }
 }

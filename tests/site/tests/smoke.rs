@@ -176,3 +176,36 @@ fn faults_happen() {
     assert_eq!(faults.requests("/last"), 1);
     assert_eq!(faults.connections(), 6 + 1);
 }
+
+#[test]
+fn fixed_bytes_lead_somewhere_or_end() {
+    let faults = Faults::start().unwrap();
+    let port = faults.port();
+    assert_eq!(get(port, "/half-close").1, b"hello");
+    assert_eq!(get(port, "/close-head").0, "");
+    assert!(get(port, "/early-hints").0.starts_with("HTTP/1.1 103"));
+    let (head, body) = get(port, "/location?to=/%E9");
+    assert!(head.contains("Location: /\u{FFFD}\r\n"), "{head}");
+    assert!(body.is_empty());
+    assert!(get(port, "/chain/7").0.contains("Location: /chain/8\r\n"));
+    assert_eq!(get(port, "/body?mb=2").1.len(), 2 << 20);
+    assert_eq!(get(port, "/drip-body?ms=1").1, b"hello");
+}
+
+#[test]
+fn doors_open_and_late_ports_too() {
+    let faults = Faults::start().unwrap();
+    for name in Faults::doors() {
+        let url = faults.door(name).unwrap();
+        assert_eq!(url, faults.door(name).unwrap());
+        let port = url.rsplit(':').next().unwrap();
+        TcpStream::connect((Ipv4Addr::LOCALHOST, port.parse().unwrap())).unwrap();
+    }
+    assert!(faults.door("nosuch").is_err());
+    let late = faults.late().unwrap();
+    let port = late.port();
+    let refused = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+    late.open().unwrap();
+    assert_eq!(get(port, "/close-end").1, b"hello");
+}
