@@ -107,14 +107,19 @@ impl Headers {
         self.lines.extend_from_slice(line);
     }
 
-    /// Goes on with the last header's value.
+    /// Goes on with the last header's value, or begins it.
     fn unfold(&mut self, more: &[u8]) {
+        let Some(Sizes([name, between, value])) = Sizes::at_start(&self.lines[self.last..]) else {
+            return;
+        };
         self.lines.push(b' ');
         self.lines.extend_from_slice(more);
-        if let Some(Sizes([name, between, value])) = Sizes::at_start(&self.lines[self.last..]) {
-            let longer = Sizes([name, between, value + 1 + more.len()]).to_bytes();
-            self.lines[self.last..self.last + Sizes::LEN].copy_from_slice(&longer);
-        }
+        let sizes = match value {
+            0 => [name, between + 1, more.len()],
+            _ => [name, between, value + 1 + more.len()],
+        };
+        let place = self.last..self.last + Sizes::LEN;
+        self.lines[place].copy_from_slice(&Sizes(sizes).to_bytes());
     }
 
     #[cfg(not(feature = "isahc"))]
@@ -169,10 +174,14 @@ mod tests {
         headers.push(b"X-Long: one\r\n");
         headers.push(b"\t two\r\n");
         headers.push(b" \r\n");
+        headers.push(b"X-Below:\r\n");
+        headers.push(b" one\r\n");
+        headers.push(b" two\r\n");
         headers.push(b"X-Last:a\r\n");
         assert_eq!(headers.get("x-long"), Some(&b"one two"[..]));
+        assert_eq!(headers.get("x-below"), Some(&b"one two"[..]));
         assert_eq!(headers.get("x-last"), Some(&b"a"[..]));
-        assert_eq!(headers.len(), 2);
+        assert_eq!(headers.len(), 3);
     }
 
     #[test]
