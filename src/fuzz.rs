@@ -6,8 +6,10 @@ use std::borrow::Cow;
 
 use crate::{address, fetch, ffi, schedule, sniff};
 
+type Target = (&'static str, fn(&[u8]));
+
 /// The targets, by the names of their fuzzers and of the folders in `fuzz/corpus`.
-const TARGETS: [(&str, fn(&[u8])); 14] = [
+const TARGETS: [Target; 14] = [
     ("answer", fetch::fuzz::answer),
     ("api", ffi::fuzz::run),
     ("clean", address::fuzz::clean),

@@ -47,13 +47,16 @@ const fn each(request: &'static str, head: &'static str, look: &'static str) -> 
     }
 }
 
+/// Sets a job's options.
+type Set<'a> = Box<dyn Fn(&mut Options) + Sync + 'a>;
+
 /// A fault, where it is met, and what is to come of it.
 struct Row<'a> {
     name: String,
     /// `HOST` stands for a host of each job's own, which is this machine.
     url: String,
     outcomes: Outcomes,
-    set: Vec<Box<dyn Fn(&mut Options) + Sync + 'a>>,
+    set: Vec<Set<'a>>,
 }
 
 impl<'a> Row<'a> {

@@ -163,10 +163,8 @@ pub(crate) fn limits(mut input: &[u8]) {
             assert!(private, "{address}");
         }
         if let IpAddr::V4(address) = address {
-            assert_eq!(
-                why.is_none(),
-                allowed || !denied && !(private && is_local(address.into()))
-            );
+            let forbidden = denied || private && is_local(address.into());
+            assert_eq!(why.is_some(), forbidden && !allowed);
             // However it is dressed up, it is forbidden.
             let bits = u128::from(address.to_bits());
             let nat64 = Ipv6Addr::from_bits(0x64_ff9b << 96 | bits);

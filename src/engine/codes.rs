@@ -6,6 +6,7 @@ use std::time::Duration;
 use curl_sys as code;
 use url::Url;
 
+use super::{MORE_DESCRIPTORS, is_of_descriptors};
 use crate::address::shown;
 use crate::error::{ErrorCode, Failure};
 use crate::options::Options;
@@ -61,14 +62,6 @@ pub(super) fn failure(url: &str, error: &curl::Error, how: &Circumstances<'_>) -
     }
     message.push_str(&format!(", after {:.3} s", how.took.as_secs_f64()));
     Failure::new(kind, message)
-}
-
-/// What to do when there is no descriptor left.
-pub(super) const MORE_DESCRIPTORS: &str = "raise the limit (ulimit -n) or lower max_workers";
-
-/// Whether the system's error says that there is no descriptor left.
-pub(super) fn is_of_descriptors(errno: i32) -> bool {
-    matches!(errno, libc::EMFILE | libc::ENFILE)
 }
 
 /// The failure when the answer is a proxy's: only they ask for credentials with 407 (RFC 9110,

@@ -43,6 +43,14 @@ const SHORTEST: Duration = Duration::from_millis(1);
 /// The longest time curl can count on every platform.
 const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
 
+/// What to do when there is no descriptor left.
+const MORE_DESCRIPTORS: &str = "raise the limit (ulimit -n) or lower max_workers";
+
+/// Whether the system's error says that there is no descriptor left.
+fn is_of_descriptors(errno: i32) -> bool {
+    matches!(errno, libc::EMFILE | libc::ENFILE)
+}
+
 /// One HTTP exchange to perform.
 pub(crate) struct Hop<'a> {
     pub url: &'a Url,

@@ -16,7 +16,7 @@ use dns_lookup::{AddrInfoHints, LookupErrorKind, SockType};
 use futures_channel::oneshot;
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use super::{Hop, codes};
+use super::{Hop, MORE_DESCRIPTORS, is_of_descriptors};
 use crate::address::shown;
 use crate::error::{ErrorCode, Failure};
 
@@ -253,7 +253,7 @@ fn look_up(host: &str) -> (Answer, Duration) {
         }
         // Whatever it was then told.
         Err(_) if no_descriptor_is_left() => {
-            let why = format!("no descriptor is left: {}", codes::MORE_DESCRIPTORS);
+            let why = format!("no descriptor is left: {}", MORE_DESCRIPTORS);
             (ErrorCode::NameResolutionFailure, why, KEEP_TEMPORARY)
         }
         Err(error) => {
@@ -272,5 +272,5 @@ fn look_up(host: &str) -> (Answer, Duration) {
 fn no_descriptor_is_left() -> bool {
     let error = File::open("/dev/null").err();
     let errno = error.and_then(|error| error.raw_os_error());
-    errno.is_some_and(codes::is_of_descriptors)
+    errno.is_some_and(is_of_descriptors)
 }

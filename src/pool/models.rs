@@ -5,6 +5,7 @@
 //! sequentially consistent, and so is all that shuttle tries. No time passes: whatever waits for one
 //! goes on at once. Under Miri (`make miri`) each is run once, and Miri sees races.
 
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
@@ -92,7 +93,7 @@ fn ends(thread: JoinHandle<()>) {
 
 /// A shard's turns, until it read so many messages.
 fn read(inbox: &Inbox, messages: usize) {
-    let (mut post, mut read) = (Vec::new(), 0);
+    let (mut post, mut read) = (VecDeque::new(), 0);
     loop {
         inbox.empty(&mut post);
         read += post.drain(..).len();

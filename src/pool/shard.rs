@@ -5,8 +5,6 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::FutureExt as _;
@@ -21,6 +19,8 @@ use crate::error::{ErrorCode, Failure, words_of};
 use crate::fetch::{self, Attempt, Engine, Start};
 use crate::job::{JobResult, Kind};
 use crate::schedule::{Gate, Parallelism, Scheduler, Started, StreamId, Time, Turn};
+use crate::sync::atomic::Ordering;
+use crate::sync::thread;
 
 /// Turns without a look at the outside, while each brings the next.
 const BUSY_TURNS: usize = 32;

@@ -938,9 +938,7 @@ impl Drop for Stream {
         if self.pool.is_inherited() {
             return;
         }
-        self.cancel();
-        // What the callback uses may end with the stream.
-        self.core.calls.wait();
+        self.end();
         // The shards may hold the core a moment longer; the descriptor is the caller's to miss.
         self.core.state().event = None;
         let id = self.core.id;

@@ -114,6 +114,20 @@ impl Timer {
     }
 }
 
+/// Whether curl gives a multi handle now: not when no descriptor, or memory, is left for it.
+fn curl_has_multi() -> bool {
+    curl::init();
+    // SAFETY: curl is initialised; a handle that it gives is used for nothing and given back.
+    unsafe {
+        let handle = curl_sys::curl_multi_init();
+        let there = !handle.is_null();
+        if there {
+            curl_sys::curl_multi_cleanup(handle);
+        }
+        there
+    }
+}
+
 /// A transfer that curl runs.
 struct Running<R> {
     easy: Easy2Handle<Transfer<R>>,
@@ -164,9 +178,14 @@ impl<R: Receive> Multi<R> {
                 format!("curl's multi handle: {why}"),
             )
         };
-        // The `curl` crate panics when curl has none to give.
-        let mut curl = catch_unwind(curl::multi::Multi::new)
-            .map_err(|_| failure("no descriptor or memory is left (see ulimit -n)"))?;
+        // The crate panics when curl gives none. Asked before, it does not say so on the
+        // program's standard error; but the answer may be out of date.
+        let curl = match curl_has_multi() {
+            true => catch_unwind(curl::multi::Multi::new).ok(),
+            false => None,
+        };
+        let mut curl =
+            curl.ok_or_else(|| failure("no descriptor or memory is left (see ulimit -n)"))?;
         Self::set_up(&mut curl, &shared, max_connects)
             .map_err(|error| failure(&error.to_string()))?;
         Ok(Self {

@@ -19,7 +19,7 @@ use super::Shared;
 use super::sockets::Sockets;
 use crate::address::shown;
 use crate::engine::codes::{self, Circumstances};
-use crate::engine::{Flow, Hop, Receive, browser, guard, request};
+use crate::engine::{Flow, Hop, Receive, browser, guard, is_of_descriptors, request};
 use crate::error::{ErrorCode, Failure};
 use crate::headers::Headers;
 use crate::job::Timings;
@@ -431,7 +431,7 @@ impl<R: Receive> Handle<R> {
 
     /// Whether the system had no descriptor for a socket that the transfer needed.
     pub fn had_no_descriptor(&self) -> bool {
-        codes::is_of_descriptors(self.easy.get_ref().watch.no_socket.get())
+        is_of_descriptors(self.easy.get_ref().watch.no_socket.get())
     }
 
     /// Why the transfer is not whole, if it is not; it took that long.
