@@ -9,7 +9,7 @@ mod support;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
 use rouet::{HttpVersion, Job, JobResult, Options, Retry};
 use rouet_site::{Site, known_text};
@@ -221,6 +221,49 @@ fn no_descriptor_left_is_no_connection() {
         submit(&stream, Job::request(&*url));
         assert_eq!(text(&take(&stream)), known_text());
     });
+}
+
+/// A kept connection that turns out to be closed once the request is on it, when there is no descriptor
+/// for another.
+#[test]
+fn a_request_is_not_sent_again_once_there_is_a_descriptor() {
+    own::process(
+        "a_request_is_not_sent_again_once_there_is_a_descriptor",
+        || {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let url = format!("http://{}/", listener.local_addr().unwrap());
+            let (tell, told) = mpsc::channel();
+            std::thread::spawn(move || {
+                for mut stream in listener.incoming().flatten() {
+                    while let Some(request) = read_request(&mut stream) {
+                        if request.method == "POST" {
+                            break;
+                        }
+                        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+                        stream.write_all(answer).unwrap();
+                    }
+                    drop(stream);
+                    tell.send(()).unwrap();
+                }
+            });
+            let stream = stream(&hasty_pool());
+            submit(&stream, Job::request(&*url));
+            assert_ok(&take(&stream));
+
+            let limit = getrlimit(Resource::Nofile);
+            let mut none = limit;
+            none.current = Some(0);
+            setrlimit(Resource::Nofile, none).unwrap();
+            let job = Job::request(&*url);
+            submit(&stream, job.options(options(|options| post(options, 1))));
+            told.recv_timeout(PATIENCE).unwrap();
+            std::thread::sleep(ms(50));
+            setrlimit(Resource::Nofile, limit).unwrap();
+            assert_fails(&take(&stream), "connection-aborted", "");
+            let again = told.recv_timeout(ms(300));
+            assert_eq!(again, Err(mpsc::RecvTimeoutError::Timeout));
+        },
+    );
 }
 
 // Silence.

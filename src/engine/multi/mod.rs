@@ -248,7 +248,8 @@ impl<R: Receive> Multi<R> {
         let mut starved = None;
         loop {
             let waited = starved.map_or(Duration::ZERO, |since: Instant| since.elapsed());
-            let key = match self.start(&hop, receiver, name_lookup + waited, pins.as_deref()) {
+            let spent = name_lookup + waited;
+            let key = match self.start(&hop, receiver, spent, pins.as_deref()) {
                 Ok(key) => key,
                 Err((receiver, failure)) => {
                     return Exchange::failed(receiver, failure, name_lookup);
@@ -262,7 +263,7 @@ impl<R: Receive> Multi<R> {
             };
             let (exchange, no_descriptor) = finished.await;
             let patience = hop.options.connect_timeout.min(hop.time_left);
-            if !no_descriptor || waited + BREATH >= patience {
+            if !no_descriptor || spent + BREATH >= patience {
                 return exchange;
             }
             starved.get_or_insert_with(Instant::now);
@@ -470,7 +471,9 @@ impl<R: Receive> Future for Finished<'_, R> {
         timings.name_lookup += self.name_lookup;
         let failure = handle.failure(self.url, error, took);
         let stale = handle.is_stale();
-        let no_descriptor = failure.is_some() && handle.had_no_descriptor();
+        // What took until its time-out had another address to try.
+        let is_early = |failure: &Failure| failure.code != ErrorCode::ConnectTimeout;
+        let no_descriptor = failure.as_ref().is_some_and(is_early) && handle.had_no_descriptor();
         let transfer = handle.easy.get_mut();
         let (status, headers) = transfer.take_answer();
         let exchange = Exchange {

@@ -412,7 +412,13 @@ impl<R: Receive> Handle<R> {
     /// have sent it once more, at once. It was kept from that: when to ask a server again is not
     /// the engine's to decide.
     pub fn is_stale(&self) -> bool {
-        self.easy.get_ref().watch.sends.get() > 1
+        let watch = &self.easy.get_ref().watch;
+        match watch.sends.get() {
+            0 => false,
+            // Or would have, had there been a socket for the new connection.
+            1 => !watch.opened.get() && watch.no_socket.get() != 0,
+            _ => true,
+        }
     }
 
     /// Whether it opened a connection, rather than reuse one.
@@ -429,9 +435,11 @@ impl<R: Receive> Handle<R> {
         !self.opened() || !time(&self.easy, last).is_zero()
     }
 
-    /// Whether the system had no descriptor for a socket that the transfer needed.
+    /// Whether the system had no descriptor for a socket that the transfer needed, and nothing was
+    /// sent by another.
     pub fn had_no_descriptor(&self) -> bool {
-        is_of_descriptors(self.easy.get_ref().watch.no_socket.get())
+        let watch = &self.easy.get_ref().watch;
+        watch.sends.get() == 0 && is_of_descriptors(watch.no_socket.get())
     }
 
     /// Why the transfer is not whole, if it is not; it took that long.
