@@ -13,7 +13,7 @@ static FORKED: AtomicBool = AtomicBool::new(false);
 /// Notices forks from now on.
 pub(crate) fn watch() -> io::Result<()> {
     static WATCHED: OnceCell<()> = OnceCell::new();
-    extern "C" fn in_parent() {
+    extern "C" fn before() {
         FORKED.store(true, Relaxed);
     }
     extern "C" fn in_child() {
@@ -22,7 +22,7 @@ pub(crate) fn watch() -> io::Result<()> {
     let watched = WATCHED.get_or_try_init(|| {
         // SAFETY: the functions may run at any fork: they only set numbers. The C library forgets
         // them when this one is unloaded.
-        match unsafe { libc::pthread_atfork(None, Some(in_parent), Some(in_child)) } {
+        match unsafe { libc::pthread_atfork(Some(before), None, Some(in_child)) } {
             0 => Ok(()),
             error => Err(io::Error::from_raw_os_error(error)),
         }

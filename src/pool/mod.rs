@@ -487,6 +487,8 @@ impl Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         if self.is_inherited() {
+            // Their end would have the system let go of threads that are not here.
+            std::mem::forget(std::mem::take(&mut self.threads));
             return;
         }
         self.common.broadcast(|| Message::Stop);

@@ -153,7 +153,11 @@ static void copies_of_connections(void) {
   pool_job_t job = job_for(at(site, "/slow?ms=500"), 0);
   job.options = &closing;
   EXPECT(pool_submit(pool, &job, -1), POOL_OK);
-  pause_ms(250); /* it is under way */
+  pool_stats_t stats = {.struct_size = sizeof stats};
+  do { /* until it is under way */
+    pause_ms(10);
+    EXPECT(pool_stats(pool, &stats), POOL_OK);
+  } while (stats.connections == 0);
   int alive[2];
   CHECK(pipe(alive) == 0, "pipe");
   pid_t pid = child();
