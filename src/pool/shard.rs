@@ -68,6 +68,8 @@ pub(super) struct Shard {
     ended: Vec<Ended>,
     /// Workers of those, for the jobs that start next.
     spare: usize,
+    /// The stream of which a place is taken for the job that is just being started.
+    reserved: Option<StreamId>,
     /// There but while the shard starts anew.
     engine: Option<Rc<Engine>>,
     max_connects: usize,
@@ -104,6 +106,7 @@ impl Shard {
             inbox,
             ended: Vec::new(),
             spare: 0,
+            reserved: None,
             engine: None,
             max_connects,
             streams: HashMap::new(),
@@ -157,6 +160,7 @@ impl Shard {
     fn start_anew(&mut self) -> Result<(), String> {
         let ended = caught(|| {
             self.end_jobs();
+            self.scheduler.start_anew(self.now());
             Ok::<_, Failure>(())
         });
         thread::sleep(REST);
@@ -170,12 +174,14 @@ impl Shard {
         }
     }
 
-    /// Drops all jobs, each of which has a result so, and the engine.
+    /// Drops the jobs that have started, each of which has a result so, and the engine.
     fn end_jobs(&mut self) {
         self.running = Attempts::new(Arc::clone(&self.inbox));
         self.ended.clear();
         self.engine = None;
-        self.scheduler.start_anew(self.now());
+        if let Some(stream) = self.reserved.take().and_then(|id| self.streams.get(&id)) {
+            stream.unreserve();
+        }
         self.spare = 0;
         for shard in self.common.workers.release_all(self.index) {
             self.common.inboxes[shard].ring();
@@ -289,8 +295,8 @@ impl Shard {
         let mut worker = self.spare > 0;
         self.spare -= usize::from(worker);
         let mut starved = false;
-        // The stream whose open gate took a place: such a stream has a job, and is the one chosen.
-        let mut reserved = None;
+        // An open gate takes a place: such a stream has a job, and is the one chosen.
+        let reserved = &mut self.reserved;
         let started = self.scheduler.start(now, |id| {
             let Some(stream) = streams.get(&id).filter(|_| !starved) else {
                 return Gate::Closed;
@@ -310,13 +316,17 @@ impl Shard {
                 return Gate::Closed;
             }
             if matches!(gate, Gate::Open) {
-                reserved = Some(id);
+                *reserved = Some(id);
             }
             gate
         });
         let chosen = started.as_ref().map(|started| started.stream);
-        if let Some(id) = chosen.filter(|_| chosen != reserved) {
+        if let Some(id) = chosen.filter(|_| chosen != self.reserved) {
             streams[&id].reserve_head();
+            self.reserved = chosen;
+        }
+        if chosen.is_some() {
+            self.common.pass("start");
         }
         if chosen.is_none() {
             self.spare += usize::from(worker);
@@ -343,6 +353,7 @@ impl Shard {
         } = started;
         task.stream().start();
         task.started = true;
+        self.reserved = None;
         self.common.pass("launch");
         let work = task.work();
         if let Work::Fetch(_) = work {
@@ -508,6 +519,8 @@ impl Shard {
                 self.untold.push((stream, due));
             }
         }
+        // Nor does this, as after a cancel.
+        self.outgoing.shrink_to(POST_KEPT);
     }
 
     /// Tells the event descriptors whose time has come.

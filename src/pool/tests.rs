@@ -38,11 +38,11 @@ impl Trap {
 
 const PATIENCE: Option<Duration> = Some(Duration::from_secs(30));
 /// More than a shard rests after a fault.
-const THROTTLE: Duration = Duration::from_millis(300);
+const THROTTLE: Duration = Duration::from_millis(600);
 /// That of one host.
-const SLOW: Duration = Duration::from_millis(600);
+const SLOW: Duration = Duration::from_millis(1200);
 const JOBS: u64 = 40;
-const PLACES: [&str; 5] = ["read", "launch", "end", "deliver", "sleep"];
+const PLACES: [&str; 6] = ["read", "start", "launch", "end", "deliver", "sleep"];
 
 fn pool() -> Pool {
     Pool::new(PoolConfig {

@@ -76,9 +76,10 @@ impl Workers {
 
     /// Gives back all that a shard has; the shards to wake for it.
     pub fn release_all(&self, shard: usize) -> impl Iterator<Item = usize> {
-        let number = self.shards[shard].in_use.swap(0, SeqCst);
-        self.free.fetch_add(number, SeqCst);
-        self.hungry_but(shard).filter(move |_| number > 0)
+        let own = &self.shards[shard];
+        own.hungry.store(false, SeqCst);
+        self.free.fetch_add(own.in_use.swap(0, SeqCst), SeqCst);
+        self.hungry_but(shard)
     }
 
     /// Whether a shard that just got a job need not hear of it: no worker is free, and one of its
