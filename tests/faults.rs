@@ -6,7 +6,6 @@
 mod support;
 
 use std::collections::HashSet;
-use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::thread;
@@ -15,6 +14,7 @@ use std::time::Duration;
 use rouet::{HttpVersion, Job, JobResult, Next, Options, Pool, Retry, Stream};
 use rouet_site::{Faults, Site};
 use support::dns::{Answer, Dns};
+use support::process::{descriptors, peak, threads};
 use support::wire::{Fault, Wire};
 use support::*;
 
@@ -678,20 +678,6 @@ fn cells<'a>(rows: &'a [Row<'a>]) -> impl Iterator<Item = (&'a Row<'a>, &'static
     rows.iter().flat_map(|row| WAYS.map(|way| (row, way)))
 }
 
-/// The threads of this process that are a pool's.
-fn threads() -> usize {
-    fs::read_dir("/proc/self/task")
-        .expect("the process has threads")
-        .flatten()
-        .filter_map(|task| fs::read_to_string(task.path().join("comm")).ok())
-        .filter(|name| name.starts_with("rouet-"))
-        .count()
-}
-
-fn descriptors() -> usize {
-    fs::read_dir("/proc/self/fd").expect("descriptors").count()
-}
-
 #[test]
 fn every_fault_gives_one_result_of_its_kind() {
     own::network("every_fault_gives_one_result_of_its_kind", || {
@@ -739,16 +725,6 @@ fn every_fault_gives_one_result_of_its_kind() {
         // The servers' ends of connections are descriptors of this process too.
         eventually("no descriptor is left", || descriptors() <= before);
     });
-}
-
-/// The most memory this process has had resident, in bytes.
-fn peak() -> usize {
-    let status = fs::read_to_string("/proc/self/status").expect("the process has a status");
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"));
-    let kib = line.and_then(|line| line.split_whitespace().nth(1));
-    kib.and_then(|kib| kib.parse::<usize>().ok())
-        .expect("a number")
-        << 10
 }
 
 /// What has no end, or is large, and would be kept by who is not careful.

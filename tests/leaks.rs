@@ -2,25 +2,11 @@
 
 mod support;
 
-use std::fs;
 use std::time::{Duration, Instant};
 
 use rouet::Job;
+use support::process::{descriptors, threads};
 use support::*;
-
-/// The threads of this process that are a pool's.
-fn threads() -> usize {
-    fs::read_dir("/proc/self/task")
-        .expect("the process has threads")
-        .flatten()
-        .filter_map(|task| fs::read_to_string(task.path().join("comm")).ok())
-        .filter(|name| name.starts_with("rouet-"))
-        .count()
-}
-
-fn descriptors() -> usize {
-    fs::read_dir("/proc/self/fd").expect("descriptors").count()
-}
 
 #[test]
 fn a_dropped_pool_leaves_no_thread_and_no_descriptor() {

@@ -1,22 +1,14 @@
 //! What the library's own allocator keeps. One test, so that nothing else runs in its process.
 
-use std::fs;
+mod support;
+
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use rouet as _; // whose allocator this program has
+use support::process::peak;
 
 const BODY: usize = 8 << 20;
-
-/// The most memory this process has had resident, in bytes.
-fn peak() -> usize {
-    let status = fs::read_to_string("/proc/self/status").expect("the process has a status");
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"));
-    let kib = line.and_then(|line| line.split_whitespace().nth(1));
-    kib.and_then(|kib| kib.parse::<usize>().ok())
-        .expect("a number")
-        << 10
-}
 
 /// As shards and a caller do: one thread makes bodies, another frees them.
 #[test]

@@ -2,17 +2,14 @@
 
 mod support;
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::sync::mpsc::channel;
 use std::thread;
 
 use rouet::{Error, Pool, PoolConfig};
 use rustix::process::{Resource, getrlimit, setrlimit};
+use support::process::descriptors;
 use support::*;
-
-fn descriptors() -> u64 {
-    fs::read_dir("/proc/self/fd").expect("descriptors").count() as u64
-}
 
 /// However many a pool's start finds, it ends, in a pool or in words that tell what is missing.
 #[test]
@@ -27,7 +24,7 @@ fn a_pool_that_finds_no_descriptor_says_so() {
     let (mut failed, mut started) = (0, 0);
     for left in 0..30 {
         let mut limit = usual;
-        limit.current = Some(before + left);
+        limit.current = Some(before as u64 + left);
         setrlimit(Resource::Nofile, limit).expect("a limit may be lowered");
         let give = give.clone();
         thread::spawn(move || {

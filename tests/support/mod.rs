@@ -13,6 +13,7 @@ use socket2::{Domain, Socket, Type};
 pub mod c;
 pub mod dns;
 pub mod own;
+pub mod process;
 pub mod proxy;
 pub mod raw;
 pub mod source;
