@@ -13,10 +13,15 @@ fn fork() {
     let program = compile("tests/c/fork.c");
     let authority = site.ca_file().expect("it serves https");
     let secure = site.https_url("").expect("it serves https");
-    run(
-        plain(&program).args([site.url(""), secure]).arg(authority),
-        0,
-    );
+    let forks = || {
+        let mut program = plain(&program);
+        program.args([site.url(""), secure.clone()]).arg(authority);
+        program
+    };
+    run(&mut forks(), 0);
+    for after in (0..30_000).step_by(500) {
+        run(forks().arg(after.to_string()), 0);
+    }
 }
 
 #[test]

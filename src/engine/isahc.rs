@@ -29,7 +29,9 @@ use isahc::{AsyncBody, HttpClient, Metrics, Request};
 use once_cell::unsync::OnceCell;
 
 use super::codes::{self, Circumstances};
-use super::{Exchange, Flow, Hop, Names, Receive, guard, in_curls_range, left, request, route};
+use super::{
+    Exchange, Flow, Hop, Names, Receive, fork, guard, in_curls_range, left, request, route,
+};
 use crate::address::{Limits, shown};
 use crate::error::{ErrorCode, Failure};
 use crate::headers::Headers;
@@ -141,7 +143,7 @@ impl<R: Receive> Isahc<R> {
     pub fn wait(&self, until: Option<Instant>) -> io::Result<()> {
         let mut events = self.events.borrow_mut();
         events.clear();
-        match self.poller.wait(&mut events, until.map(left)) {
+        match fork::at_rest(|| self.poller.wait(&mut events, until.map(left))) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
             _ => Ok(()),
         }

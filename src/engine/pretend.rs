@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use futures_channel::oneshot;
 
-use super::{Exchange, Flow, Hop, Names, Receive, guard, left};
+use super::{Exchange, Flow, Hop, Names, Receive, fork, guard, left};
 use crate::address::Limits;
 use crate::error::Failure;
 use crate::headers::Headers;
@@ -81,7 +81,7 @@ impl<R: Receive> Pretend<R> {
 
     /// Waits for `notify` on the poller or the time `until`.
     pub fn wait(&self, until: Option<Instant>) -> io::Result<()> {
-        self.poller.wait(until.map(left));
+        fork::at_rest(|| self.poller.wait(until.map(left)));
         Ok(())
     }
 }

@@ -4,6 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use crate::engine::fork;
+
 /// How much a line of log matters. Each level includes those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
@@ -44,7 +46,7 @@ impl Log {
         }
         if let Some(sink) = &*self.sink.read().unwrap_or_else(PoisonError::into_inner) {
             // Of one that panics the line is lost, and nothing else.
-            let _ = catch_unwind(AssertUnwindSafe(|| sink(level, &line())));
+            let _ = catch_unwind(AssertUnwindSafe(|| fork::at_rest(|| sink(level, &line()))));
         }
     }
 }

@@ -388,16 +388,18 @@ impl Pool {
             let thread = thread::Builder::new()
                 .name(format!("rouet-{index}"))
                 .spawn(move || {
-                    let max_connects = max_connects.max(1) as usize;
-                    let mut shard = None;
-                    let outcome = caught(|| {
-                        shard = Some(Shard::new(index, common, config, max_connects)?);
-                        Ok::<_, Failure>(())
+                    fork::at_work(|| {
+                        let max_connects = max_connects.max(1) as usize;
+                        let mut shard = None;
+                        let outcome = caught(|| {
+                            shard = Some(Shard::new(index, common, config, max_connects)?);
+                            Ok::<_, Failure>(())
+                        });
+                        report.give(outcome.err());
+                        if let Some(shard) = shard {
+                            shard.run();
+                        }
                     });
-                    report.give(outcome.err());
-                    if let Some(shard) = shard {
-                        shard.run();
-                    }
                 })
                 .map_err(|error| out_of("thread", &error))?;
             engine.threads.push(thread);

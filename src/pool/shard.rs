@@ -15,6 +15,7 @@ use super::inbox::{Inbox, Message};
 use super::log::Level;
 use super::stream::{Core, Task, Work};
 use super::{Common, PoolConfig};
+use crate::engine::fork;
 use crate::error::{ErrorCode, Failure, words_of};
 use crate::fetch::{self, Attempt, Engine, Start};
 use crate::job::{JobResult, Kind};
@@ -94,7 +95,9 @@ impl Shard {
         let default = config.rule.parallelism;
         let parallelism = config.parallelism_fn.map(|ask| -> Parallelism {
             // A function that panics has nothing to say.
-            Box::new(move |group| catch_unwind(AssertUnwindSafe(|| ask(group))).unwrap_or(default))
+            Box::new(move |group| {
+                catch_unwind(AssertUnwindSafe(|| fork::at_rest(|| ask(group)))).unwrap_or(default)
+            })
         });
         let mut shard = Self {
             index,
@@ -163,7 +166,7 @@ impl Shard {
             self.scheduler.start_anew(self.now());
             Ok::<_, Failure>(())
         });
-        thread::sleep(REST);
+        fork::at_rest(|| thread::sleep(REST));
         let outcome = ended.and_then(|()| caught(|| self.make_engine()));
         if outcome.is_err() {
             self.read_post();
@@ -443,7 +446,9 @@ impl Shard {
             _ => return (attempt, None),
         };
         let result = task.result(attempt, date);
-        let said = catch_unwind(AssertUnwindSafe(|| ask(task.group(), &result)));
+        let said = catch_unwind(AssertUnwindSafe(|| {
+            fork::at_rest(|| ask(task.group(), &result))
+        }));
         let throttle = said.ok().flatten().unwrap_or(self.throttle);
         (result.into(), Some(throttle))
     }

@@ -204,17 +204,43 @@ static void children_of_a_busy_process(int number) {
   pool_free(pool);
 }
 
+/* A child that is forked after so many microseconds of the process's first use of the library: all
+ * that is made once for a process may be half made. */
+static void child_of_a_beginning(long after) {
+  pool_t *pool = hasty_pool();
+  for (uint64_t tag = 0; tag < 200; tag++)
+    submit(pool, at(tag % 2 ? site : https_site, "/text"), tag);
+  nanosleep(&(struct timespec){.tv_nsec = after * 1000}, NULL);
+  pid_t pid = child();
+  if (pid == 0) {
+    pool_free(pool);
+    use_own_pool();
+    exit(0);
+  }
+  for (int i = 0; i < 200; i++) {
+    pool_result_t *result = take(pool);
+    EXPECT_PAGE(result);
+    pool_result_free(result);
+  }
+  wait_for(pid, "a child of a beginning");
+  pool_free(pool);
+}
+
 int main(int argc, char **argv) {
-  CHECK(argc == 4 || argc == 5, "Usage: fork SITE HTTPS_SITE CA_FILE [CHILDREN]");
+  CHECK(argc == 4 || argc == 5, "Usage: fork SITE HTTPS_SITE CA_FILE [MICROSECONDS]");
   site = argv[1];
   https_site = argv[2];
   options = default_options();
   options.ca_file = argv[3];
+  if (argc == 5) {
+    child_of_a_beginning(atol(argv[4]));
+    return 0;
+  }
   inherited_handles();
   printf("ok inherited handles\n");
   copies_of_connections();
   printf("ok copies of connections\n");
-  children_of_a_busy_process(argc == 5 ? atoi(argv[4]) : 10);
+  children_of_a_busy_process(10);
   printf("ok children of a busy process\n");
   return 0;
 }

@@ -20,7 +20,7 @@ use curl::multi::{Easy2Handle, Events};
 use slab::Slab;
 use url::Url;
 
-use super::{Exchange, Hop, Names, Receive, guard, in_curls_range, left};
+use super::{Exchange, Hop, Names, Receive, fork, guard, in_curls_range, left};
 use crate::address::{Limits, shown};
 use crate::error::{ErrorCode, Failure};
 use crate::sync::Poller;
@@ -368,7 +368,7 @@ impl<R: Receive> Multi<R> {
         self.shared.sockets().flush()?;
         let mut events = self.events.borrow_mut();
         events.clear();
-        match self.poller.wait(&mut events, timeout) {
+        match fork::at_rest(|| self.poller.wait(&mut events, timeout)) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             outcome => outcome?,
         };
