@@ -16,7 +16,7 @@ use super::job::*;
 use super::pool::*;
 use super::pool_status_t::{self, *};
 use super::result::*;
-use super::{pool_last_error, pool_status_name};
+use super::{Sized_, pool_last_error, pool_status_name};
 
 /// How many calls a sequence has, how many handles and taken results there may be meanwhile.
 const CALLS: usize = 80;
@@ -660,19 +660,7 @@ impl Session {
     /// Asks a handle about itself.
     fn ask(&mut self, bytes: &mut Bytes<'_>) {
         let handle = self.handle(bytes);
-        let mut stats = pool_stats_t {
-            struct_size: size_of::<pool_stats_t>(),
-            accepted: 0,
-            delivered: 0,
-            failed: 0,
-            held: 0,
-            started: 0,
-            buffered_bytes: 0,
-            in_flight: 0,
-            groups: 0,
-            connections: 0,
-            name_lookups: 0,
-        };
+        let mut stats = pool_stats_t::defaults();
         // SAFETY: the handle lives, and all is writable.
         unsafe {
             expect(pool_stats(handle.pool, &mut stats), POOL_OK);
