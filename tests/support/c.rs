@@ -4,10 +4,21 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
-/// The folder of the `librouet.so` that cargo built for this test: the test's own.
+/// The library to test, if it is not the one that cargo built for this test: one as it is released.
+fn given_library() -> Option<PathBuf> {
+    std::env::var_os("ROUET_LIBRARY").map(PathBuf::from)
+}
+
+/// Whether the programs run on a library as it is released.
+pub fn is_released() -> bool {
+    !cfg!(debug_assertions) || given_library().is_some()
+}
+
+/// The folder of the `librouet.so` that the programs run on.
 pub fn library_folder() -> PathBuf {
-    let test = std::env::current_exe().expect("this test is a file");
-    let folder = test.parent().expect("target/PROFILE/deps");
+    let beside =
+        given_library().unwrap_or_else(|| std::env::current_exe().expect("this test is a file"));
+    let folder = beside.parent().expect("a file is in a folder");
     assert!(
         folder.join("librouet.so").exists(),
         "there is no {}/librouet.so",
@@ -97,7 +108,7 @@ pub fn compile_with(source: &str, mark: &str, flags: &[&str]) -> PathBuf {
 /// The ways to run a program.
 pub fn ways(program: &Path) -> Vec<Command> {
     let mut ways = vec![plain(program)];
-    if cfg!(debug_assertions) {
+    if !is_released() {
         ways.push(valgrind(program));
     }
     ways
