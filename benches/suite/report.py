@@ -239,6 +239,8 @@ def write(folder, kept, order):
         " counts is measured side by side in one round, rounds alternate their order, and a value is"
         " the median of all rounds, with the least and the most of them as its spread.",
         "## Goals",
+        "What bounds a goal that is not met stands beside it; what was tried for it, with figures, is"
+        " in [architecture.md](architecture.md#choices-that-were-measured).",
         markdown([*GOALS, ""], rows, numbers=False),
     ]
     for name, section in sections:

@@ -135,6 +135,12 @@ def measure(bench):
             )
         if one == GO:
             note = "what is left of it is waking up; quieter runs gave 1.18 to 1.30"
+        if one == "minet":
+            note = (
+                "35 on 2026-11-23, with bare libcurl at 12 µs; a day later the same machine took 1.5"
+                " times as long for minet, 1.7 for bare libcurl, 2.1 for rouet, whose two threads"
+                " pass results from core to core"
+            )
         if other == "hyper":
             floor = middle(ratios(cpu[BARE], cpu[other]), 2)
             note = f"libcurl by itself takes {floor} × hyper without its pool"
