@@ -18,7 +18,7 @@ EXAMPLE = $(CC) -std=c11 -O2 -Wall -Wextra -pedantic -Iinclude $< -o $@ \
 INSTALL = PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' LIBDIR='$(LIBDIR)' INCLUDEDIR='$(INCLUDEDIR)' \
 	MANDIR='$(MANDIR)' FEATURES='$(FEATURES)' scripts/install
 
-.PHONY: all library site bare buffered demo bench test soak fuzz shuttle miri lint docs abi html \
+.PHONY: all library site bare buffered demo bench test soak fuzz shuttle sanitize miri lint docs abi html \
 	install uninstall npm clean help
 
 all: library $(RELEASE)/fetch $(RELEASE)/throughput ## the library and the examples, in target/release
@@ -52,15 +52,20 @@ test: ## everything that is tested, after the tools for it are there
 	scripts/exports $(RELEASE)/librouet.so
 	scripts/test
 
-soak: ## threads, faults, cancels and frees at random for SECONDS (3600), from SEED (any)
+soak: library ## threads, faults, cancels and frees at random for SECONDS (3600), from SEED (any)
 	ROUET_CHAOS_SECONDS=$(or $(SECONDS),3600) ROUET_CHAOS_SEED=$(or $(SEED),$(shell date +%s)) \
-		$(CARGO) test --locked --release --test chaos -- --nocapture
+		ROUET_LIBRARY=$(abspath $(RELEASE)/librouet.so) \
+		$(CARGO) test --locked --test chaos -- --nocapture
 
 fuzz: ## runs the fuzzers, for SECONDS (60) each; TARGETS says which
 	scripts/fuzz $(or $(SECONDS),60) $(TARGETS)
 
 shuttle: ## how threads hand over to each other, in ten times as many orders as in make test
 	ROUET_ORDERS=1000 $(CARGO) test --locked --features shuttle --lib pool::models
+
+sanitize: ## tests with AddressSanitizer, then ThreadSanitizer, in the library and curl, with a nightly Rust
+	scripts/sanitize address
+	scripts/sanitize thread
 
 miri: ## the library's own tests under Miri, with a nightly Rust
 	scripts/miri

@@ -184,14 +184,18 @@ pub(crate) fn zstd_bomb(mb: u64) -> impl Iterator<Item = Bytes> + Send {
 }
 
 /// Some zeros in brotli, that ask for a window of 2^`log` bytes: above 24 it is none of RFC 7932.
-pub(crate) fn br_window(log: i32) -> Vec<u8> {
+pub(crate) fn br_window(log: u8) -> Vec<u8> {
     let params = BrotliEncoderParams {
         large_window: true,
-        lgwin: log,
+        lgwin: 18,
         ..BrotliEncoderParams::default()
     };
     let mut out = Vec::new();
     brotli::BrotliCompress(&mut &[0; 1000][..], &mut out, &params).expect("writing to memory");
+    // Said where the head of such streams has it: for a large window the encoder would take as much
+    // memory as the decoder.
+    assert_eq!((out[0], out[1] & 63), (0x11, 18), "a large window");
+    out[1] = (out[1] & !63) | log;
     out
 }
 
@@ -269,6 +273,11 @@ mod tests {
         let zstd: Vec<u8> = zstd_bomb(5).flatten().collect();
         assert_eq!(zstd::decode_all(&*zstd).unwrap(), out);
         assert_eq!(zstd::decode_all(&*zstd_window(27)).unwrap(), [0; 1000]);
+        let (window, mut small) = (br_window(26), Vec::new());
+        brotli::Decompressor::new(&*window, 4096)
+            .read_to_end(&mut small)
+            .unwrap();
+        assert_eq!(small, [0; 1000]);
         let deflate: Vec<u8> = deflate_bomb(5).flatten().collect();
         let mut start = vec![0; 4 << 20];
         ZlibDecoder::new(&*deflate).read_exact(&mut start).unwrap();
