@@ -44,8 +44,8 @@
  * handle is POOL_INVALID_ARGUMENT, and pool_free does nothing; results that were taken before are
  * in both; pools of its own may be made there. As long as such a process lives and has not called
  * exec, servers see those connections as open that were when it was forked, and its copy of
- * pool_event_fd is not to be read from. A fork waits until no thread of a pool is at work, a
- * millisecond as a rule and a second at most, so that the child inherits no lock that is held.
+ * pool_event_fd is not to be read from. A fork waits until no thread of a pool is at work, some
+ * milliseconds as a rule and a second at most, so that the child inherits no lock that is held.
  *
  * Once loaded the library stays so: dlclose is allowed at any time after pool_free and leaves it in
  * its place, because a look-up of a name that the system has not given up may still run.
