@@ -86,7 +86,12 @@ impl Body {
     }
 
     pub fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.layers.outermost().write_all(bytes)
+        let layers = self.layers.outermost();
+        layers.write_all(bytes).map_err(|mistake| {
+            // What the decoders hold back came before it, and may have been too much already.
+            let too_large = layers.flush().err().filter(is_too_large);
+            too_large.unwrap_or(mistake)
+        })
     }
 
     /// The bytes so far, but for those that a coding holds back.

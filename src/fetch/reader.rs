@@ -448,4 +448,39 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn a_body_that_is_too_large_before_a_mistake_is_too_large_wherever_the_network_cuts() {
+        let text = [b'a'; 200];
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::none());
+        gzip.write_all(&text).expect("compressed");
+        gzip.flush().expect("compressed");
+        let mut corrupt = gzip.get_ref().clone();
+        corrupt.extend([0xFF; 100]);
+        for meta_refresh in [true, false] {
+            for limit in [text.len() as u64, 10] {
+                let want = Want {
+                    body: true,
+                    bodiless: false,
+                    follow: true,
+                    refresh: true,
+                    decode: true,
+                    limit,
+                    look: Look {
+                        meta_refresh,
+                        ..Look::default()
+                    },
+                };
+                for size in [usize::MAX, 100, 3, 1] {
+                    let error = read(want, &corrupt, size).expect_err("it is corrupt");
+                    let expected = match limit {
+                        10 => "the body has more than max_body_size = 10 bytes",
+                        _ => "the body is not valid gzip",
+                    };
+                    let case = format!("in pieces of {size}, {meta_refresh}");
+                    assert!(error.starts_with(expected), "{error}: {case}");
+                }
+            }
+        }
+    }
 }
