@@ -10,11 +10,12 @@ use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use dns_lookup::{AddrInfoHints, LookupErrorKind, SockType};
 use futures_channel::oneshot;
-use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::runtime::{Builder, Handle};
 
 use super::{Hop, MORE_DESCRIPTORS, is_of_descriptors};
 use crate::address::shown;
@@ -40,6 +41,14 @@ pub(crate) struct Names {
     /// Started by the first look-up: many pools never need one.
     runtime: Mutex<Option<Runtime>>,
     lookups: AtomicU64,
+}
+
+/// What the look-ups run on.
+struct Runtime {
+    handle: Handle,
+    /// Runs until the sender is dropped.
+    thread: JoinHandle<()>,
+    end: oneshot::Sender<()>,
 }
 
 struct Cache {
@@ -140,28 +149,40 @@ impl Names {
     /// left to end by itself.
     pub fn stop(&self) {
         if let Some(runtime) = lock(&self.runtime).take() {
-            runtime.shutdown_timeout(PATIENCE);
+            drop(runtime.end);
+            let _ = runtime.thread.join();
         }
     }
 
     fn runtime(&self) -> Result<Handle, Failure> {
         let mut runtime = lock(&self.runtime);
         if let Some(runtime) = &*runtime {
-            return Ok(runtime.handle().clone());
+            return Ok(runtime.handle.clone());
         }
         let start = || {
-            Builder::new_multi_thread()
-                .worker_threads(1)
+            // On a thread of our own: without one, tokio's would panic, and lose its memory.
+            let tokio = Builder::new_current_thread()
                 .max_blocking_threads(THREADS)
                 .thread_name("rouet-names")
                 .enable_time()
-                .build()
+                .build()?;
+            let handle = tokio.handle().clone();
+            let (end, ended) = oneshot::channel::<()>();
+            let work = move || {
+                let _ = tokio.block_on(ended);
+                tokio.shutdown_timeout(PATIENCE);
+            };
+            let thread = thread::Builder::new()
+                .name("rouet-names".to_owned())
+                .spawn(work)?;
+            Ok(Runtime {
+                handle,
+                thread,
+                end,
+            })
         };
-        // tokio panics when the system has no thread left: the shard must outlive that.
-        let started = catch_unwind(start)
-            .unwrap_or_else(|_| Err(io::Error::from_raw_os_error(libc::EAGAIN)))
-            .map_err(|error| no_thread(&error))?;
-        Ok(runtime.insert(started).handle().clone())
+        let started = start().map_err(|error| no_thread(&error))?;
+        Ok(runtime.insert(started).handle.clone())
     }
 }
 

@@ -178,6 +178,14 @@ static pool_t *pool_with_callback(void) {
   return open_pool(&config);
 }
 
+static double resident_mib(void) {
+  FILE *file = fopen("/proc/self/statm", "r");
+  unsigned long all, resident;
+  CHECK(file && fscanf(file, "%lu %lu", &all, &resident) == 2, "/proc/self/statm can't be read");
+  fclose(file);
+  return (double)resident * (double)sysconf(_SC_PAGESIZE) / (1 << 20);
+}
+
 static void threads(void) {
   pool_config_t config = default_config();
   config.threads = 4;
@@ -197,6 +205,12 @@ static void threads(void) {
   for (int host = 0; host < 5; host++)
     submit(pool, host, 5, true);
   take_errors(pool, 5, "internal-error", "no thread to look up names on");
+  double memory = resident_mib();
+  for (int host = 5; host < 3000; host++) {
+    submit(pool, host, 5, true);
+    take_errors(pool, 1, "internal-error", "no thread to look up names on");
+  }
+  CHECK(resident_mib() - memory < 10, "%f MiB are lost", resident_mib() - memory);
   for (int host = 0; host < 5; host++)
     submit(seen, host, 5, false);
   take_errors(seen, 5, "internal-error", "no thread for the callback");
