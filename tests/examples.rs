@@ -74,7 +74,9 @@ fn event_loops_with_more_than_there_is_room_for() {
         let child = feed(plain(&program).args(urls).arg(site.url("/text")), "");
         let (output, errors) = said(child, 1);
         assert_eq!(output.lines().count(), 1, "{output}");
-        assert_eq!(errors.lines().count(), 3000, "{source}");
+        // It says how far it is, too, once a second.
+        let failed = errors.lines().filter(|line| line.contains("ftp://"));
+        assert_eq!(failed.count(), 3000, "{source}");
     }
 }
 

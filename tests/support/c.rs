@@ -14,6 +14,12 @@ pub fn is_released() -> bool {
     !cfg!(debug_assertions) || given_library().is_some()
 }
 
+/// The sanitizer that is in the library to test, and has to be in the programs, if any: `address` or
+/// `thread`. See `scripts/sanitize`.
+fn sanitizer() -> Option<String> {
+    std::env::var("ROUET_SANITIZER").ok()
+}
+
 /// The folder of the `librouet.so` that the programs run on.
 pub fn library_folder() -> PathBuf {
     let beside =
@@ -95,6 +101,7 @@ pub fn compile_with(source: &str, mark: &str, flags: &[&str]) -> PathBuf {
             // A program that only loads the library can unload it.
             .args(["-Wl,--as-needed", "-lrouet"])
             .args(flags)
+            .args(sanitizer().map(|kind| format!("-fsanitize={kind}")))
             // As DT_RPATH, which comes before cargo's LD_LIBRARY_PATH: that may have an older one.
             .arg(format!(
                 "-Wl,--disable-new-dtags,-rpath,{}",
@@ -108,7 +115,7 @@ pub fn compile_with(source: &str, mark: &str, flags: &[&str]) -> PathBuf {
 /// The ways to run a program.
 pub fn ways(program: &Path) -> Vec<Command> {
     let mut ways = vec![plain(program)];
-    if !is_released() {
+    if !is_released() && sanitizer().is_none() {
         ways.push(valgrind(program));
     }
     ways
@@ -133,7 +140,9 @@ pub fn valgrind(program: &Path) -> Command {
 /// leaks and undefined behaviour, which see the program's own code.
 pub fn all_ways(source: &str, flags: &[&str]) -> Vec<Command> {
     let mut all = ways(&compile_with(source, "", flags));
-    all.push(sanitized(source, flags));
+    if sanitizer().is_none() {
+        all.push(sanitized(source, flags));
+    }
     all
 }
 
