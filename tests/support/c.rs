@@ -1,5 +1,6 @@
 //! Compiling and running the C and C++ programs of this repository.
 
+use std::ffi::OsString;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -18,6 +19,15 @@ pub fn is_released() -> bool {
 /// `thread`. See `scripts/sanitize`.
 fn sanitizer() -> Option<String> {
     std::env::var("ROUET_SANITIZER").ok()
+}
+
+/// What puts it into a program.
+fn sanitizing(kind: &String) -> Vec<OsString> {
+    let mut flags = vec![format!("-fsanitize={kind}").into()];
+    if kind == "thread" {
+        flags.push(root().join("tests/support/tsan.c").into());
+    }
+    flags
 }
 
 /// The folder of the `librouet.so` that the programs run on.
@@ -101,7 +111,7 @@ pub fn compile_with(source: &str, mark: &str, flags: &[&str]) -> PathBuf {
             // A program that only loads the library can unload it.
             .args(["-Wl,--as-needed", "-lrouet"])
             .args(flags)
-            .args(sanitizer().map(|kind| format!("-fsanitize={kind}")))
+            .args(sanitizer().iter().flat_map(sanitizing))
             // As DT_RPATH, which comes before cargo's LD_LIBRARY_PATH: that may have an older one.
             .arg(format!(
                 "-Wl,--disable-new-dtags,-rpath,{}",
