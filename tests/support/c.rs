@@ -15,7 +15,7 @@ pub fn is_released() -> bool {
     !cfg!(debug_assertions) || given_library().is_some()
 }
 
-/// The sanitizer that is in the library to test, and has to be in the programs, if any: `address` or
+/// The sanitizer that is in the given library and has to be in the programs, if any: `address` or
 /// `thread`. See `scripts/sanitize`.
 fn sanitizer() -> Option<String> {
     std::env::var("ROUET_SANITIZER").ok()
@@ -125,7 +125,7 @@ pub fn compile_with(source: &str, mark: &str, flags: &[&str]) -> PathBuf {
 /// The ways to run a program.
 pub fn ways(program: &Path) -> Vec<Command> {
     let mut ways = vec![plain(program)];
-    if !is_released() && sanitizer().is_none() {
+    if !is_released() {
         ways.push(valgrind(program));
     }
     ways
