@@ -1207,14 +1207,6 @@ static long entries(const char *folder) {
   return count - 2; /* . and .. */
 }
 
-static double resident_mib(void) {
-  FILE *file = fopen("/proc/self/statm", "r");
-  unsigned long all, resident;
-  CHECK(file && fscanf(file, "%lu %lu", &all, &resident) == 2, "/proc/self/statm can't be read");
-  fclose(file);
-  return (double)resident * (double)sysconf(_SC_PAGESIZE) / (1 << 20);
-}
-
 static double least(const double *from, size_t count) {
   double least = from[0];
   for (size_t i = 1; i < count; i++) {

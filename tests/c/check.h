@@ -43,6 +43,15 @@ static inline void pause_ms(long milliseconds) {
   nanosleep(&time, NULL);
 }
 
+/* The memory of the process that is in use. */
+static inline double resident_mib(void) {
+  FILE *file = fopen("/proc/self/statm", "r");
+  unsigned long all, resident;
+  CHECK(file && fscanf(file, "%lu %lu", &all, &resident) == 2, "/proc/self/statm can't be read");
+  fclose(file);
+  return (double)resident * (double)sysconf(_SC_PAGESIZE) / (1 << 20);
+}
+
 static inline pool_config_t default_config(void) {
   pool_config_t config;
   EXPECT(pool_config_init(&config, sizeof config), POOL_OK);

@@ -184,14 +184,6 @@ static pool_t *pool_with_callback(void) {
 #define LOSS 10
 #endif
 
-static double resident_mib(void) {
-  FILE *file = fopen("/proc/self/statm", "r");
-  unsigned long all, resident;
-  CHECK(file && fscanf(file, "%lu %lu", &all, &resident) == 2, "/proc/self/statm can't be read");
-  fclose(file);
-  return (double)resident * (double)sysconf(_SC_PAGESIZE) / (1 << 20);
-}
-
 static void threads(void) {
   pool_config_t config = default_config();
   config.threads = 4;
@@ -223,7 +215,7 @@ static void threads(void) {
   submit(pool, 1, 5, false);
   take_pages(pool, 1);
 
-  /* One that looks names up is missing, the others are there: tokio's own, and none for the work. */
+  /* The thread that waits for look-ups is there, but none to look up on. */
   pause_ms(1100); /* failures that may pass are kept for a second */
   atomic_store(&threads_left, 1);
   submit(pool, 1, 5, true);
