@@ -85,10 +85,11 @@ impl Body {
         })
     }
 
+    /// Takes in what arrived. Where there is a mistake in it, nothing of before is held back.
     pub fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
         let layers = self.layers.outermost();
         layers.write_all(bytes).map_err(|mistake| {
-            // What the decoders hold back came before it, and may have been too much already.
+            // That came before it, and may have been too much already.
             let too_large = layers.flush().err().filter(is_too_large);
             too_large.unwrap_or(mistake)
         })

@@ -236,7 +236,7 @@ impl Reader {
         {
             // What came before a mistake is looked into all the same: whether the network cut it
             // off from the mistake must make no difference.
-            outcome = outcome.and(body.bytes().map(drop));
+            outcome = outcome.and_then(|()| body.bytes().map(drop));
             self.look_in_steps(body.kept());
             self.body = Some(body);
             // It is read no further, whatever a little of it may unfold to.
@@ -398,6 +398,21 @@ mod tests {
 
     use super::*;
 
+    fn want(body: bool, limit: u64, meta_refresh: bool) -> Want {
+        Want {
+            body,
+            bodiless: false,
+            follow: true,
+            refresh: true,
+            decode: true,
+            limit,
+            look: Look {
+                meta_refresh,
+                ..Look::default()
+            },
+        }
+    }
+
     /// Where an answer leads by its page, in pieces of that size; or what is wrong with it.
     fn read(want: Want, body: &[u8], size: usize) -> Result<Option<String>, String> {
         let mut headers = Headers::default();
@@ -428,18 +443,7 @@ mod tests {
         corrupt[middle..].fill(0xFF);
         for body in [true, false] {
             for limit in [1 << 20, 8 << 10] {
-                let want = Want {
-                    body,
-                    bodiless: false,
-                    follow: true,
-                    refresh: true,
-                    decode: true,
-                    limit,
-                    look: Look {
-                        meta_refresh: true,
-                        ..Look::default()
-                    },
-                };
+                let want = want(body, limit, true);
                 for size in [usize::MAX, 4096, 1000, 100] {
                     let found = read(want, &corrupt, size);
                     let leads = Ok(Some("http://example.com/x".to_owned()));
@@ -459,18 +463,7 @@ mod tests {
         corrupt.extend([0xFF; 100]);
         for meta_refresh in [true, false] {
             for limit in [text.len() as u64, 10] {
-                let want = Want {
-                    body: true,
-                    bodiless: false,
-                    follow: true,
-                    refresh: true,
-                    decode: true,
-                    limit,
-                    look: Look {
-                        meta_refresh,
-                        ..Look::default()
-                    },
-                };
+                let want = want(true, limit, meta_refresh);
                 for size in [usize::MAX, 100, 3, 1] {
                     let error = read(want, &corrupt, size).expect_err("it is corrupt");
                     let expected = match limit {
