@@ -5,8 +5,8 @@ CC ?= cc
 PREFIX ?= /usr/local
 RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
 HTML := $(or $(CARGO_TARGET_DIR),target)/html
-# rustup's cargo may be in no other place.
-export PATH := $(PATH):$(HOME)/.cargo/bin
+# Finds the Rust that scripts/setup found or installed.
+RUST = . scripts/tools; find_rust;
 
 # As .cargo/config.toml says, which does not reach past CFLAGS of the environment.
 export CFLAGS := $(strip $(filter-out -DHAVE_POLL,$(CFLAGS)) -DHAVE_POLL)
@@ -18,17 +18,17 @@ EXAMPLE = $(CC) -std=c11 -O2 -Wall -Wextra -pedantic -Iinclude $< -o $@ \
 INSTALL = PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' LIBDIR='$(LIBDIR)' INCLUDEDIR='$(INCLUDEDIR)' \
 	MANDIR='$(MANDIR)' FEATURES='$(FEATURES)' scripts/install
 
-.PHONY: all library site bare buffered demo bench test soak fuzz shuttle sanitize miri lint docs abi html \
+.PHONY: all library site bare buffered demo bench test fresh soak fuzz shuttle sanitize miri lint docs abi html \
 	install uninstall npm clean help
 
 all: library $(RELEASE)/fetch $(RELEASE)/throughput ## the library and the examples, in target/release
 
 library:
 	scripts/setup build
-	$(CARGO) build --locked --release
+	scripts/build
 
 site: library
-	$(CARGO) build --locked --release --package rouet-site
+	$(RUST) $(CARGO) build --locked --release --package rouet-site
 
 $(RELEASE)/%: examples/c/%.c include/rouet.h | library
 	$(EXAMPLE)
@@ -40,28 +40,29 @@ buffered: library ## benches/buffered.c, in target/release
 	$(CC) -std=c11 -O2 -Wall -Wextra -Werror -pedantic -Iinclude benches/buffered.c \
 		-o $(RELEASE)/buffered -L$(RELEASE) -lrouet -Wl,-rpath,'$$ORIGIN'
 
-demo: all site ## fetch a small web on this machine, politely, and say how that went
+demo: ## fetch a small web on this machine, politely, and say how that went
 	scripts/demo
 
 bench: ## measures everything, beside its peers: docs/benchmarks.md
-	benches/bench
+	scripts/setup bench
+	. scripts/tools; find_rust; find_go; find_node; benches/bench
 
-test: ## everything that is tested, after the tools for it are there
-	scripts/setup test
-	$(MAKE) all lint
-	scripts/exports $(RELEASE)/librouet.so
-	scripts/test
+test: ## everything that is tested, after the tools for it are there; STEPS says which steps
+	scripts/test $(STEPS)
+
+fresh: ## demo and tests in bare roots of each system, as root and as a user: hours; SYSTEM, WHO
+	scripts/fresh $(SYSTEM) $(WHO)
 
 soak: library ## threads, faults, cancels and frees at random for SECONDS (3600), from SEED (any)
 	ROUET_CHAOS_SECONDS=$(or $(SECONDS),3600) ROUET_CHAOS_SEED=$(or $(SEED),$(shell date +%s)) \
 		ROUET_LIBRARY=$(abspath $(RELEASE)/librouet.so) \
-		$(CARGO) test --locked --test chaos -- --nocapture
+		sh -c '$(RUST) $(CARGO) test --locked --test chaos -- --nocapture'
 
 fuzz: ## runs the fuzzers, for SECONDS (60) each; TARGETS says which
 	scripts/fuzz $(or $(SECONDS),60) $(TARGETS)
 
 shuttle: ## how threads hand over to each other, in ten times as many orders as in make test
-	ROUET_ORDERS=1000 $(CARGO) test --locked --features shuttle --lib pool::models
+	$(RUST) ROUET_ORDERS=1000 $(CARGO) test --locked --features shuttle --lib pool::models
 
 sanitize: ## tests with AddressSanitizer, then ThreadSanitizer, in the library and curl, with a nightly Rust
 	scripts/sanitize address
@@ -70,28 +71,32 @@ sanitize: ## tests with AddressSanitizer, then ThreadSanitizer, in the library a
 miri: ## the library's own tests under Miri, with a nightly Rust
 	scripts/miri
 
-lint: html ## formatting, clippy, documentation, the man page, and the header as the sources have it
-	$(CARGO) fmt --all --check
-	$(CARGO) fmt --check --manifest-path benches/peers/rust/Cargo.toml
-	$(CARGO) fmt --check --manifest-path fuzz/Cargo.toml
-	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --package rouet
+# With the Rust that this project tries: a newer one has lints that nobody here has seen.
+lint: ## formatting, clippy, documentation, the man page, and the header as the sources have it
+	scripts/setup lint
+	$(MAKE) html
+	. scripts/tools; export RUSTUP_TOOLCHAIN=$$RUST_TRIED; find_rust; \
+	cargo fmt --all --check && \
+	cargo fmt --check --manifest-path benches/peers/rust/Cargo.toml && \
+	cargo fmt --check --manifest-path fuzz/Cargo.toml && \
+	cargo clippy --locked --workspace --all-targets -- -D warnings && \
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --package rouet
 	scripts/man 0 | mandoc -T lint -W warning
 	git diff --exit-code include/rouet.h
 
 docs: ## docs/options.md, from the sources
-	ROUET_WRITE_DOCS=1 $(CARGO) test --locked --test docs options_reference
+	$(RUST) ROUET_WRITE_DOCS=1 $(CARGO) test --locked --test docs options_reference
 
 abi: ## abi/VERSION, what programs compiled with this version rely on
 	mkdir -p abi
-	ROUET_WRITE_ABI=1 $(CARGO) test --locked --test abi the_record
+	$(RUST) ROUET_WRITE_ABI=1 $(CARGO) test --locked --test abi the_record
 
 html: ## the header as HTML, in target/html
 	mkdir -p $(HTML)
 	ROUET_HTML=$(HTML) doxygen
 
 install: ## the libraries, headers, rouet.pc, CMake package and man page, below PREFIX (/usr/local)
-	scripts/setup install
+	scripts/setup build
 	$(INSTALL)
 
 uninstall: ## takes that away again
@@ -102,7 +107,7 @@ npm: library ## the npm package, with the library inside, in target/npm
 	node bindings/node/scripts/pack.mjs $(dir $(RELEASE))npm $(RELEASE)/librouet.so
 
 clean: ## what was built
-	$(CARGO) clean
+	$(RUST) $(CARGO) clean
 
 help: ## this
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10

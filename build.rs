@@ -6,6 +6,7 @@ use std::{env, fs, path::PathBuf};
 fn main() {
     look_at_curl();
     stay_loaded();
+    name_the_interface();
     write_header();
 }
 
@@ -31,6 +32,21 @@ fn stay_loaded() {
     if is("CARGO_CFG_TARGET_FAMILY", "unix") && !is("CARGO_CFG_TARGET_VENDOR", "apple") {
         println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nodelete");
     }
+}
+
+/// Gives the library for C programs its soname, which moves with the interface: docs/abi.md.
+fn name_the_interface() {
+    let is_elf = env::var("CARGO_CFG_TARGET_OS").is_ok_and(|system| system == "linux");
+    if env::var_os("CARGO_FEATURE_CAPI").is_none() || !is_elf {
+        return;
+    }
+    let source = fs::read_to_string("src/ffi/mod.rs").expect("src/ffi/mod.rs");
+    let version = source
+        .split_once("pub const POOL_ABI_VERSION: u32 = ")
+        .and_then(|(_, rest)| rest.split_once(';'))
+        .expect("src/ffi/mod.rs has POOL_ABI_VERSION")
+        .0;
+    println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,librouet.so.{version}");
 }
 
 fn write_header() {

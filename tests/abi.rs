@@ -266,6 +266,9 @@ fn write_record() {
 
 #[test]
 fn the_record_is_that_of_the_header() {
+    if !support::needs::tools(&["abidw", "abidiff"]) {
+        return;
+    }
     if std::env::var_os("ROUET_WRITE_ABI").is_some() {
         write_record();
     }
@@ -284,7 +287,7 @@ fn the_record_is_that_of_the_header() {
     assert!(
         broken.is_empty(),
         "programs compiled earlier would break: {broken:#?}\n{report}\nUndo that, or move \
-         POOL_ABI_VERSION in src/ffi/mod.rs and the library's version in Cargo.toml, then make abi"
+         POOL_ABI_VERSION in src/ffi/mod.rs, then make abi"
     );
     assert!(
         added.is_empty(),
@@ -466,6 +469,9 @@ fn changes_are_told_from_additions() {
 
 #[test]
 fn libabigail_sees_changes() {
+    if !support::needs::tools(&["abidw", "abidiff"]) {
+        return;
+    }
     let recorded = root().join("abi").join(VERSION).join("rouet.abi");
     let changed = header().replace("double throttle,", "float throttle,");
     let report = abidiff(&recorded, &changed);
@@ -544,22 +550,4 @@ fn sizes_that_no_version_had_are_refused() {
             );
         }
     }
-}
-
-/// The number in the soname is POOL_ABI_VERSION.
-#[test]
-fn the_soname_moves_with_the_interface() {
-    let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("a manifest");
-    let section = manifest
-        .split_once("[package.metadata.capi.library]\n")
-        .expect("it is there")
-        .1;
-    let line = section
-        .lines()
-        .find(|line| line.starts_with("version = "))
-        .expect("a version");
-    assert_eq!(
-        line,
-        format!("version = \"{}.0.0\"", abi_version(&header()))
-    );
 }

@@ -14,8 +14,8 @@ use rouet_site::{Faults, Options, Site, known_text, page, urls};
 mod support;
 
 use support::c::{
-    all_ways, compile, compile_with, feed, finished, interrupt, library_folder, plain, root, run,
-    scratch, ways,
+    all_ways, compile, compile_with, feed, finished, interrupt, is_released, library_folder, plain,
+    root, run, scratch, ways,
 };
 
 fn site() -> Site {
@@ -65,6 +65,19 @@ fn plugin() {
     for (mut way, rounds) in ways(&program).into_iter().zip(["30", "3"]) {
         run(way.arg(&library).arg(site.url("")).arg(rounds), 0);
     }
+}
+
+/// The library's own allocator, which a debug build does not have, gives back what others free.
+#[test]
+fn bodies_freed_by_another_thread_do_not_pile_up() {
+    if !is_released() {
+        return;
+    }
+    let site = site();
+    let mut program = plain(&compile("tests/c/bodies.c"));
+    let grown = run(program.arg(site.url("/bytes/8388608")), 0);
+    let grown: u64 = grown.trim().parse().expect("MiB");
+    assert!(grown < 150, "{grown} MiB for bodies of 8 MiB, two at once");
 }
 
 #[test]
@@ -367,6 +380,9 @@ fn fetch_says_what_is_wrong() {
 
 #[test]
 fn the_header_compiles_alone() {
+    if !support::needs::tools(&["g++"]) {
+        return;
+    }
     for (language, standard) in [
         ("c", "c99"),
         ("c", "c11"),

@@ -53,7 +53,7 @@ fn chaos(mut program: Command, seed: u64, seconds: u64) {
 #[test]
 fn whatever_happens_nothing_is_lost() {
     let program = compile_with("tests/c/chaos.c", "", &["-lm"]);
-    let usual = if is_released() { 180 } else { 10 };
+    let usual = if is_released() { 60 } else { 10 };
     let seconds = asked("ROUET_CHAOS_SECONDS").unwrap_or(usual);
     match asked("ROUET_CHAOS_SEED") {
         Some(seed) => chaos(plain(&program), seed, seconds),

@@ -16,6 +16,9 @@ fn read(path: &str) -> String {
 
 #[test]
 fn surface() {
+    if !support::needs::tools(&["g++"]) {
+        return;
+    }
     let site = Site::start(Options::default()).expect("the site starts");
     let faults = Faults::start().expect("the fault server starts");
     for mut program in all_ways("tests/cpp/surface.cpp", &[]) {
@@ -26,6 +29,9 @@ fn surface() {
 
 #[test]
 fn without_exceptions() {
+    if !support::needs::tools(&["g++"]) {
+        return;
+    }
     let site = Site::start(Options::default()).expect("the site starts");
     for mut program in all_ways("tests/cpp/no_exceptions.cpp", &["-fno-exceptions"]) {
         assert_eq!(run(program.arg(site.url("")), 0), "ok\n");
@@ -44,11 +50,17 @@ const WARNINGS: &[&str] = &[
 
 #[test]
 fn gcc_compiles_all_without_a_warning() {
+    if !support::needs::tools(&["g++"]) {
+        return;
+    }
     compiles_all_without_a_warning("g++");
 }
 
 #[test]
 fn clang_compiles_all_without_a_warning() {
+    if !support::needs::tools(&["clang++"]) {
+        return;
+    }
     compiles_all_without_a_warning("clang++");
 }
 
@@ -93,6 +105,9 @@ fn compiles_all_without_a_warning(compiler: &str) {
 /// Two files of one program may both include it.
 #[test]
 fn links_twice_into_one_program() {
+    if !support::needs::tools(&["g++"]) {
+        return;
+    }
     let main = scratch("twice-main.cpp");
     let other = scratch("twice-other.cpp");
     fs::write(

@@ -5,6 +5,8 @@ use std::process::{Command, Output};
 
 use rouet_site::{Options, Site};
 
+mod support;
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -98,6 +100,9 @@ fn the_readme_program_runs() {
 
 #[test]
 fn the_readme_program_in_cpp_runs() {
+    if !support::needs::tools(&["g++"]) {
+        return;
+    }
     let site = Site::start(Options::default()).unwrap();
     let urls = ["/redirect/2", "/status/404"].map(|path| site.url(path));
     let mut arguments = urls.to_vec();
@@ -147,6 +152,9 @@ fn the_headers_first_screen_runs() {
 
 #[test]
 fn the_cpp_headers_first_screen_runs() {
+    if !support::needs::tools(&["g++"]) {
+        return;
+    }
     let site = Site::start(Options::default()).unwrap();
     let body = first_screen("include/rouet.hpp", &site);
     assert!(

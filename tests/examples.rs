@@ -32,6 +32,9 @@ fn lines(text: &str) -> BTreeSet<&str> {
 
 #[test]
 fn event_loops() {
+    if !support::needs::library("libuv") {
+        return;
+    }
     let site = site();
     for (source, flags) in LOOPS {
         for mut command in all_ways(source, flags) {
@@ -66,6 +69,9 @@ fn event_loops() {
 /// More URLs than there is room for: the loops hand over the rest as they take results.
 #[test]
 fn event_loops_with_more_than_there_is_room_for() {
+    if !support::needs::library("libuv") {
+        return;
+    }
     let site = site();
     for (source, flags) in LOOPS {
         let program = compile_with(source, "", flags);
@@ -82,6 +88,9 @@ fn event_loops_with_more_than_there_is_room_for() {
 
 #[test]
 fn event_loops_end_on_an_interrupt() {
+    if !support::needs::library("libuv") {
+        return;
+    }
     let site = site();
     for (source, flags) in LOOPS {
         for mut command in all_ways(source, flags) {
@@ -153,6 +162,9 @@ fn crawl() {
 
 #[test]
 fn crawl_in_cpp_reports_broken_links() {
+    if !support::needs::tools(&["g++"]) {
+        return;
+    }
     let site = site();
     let page = |body: &str| {
         let quoted: String = body.bytes().map(|byte| format!("%{byte:02x}")).collect();
@@ -221,6 +233,9 @@ fn empty_folder(name: &str) -> PathBuf {
 
 #[test]
 fn download() {
+    if !support::needs::tools(&["g++"]) {
+        return;
+    }
     let site = site();
     for source in ["examples/c/download.c", "examples/cpp/download.cpp"] {
         for mut command in all_ways(source, &[]) {
@@ -312,6 +327,9 @@ fn threads() {
 
 #[test]
 fn resolve_in_cpp_keeps_the_order() {
+    if !support::needs::tools(&["g++"]) {
+        return;
+    }
     let site = site();
     let paths = ["/slow?ms=300", "/redirect/3", "/text"];
     for mut command in all_ways("examples/cpp/resolve.cpp", &[]) {

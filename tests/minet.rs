@@ -3,10 +3,8 @@
 //! each kind is recognised here by its name there, and a difference of no kind is a failure, as is
 //! a kind that does not occur.
 //!
-//! minet comes from the Python package index, into an environment that is kept between runs. Where
-//! that can't be reached nothing is compared, and a line on stderr says so; with the environment
-//! variable `ROUET_MINET=required` that is a failure. minet's licence is not this one's: it is run
-//! here, and nothing of it is read or copied.
+//! minet comes from the Python package index, into an environment that is kept between runs.
+//! minet's licence is not this one's: it is run here, and nothing of it is read or copied.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -57,7 +55,7 @@ pub struct Difference<'a> {
 
 #[test]
 fn does_what_minet_does_but_for_known_differences() {
-    let Some(python) = venv::python("minet", "ROUET_MINET") else {
+    let Some(python) = venv::python("minet") else {
         return;
     };
     let mut web = Web::start();

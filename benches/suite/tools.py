@@ -162,7 +162,9 @@ def process(command, **options):
 
 
 def which_nginx():
-    return shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin:/usr/local/sbin")
+    """The system's, or the one that scripts/setup unpacked."""
+    own = ROOT / ".tools/nginx/usr/sbin"
+    return shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin:{own}")
 
 
 @contextlib.contextmanager
@@ -171,7 +173,7 @@ def nginx(connections=1024, listen="", server="", scheme="http"):
     listen directive, `server` to its server block."""
     program = which_nginx()
     if not program:
-        fail("no nginx: install Debian's nginx-light to run this")
+        fail("no nginx: scripts/setup bench has one")
     with tempfile.TemporaryDirectory() as directory, socket.socket() as probe:
         directory = Path(directory)
         probe.bind(("127.0.0.1", 0))

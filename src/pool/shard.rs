@@ -513,8 +513,11 @@ impl Shard {
             let stream = Arc::clone(stream);
             self.common.pass("deliver");
             let results = std::iter::from_fn(|| {
-                let is_theirs = |next: &mut (Arc<Core>, _, _)| Arc::ptr_eq(&next.0, &stream);
-                let (_, order, result) = self.outgoing.pop_front_if(is_theirs)?;
+                let (next, ..) = self.outgoing.front()?;
+                if !Arc::ptr_eq(next, &stream) {
+                    return None;
+                }
+                let (_, order, result) = self.outgoing.pop_front()?;
                 Some((order, result))
             });
             let known = |(other, _): &(Arc<Core>, _)| Arc::ptr_eq(other, &stream);

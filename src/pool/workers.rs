@@ -45,7 +45,7 @@ impl Workers {
         let taken = modest
             && self
                 .free
-                .try_update(SeqCst, SeqCst, |free| free.checked_sub(1))
+                .fetch_update(SeqCst, SeqCst, |free| free.checked_sub(1))
                 .is_ok();
         if taken {
             own.hungry.store(false, SeqCst);

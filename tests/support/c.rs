@@ -5,6 +5,8 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
+use super::needs;
+
 /// The library to test, if it is not the one that cargo built for this test: one as it is released.
 fn given_library() -> Option<PathBuf> {
     std::env::var_os("ROUET_LIBRARY").map(PathBuf::from)
@@ -125,7 +127,7 @@ pub fn compile_with(source: &str, mark: &str, flags: &[&str]) -> PathBuf {
 /// The ways to run a program.
 pub fn ways(program: &Path) -> Vec<Command> {
     let mut ways = vec![plain(program)];
-    if !is_released() {
+    if !is_released() && needs::tools(&["valgrind"]) {
         ways.push(valgrind(program));
     }
     ways

@@ -12,6 +12,7 @@ use socket2::{Domain, Socket, Type};
 
 pub mod c;
 pub mod dns;
+pub mod needs;
 pub mod own;
 pub mod process;
 pub mod proxy;
