@@ -27,6 +27,7 @@ use crate::sync::Poller;
 use sockets::{Interest, Sockets};
 use transfer::{Handle, Transfer};
 
+mod idle;
 #[cfg(all(feature = "mimalloc", target_os = "linux", not(debug_assertions)))]
 mod memory;
 mod names;
@@ -41,6 +42,9 @@ const CURLMOPT_QUICK_EXIT: curl_sys::CURLMoption = curl_sys::CURLOPTTYPE_LONG + 
 const QUICK: std::ffi::c_long = 1;
 const CURLMOPT_NETWORK_CHANGED: curl_sys::CURLMoption = curl_sys::CURLOPTTYPE_LONG + 17;
 const CLEAR_CONNECTIONS: std::ffi::c_long = 2;
+
+/// How many kept connections a transfer tries before it makes one of its own.
+const MOST_UNFIT: u32 = 8;
 
 /// How long a transfer waits before it tries again to have a descriptor.
 const BREATH: Duration = Duration::from_millis(100);
@@ -244,6 +248,9 @@ impl<R: Receive> Multi<R> {
             }
         }
         let mut receiver = receiver;
+        let mut hop = hop;
+        // How many kept connections were unfit.
+        let mut unfit = 0;
         // Since when there was no descriptor for it.
         let mut starved = None;
         loop {
@@ -261,15 +268,22 @@ impl<R: Receive> Multi<R> {
                 url: hop.url,
                 name_lookup,
             };
-            let (exchange, no_descriptor) = finished.await;
+            let (exchange, lacks) = finished.await;
             let patience = hop.options.connect_timeout.min(hop.time_left);
-            if !no_descriptor || spent + BREATH >= patience {
-                return exchange;
+            match lacks {
+                // One that others still use stays, and would be chosen again.
+                Some(Lack::Connection) => {
+                    unfit += 1;
+                    hop.fresh |= unfit == MOST_UNFIT;
+                }
+                Some(Lack::Descriptor) if spent + BREATH < patience => {
+                    starved.get_or_insert_with(Instant::now);
+                    self.wait_for_descriptor().await;
+                }
+                _ => return exchange,
             }
-            starved.get_or_insert_with(Instant::now);
             // Nothing was sent, so the receiver is as it was.
             receiver = exchange.receiver;
-            self.wait_for_descriptor().await;
         }
     }
 
@@ -374,7 +388,7 @@ impl<R: Receive> Multi<R> {
         };
         for event in events.iter() {
             let fd = event.key as RawFd;
-            if !self.shared.sockets().wanted(fd) {
+            if !self.shared.sockets().wanted(fd, event.readable) {
                 continue;
             }
             let mut happened = Events::new();
@@ -441,6 +455,13 @@ impl<R: Receive> Drop for Multi<R> {
     }
 }
 
+/// What a transfer lacked, of which nothing was sent.
+enum Lack {
+    Descriptor,
+    /// The kept one that it was given was unfit.
+    Connection,
+}
+
 /// The end of a transfer. Dropped before, it breaks the transfer off.
 struct Finished<'a, R: Receive> {
     engine: &'a Multi<R>,
@@ -451,8 +472,7 @@ struct Finished<'a, R: Receive> {
 }
 
 impl<R: Receive> Future for Finished<'_, R> {
-    /// And whether there was no descriptor for it.
-    type Output = (Exchange<R>, bool);
+    type Output = (Exchange<R>, Option<Lack>);
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let key = self.key.expect("polled after its end");
@@ -469,11 +489,22 @@ impl<R: Receive> Future for Finished<'_, R> {
         let error = outcome.and_then(Result::err);
         let (mut timings, took) = handle.timings();
         timings.name_lookup += self.name_lookup;
-        let failure = handle.failure(self.url, error, took);
-        let stale = handle.is_stale();
+        let is_of_protocol = |failure: &Failure| failure.code == ErrorCode::ProtocolError;
+        let mut failure = handle.failure(self.url, error.clone(), took);
+        let stale = handle.is_stale(error.as_ref(), failure.as_ref());
+        if stale {
+            failure = Some(transfer::stale(self.url));
+        }
+        if failure.as_ref().is_some_and(is_of_protocol) {
+            handle.give_up_connection();
+        }
         // What took until its time-out had another address to try.
         let is_early = |failure: &Failure| failure.code != ErrorCode::ConnectTimeout;
         let no_descriptor = failure.as_ref().is_some_and(is_early) && handle.had_no_descriptor();
+        let lacks = match handle.met_unfit() {
+            true => Some(Lack::Connection),
+            false => no_descriptor.then_some(Lack::Descriptor),
+        };
         let transfer = handle.easy.get_mut();
         let (status, headers) = transfer.take_answer();
         let exchange = Exchange {
@@ -485,7 +516,7 @@ impl<R: Receive> Future for Finished<'_, R> {
             stale,
         };
         self.engine.recycle(handle);
-        Poll::Ready((exchange, no_descriptor))
+        Poll::Ready((exchange, lacks))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::ffi::{CString, c_char, c_int, c_long, c_void};
-use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -16,6 +16,7 @@ use socket2::{SockAddr, SockAddrStorage, Socket};
 use url::Url;
 
 use super::Shared;
+use super::idle::{Speech, Tls, unacknowledged};
 use super::sockets::Sockets;
 use crate::address::shown;
 use crate::engine::codes::{self, Circumstances};
@@ -37,6 +38,10 @@ const NAMELOOKUP_TIME_T: curl_sys::CURLINFO = TIME_T + 51;
 const CONNECT_TIME_T: curl_sys::CURLINFO = TIME_T + 52;
 const STARTTRANSFER_TIME_T: curl_sys::CURLINFO = TIME_T + 54;
 const APPCONNECT_TIME_T: curl_sys::CURLINFO = TIME_T + 56;
+const ACTIVESOCKET: curl_sys::CURLINFO = 0x50_0000 + 44;
+const TLS_SSL_PTR: curl_sys::CURLINFO = 0x40_0000 + 45;
+const CONN_ID: curl_sys::CURLINFO = TIME_T + 64;
+const NO_CONNECTION: curl_sys::curl_off_t = -1;
 /// A proxy's answer to CONNECT is none of the server's.
 const CURLOPT_SUPPRESS_CONNECT_HEADERS: CURLoption = curl_sys::CURLOPTTYPE_LONG + 265;
 
@@ -74,6 +79,19 @@ struct Watch {
     direct: Cell<bool>,
     /// Whether a connection was opened, rather than one reused.
     opened: Cell<bool>,
+    /// curl's number of the connection that the request went out on, and its socket.
+    connection: Cell<i64>,
+    socket: Cell<RawFd>,
+    /// Whether what is spoken in the clear is HTTP/2.
+    prior_knowledge: Cell<bool>,
+    /// Whether the request is a head alone.
+    bodiless: Cell<bool>,
+    /// Whether answers have the numbers of their requests.
+    multiplexed: Cell<bool>,
+    /// Whether what came on a kept connection was no answer to the request.
+    early: Cell<bool>,
+    /// Whether the kept connection that curl chose was unfit. Nothing was sent on it.
+    unfit: Cell<bool>,
     /// Why the system gave no socket, which curl does not ask; 0: it gave what it was asked for.
     no_socket: Cell<c_int>,
     /// The address that no socket was opened for, and what forbids it.
@@ -94,6 +112,13 @@ impl Watch {
             shared: Arc::clone(shared),
             direct: Cell::new(true),
             opened: Cell::default(),
+            connection: Cell::new(NO_CONNECTION),
+            socket: Cell::new(curl_sys::CURL_SOCKET_BAD),
+            prior_knowledge: Cell::default(),
+            bodiless: Cell::default(),
+            multiplexed: Cell::default(),
+            early: Cell::default(),
+            unfit: Cell::default(),
             no_socket: Cell::default(),
             refused: RefCell::default(),
             sends: Cell::default(),
@@ -107,31 +132,121 @@ impl Watch {
     fn hurry(&self, hurries: bool) {
         if self.hurries.replace(hurries) != hurries {
             let (bytes, seconds) = if hurries { LEAST_SPEED } else { (0, 0) };
-            let set = |option, value: c_long| {
-                // SAFETY: the handle owns the watch, so it is live; these options take a long, and
-                // curl reads them from time to time as a transfer runs.
-                check(unsafe { curl_sys::curl_easy_setopt(self.easy.get(), option, value) })
-            };
-            // At worst a transfer takes its whole time.
-            let _ = set(curl_sys::CURLOPT_LOW_SPEED_LIMIT, bytes)
-                .and_then(|()| set(curl_sys::CURLOPT_LOW_SPEED_TIME, seconds));
+            // curl reads them from time to time as a transfer runs. At worst it takes its whole time.
+            let _ = self
+                .set_long(curl_sys::CURLOPT_LOW_SPEED_LIMIT, bytes)
+                .and_then(|()| self.set_long(curl_sys::CURLOPT_LOW_SPEED_TIME, seconds));
         }
     }
 
     /// Notes the system's last error, of a transfer that runs.
     fn note_errno(&self) {
         let mut errno: c_long = 0;
-        // SAFETY: the handle owns the watch, so it is live; its errno is given as a long.
-        let code = unsafe {
-            curl_sys::curl_easy_getinfo(self.easy.get(), curl_sys::CURLINFO_OS_ERRNO, &mut errno)
-        };
-        if code == curl_sys::CURLE_OK {
+        if self.ask(curl_sys::CURLINFO_OS_ERRNO, &mut errno).is_ok() {
             self.errno_before.set(errno as c_int);
         }
     }
 
+    /// Whether an answer that begins on a kept connection was sent before its request had come: the
+    /// peer's system has acknowledged none of it, as each answer to it does. One with a body may be
+    /// answered within it.
+    fn is_early(&self) -> bool {
+        let mut sent: c_long = 0;
+        if self.opened.get()
+            || self.multiplexed.get()
+            || !self.bodiless.get()
+            || self.socket.get() == curl_sys::CURL_SOCKET_BAD
+            || self
+                .ask(curl_sys::CURLINFO_REQUEST_SIZE, &mut sent)
+                .is_err()
+        {
+            return false;
+        }
+        // SAFETY: the transfer runs on it.
+        let waits = unacknowledged(unsafe { BorrowedFd::borrow_raw(self.socket.get()) });
+        sent > 0 && waits >= sent as usize
+    }
+
+    /// Whether a request may go out on the connection that curl chose for it: a kept one may have
+    /// been closed, or have brought what nobody asked for.
+    fn may_send(&self) -> bool {
+        let mut id = NO_CONNECTION;
+        if self.ask(CONN_ID, &mut id).is_err() {
+            return true;
+        }
+        let mut sockets = self.shared.sockets();
+        let known = sockets.socket_of(id).filter(|_| !self.opened.get());
+        let fd = match known {
+            Some(fd) => fd,
+            None => {
+                let mut fd = curl_sys::CURL_SOCKET_BAD;
+                match self.ask(ACTIVESOCKET, &mut fd) {
+                    Ok(()) if fd != curl_sys::CURL_SOCKET_BAD => sockets.met(fd, id, self.speech()),
+                    _ => return true,
+                }
+                fd
+            }
+        };
+        self.multiplexed.set(sockets.speaks_http2(fd));
+        self.connection.set(id);
+        self.socket.set(fd);
+        // On a new one a server may speak first, and an answer before its question is told apart by
+        // what it is.
+        let fit = self.opened.get() || sockets.is_fit(fd);
+        if !fit {
+            self.unfit.set(true);
+            // The transfer's end leaves one of HTTP/2 open. Should it fail, it is met once more.
+            let _ = self.set_long(curl_sys::CURLOPT_FORBID_REUSE, 1);
+        }
+        fit
+    }
+
+    /// What is spoken on the connection.
+    fn speech(&self) -> Speech {
+        /// curl's `struct curl_tlssessioninfo`.
+        #[repr(C)]
+        struct Info {
+            backend: c_int,
+            internals: *mut c_void,
+        }
+        const OPENSSL: c_int = 1;
+        let mut info: *const Info = std::ptr::null();
+        let tls = match self.ask(TLS_SSL_PTR, &mut info) {
+            // SAFETY: where curl gives one, it is its handle's own.
+            Ok(()) => unsafe { info.as_ref() }
+                .filter(|info| info.backend == OPENSSL)
+                .and_then(|info| Tls::new(info.internals)),
+            Err(_) => None,
+        };
+        let http2 = match &tls {
+            // SAFETY: curl is about to use the connection.
+            Some(tls) => unsafe { tls.speaks_http2() },
+            None => self.prior_knowledge.get(),
+        };
+        Speech { tls, http2 }
+    }
+
+    /// Asks curl something about the transfer that runs. `what` is of the type `T`.
+    fn ask<T>(&self, what: curl_sys::CURLINFO, into: &mut T) -> Result<(), curl::Error> {
+        // SAFETY: the handle owns the watch, so it is live; the caller knows what it asks for.
+        check(unsafe { curl_sys::curl_easy_getinfo(self.easy.get(), what, into) })
+    }
+
+    /// Sets a number while the transfer runs.
+    fn set_long(&self, option: CURLoption, value: c_long) -> Result<(), curl::Error> {
+        // SAFETY: the handle owns the watch, so it is live; the option takes a long.
+        check(unsafe { curl_sys::curl_easy_setopt(self.easy.get(), option, value) })
+    }
+
     fn clear(&self) {
+        if self.unfit.replace(false) {
+            // As it was: at worst this hop's connection is not kept.
+            let _ = self.set_long(curl_sys::CURLOPT_FORBID_REUSE, 0);
+        }
         self.opened.set(false);
+        self.early.set(false);
+        self.connection.set(NO_CONNECTION);
+        self.socket.set(curl_sys::CURL_SOCKET_BAD);
         self.no_socket.set(0);
         self.refused.take();
         self.sends.set(0);
@@ -234,6 +349,10 @@ impl<R: Receive> Handler for Transfer<R> {
             .get(..5)
             .is_some_and(|start| start.eq_ignore_ascii_case(b"HTTP/"))
         {
+            if self.status == 0 && self.watch.is_early() {
+                self.watch.early.set(true);
+                return false;
+            }
             // Each answer starts anew: interim ones (1xx) come before the one that counts.
             self.headers.clear();
             match status_of(line) {
@@ -288,6 +407,15 @@ fn status_of(line: &[u8]) -> Option<u16> {
     let ends = rest.first().is_none_or(u8::is_ascii_whitespace);
     let digits = [a, b, c].map(|digit| u16::from(digit - b'0'));
     ends.then_some(digits[0] * 100 + digits[1] * 10 + digits[2])
+}
+
+/// The failure of a request that a kept connection was too old for.
+pub(super) fn stale(url: &Url) -> Failure {
+    let what = "the kept connection was closed, or out of step, before an answer came";
+    Failure::new(
+        ErrorCode::ConnectionAborted,
+        format!("{}: {what}", shown(url.as_str())),
+    )
 }
 
 /// Everything set on a handle that the next hop may well share.
@@ -408,10 +536,10 @@ impl<R: Receive> Handle<R> {
         (timings, total)
     }
 
-    /// Whether the connection turned out to be gone when the request was on it, so that curl would
-    /// have sent it once more, at once. It was kept from that: when to ask a server again is not
-    /// the engine's to decide.
-    pub fn is_stale(&self) -> bool {
+    /// Whether the connection turned out to be gone when the request was on it, and curl would have
+    /// sent it once more, at once. It was kept from that: when to ask a server again is not the
+    /// engine's to decide.
+    fn was_repeated(&self) -> bool {
         let watch = &self.easy.get_ref().watch;
         match watch.sends.get() {
             0 => false,
@@ -419,6 +547,16 @@ impl<R: Receive> Handle<R> {
             1 => !watch.opened.get() && watch.no_socket.get() != 0,
             _ => true,
         }
+    }
+
+    /// Whether a kept connection was gone when the request was on it. `error`: curl's, and what it
+    /// comes to. Of HTTP/2 curl tells the end of a connection by many errors, and sends nothing anew.
+    pub fn is_stale(&self, error: Option<&curl::Error>, failure: Option<&Failure>) -> bool {
+        let transfer = self.easy.get_ref();
+        let ended = failure.is_some_and(|failure| failure.code == ErrorCode::ConnectionAborted)
+            && !error.is_some_and(codes::is_of_stream);
+        let unanswered = transfer.watch.sends.get() > 0 && transfer.status == 0;
+        self.was_repeated() || transfer.watch.early.get() || ended && unanswered && !self.opened()
     }
 
     /// Whether it opened a connection, rather than reuse one.
@@ -440,6 +578,18 @@ impl<R: Receive> Handle<R> {
     pub fn had_no_descriptor(&self) -> bool {
         let watch = &self.easy.get_ref().watch;
         watch.sends.get() == 0 && is_of_descriptors(watch.no_socket.get())
+    }
+
+    /// Gives up the connection: a peer that broke the protocol is not asked more on it. Of HTTP/2,
+    /// curl would keep it.
+    pub fn give_up_connection(&self) {
+        let watch = &self.easy.get_ref().watch;
+        watch.shared.sockets().give_up(watch.connection.get());
+    }
+
+    /// Whether the kept connection that curl chose was unfit, so that nothing was sent.
+    pub fn met_unfit(&self) -> bool {
+        self.easy.get_ref().watch.unfit.get()
     }
 
     /// Why the transfer is not whole, if it is not; it took that long.
@@ -471,11 +621,8 @@ impl<R: Receive> Handle<R> {
         {
             return Some(failure);
         }
-        if self.is_stale() {
-            return protocol(
-                ErrorCode::ConnectionAborted,
-                "the kept connection was closed before an answer came",
-            );
+        if self.was_repeated() || transfer.watch.early.get() {
+            return Some(stale(url));
         }
         if transfer.status == 101 {
             return protocol(
@@ -599,6 +746,8 @@ impl<R: Receive> Handle<R> {
         let watch = Rc::clone(&easy.get_ref().watch);
         watch.direct.set(options.proxy.is_none());
         watch.easy.set(easy.raw());
+        let clear = options.http_version == HttpVersion::Http2PriorKnowledge;
+        watch.prior_knowledge.set(clear);
         set_open_socket(easy, Rc::as_ptr(&watch))?;
         set_close_socket(easy, &watch.shared.sockets)?;
         set_before_send(easy, Rc::as_ptr(&watch))?;
@@ -607,6 +756,7 @@ impl<R: Receive> Handle<R> {
         easy.path_as_is(true)?;
 
         let bytes = request::body(options, method, *body);
+        watch.bodiless.set(bytes.is_none());
         match bytes {
             Some(bytes) => {
                 easy.post_fields_copy(bytes)?;
@@ -629,6 +779,8 @@ impl<R: Receive> Handle<R> {
         // An empty one also keeps curl from the environment's.
         easy.proxy(options.proxy.as_deref().unwrap_or(""))?;
         easy.noproxy("")?;
+        // What such a proxy sends unasked can't be seen: curl does not give its TLS out.
+        easy.forbid_reuse(is_spoken_to_in_tls(options.proxy.as_deref()))?;
         if !options.connect_to.is_empty() {
             easy.connect_to(list_of(&options.connect_to)?)?;
         }
@@ -667,6 +819,12 @@ fn system_authorities() -> Option<&'static Path> {
             None => openssl_probe::probe().cert_file,
         })
         .as_deref()
+}
+
+/// Whether a proxy is an `https://` one.
+fn is_spoken_to_in_tls(proxy: Option<&str>) -> bool {
+    let scheme = proxy.and_then(|proxy| proxy.get(..8));
+    scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"))
 }
 
 /// The header lines to send, in curl's syntax. `home` and `kept` are the hop's; `body`: whether one
@@ -731,8 +889,9 @@ fn set_null<H>(easy: &Easy2<H>, option: CURLoption) -> Result<(), curl::Error> {
     check(unsafe { curl_sys::curl_easy_setopt(easy.raw(), option, std::ptr::null::<c_void>()) })
 }
 
-/// Lets curl send a request once a transfer. Left alone, it repeats one at once when a connection
-/// it had kept turns out to be closed. `watch` must outlive the handle's use.
+/// Lets curl send a request once a transfer, and not on a connection that is unfit. Left alone, it
+/// repeats one at once when a connection it had kept turns out to be closed. `watch` must outlive the
+/// handle's use.
 fn set_before_send<H>(easy: &Easy2<H>, watch: *const Watch) -> Result<(), curl::Error> {
     type Function = extern "C" fn(*mut c_void, *mut c_char, *mut c_char, c_int, c_int) -> c_int;
     extern "C" fn count(
@@ -745,6 +904,11 @@ fn set_before_send<H>(easy: &Easy2<H>, watch: *const Watch) -> Result<(), curl::
         // SAFETY: the handle that curl runs owns the watch.
         let watch = unsafe { &*watch.cast::<Watch>() };
         let sends = &watch.sends;
+        // No panic may get into curl.
+        let fits = catch_unwind(AssertUnwindSafe(|| sends.get() > 0 || watch.may_send()));
+        if !matches!(fits, Ok(true)) {
+            return PREREQ_ABORT;
+        }
         // curl has opened the last socket it will: what failed before is of no more interest.
         if watch.opened.get() {
             watch.note_errno();

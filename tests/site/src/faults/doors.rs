@@ -212,6 +212,11 @@ pub(super) const DOORS: &[Door] = &[
     ),
     http2("h2-hpack-bomb", &[SETTINGS, HPACK_BOMB]),
     Door {
+        name: "h2-hpack-bomb-open",
+        scheme: "http",
+        kind: Frames(&[SETTINGS, HPACK_BOMB], None, Silence),
+    },
+    Door {
         name: "h2-silence",
         scheme: "http",
         kind: Frames(&[SETTINGS], None, Silence),
