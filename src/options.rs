@@ -15,7 +15,8 @@ const MAX_HEADERS: usize = 1000;
 /// Each hop goes through them.
 const MAX_ENTRIES: usize = 10_000;
 
-/// Which HTTP versions to offer.
+/// Which HTTP versions to offer. A host that gives HTTP/2 up for HTTP/1.1 (RFC 9113, section 7,
+/// HTTP_1_1_REQUIRED) is asked once more in that, and so for an hour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HttpVersion {

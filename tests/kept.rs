@@ -9,16 +9,16 @@
 mod script;
 mod support;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::Write;
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rouet::{HttpVersion, Job, JobResult, Kind, Options};
 use script::{
-    Met, PING, Piece, SETTINGS, Script, Tongue, WINDOW_UPDATE, answer2, go_away, stream_of,
+    Met, PING, Piece, SETTINGS, Script, Tongue, WINDOW_UPDATE, answer2, go_away, reset, stream_of,
 };
 use socket2::{SockFilter, SockRef};
 use support::proxy::{Admit, Proxy};
@@ -467,4 +467,86 @@ fn an_answer_from_before_its_request_came_is_none() {
     let asked = asked.lock().expect("a log");
     let second: Vec<usize> = asked.iter().map(|(n, _)| *n).collect();
     assert_eq!(second.iter().filter(|n| **n > 0).count(), 3, "{asked:?}");
+}
+
+/// How a server says that it wants HTTP/1.1 (RFC 9113, section 7: HTTP_1_1_REQUIRED).
+const HTTP_1_1_REQUIRED: u8 = 0xD;
+
+#[test]
+fn a_server_that_wants_http1_is_asked_once_more_and_so_from_then_on() {
+    for method in ["GET", "POST"] {
+        for by_connection in [false, true] {
+            let server = Script::start(Tongue::TlsBoth, move |met| match &*met.method {
+                // Of HTTP/2 there is none.
+                "" => vec![Piece::Say(match by_connection {
+                    false => reset(met, HTTP_1_1_REQUIRED),
+                    true => go_away(0, HTTP_1_1_REQUIRED),
+                })],
+                _ => vec![Piece::Say(sound(LONG, true, met))],
+            });
+            let options = options(|options| {
+                options.insecure = true;
+                options.method = Some(method.to_owned());
+                options.body = (method == "POST").then(|| (*b"words").into());
+            });
+            let job = |n| Job::request(server.url(&format!("/{n}"))).options(Arc::clone(&options));
+            let case = format!("{method}, by the connection: {by_connection}");
+            let results = results(&server, (0..JOBS).map(job).collect());
+            for (n, result) in results.iter().enumerate() {
+                assert_eq!(text(result), format!("the page of {n}"), "{case}");
+                assert_eq!(result.attempts, 1, "{case}");
+            }
+            let met = server.met();
+            let asked: Vec<&str> = met.iter().map(|met| &*met.method).collect();
+            assert_eq!(asked.len(), JOBS + 1, "{case}: {met:?}");
+            assert_eq!(asked[0], "", "{case}: {met:?}");
+            assert!(
+                asked[1..].iter().all(|asked| *asked == method),
+                "{case}: {met:?}"
+            );
+            assert_eq!(server.connections(), 2, "{case}");
+            assert_eq!(server.accepted(), 2, "{case}");
+        }
+    }
+}
+
+#[test]
+fn the_repeat_over_http1_takes_its_turn() {
+    // It is a request of its own: the throttle holds between the two.
+    let throttle = ms(300);
+    let server = Script::start(Tongue::TlsBoth, |met| match &*met.method {
+        "" => vec![Piece::Say(reset(met, HTTP_1_1_REQUIRED))],
+        _ => vec![Piece::Say(sound(LONG, true, met))],
+    });
+    let options = options(|options| options.insecure = true);
+    let pool = pool(throttle, 1);
+    let began = Instant::now();
+    let job = Job::request(server.url("/0")).options(options);
+    let result = run(&stream(&pool), [job]);
+    assert_eq!(text(&result[0]), "the page of 0");
+    assert!(began.elapsed() >= throttle, "{:?}", began.elapsed());
+}
+
+#[test]
+fn many_streams_of_a_server_that_wants_http1_all_go_there() {
+    for by_connection in [false, true] {
+        let server = Script::start(Tongue::TlsBoth, move |met| match &*met.method {
+            "" if by_connection => vec![
+                Piece::Pause(ms(50)),
+                Piece::Say(go_away(0, HTTP_1_1_REQUIRED)),
+                Piece::Close,
+            ],
+            "" => vec![Piece::Say(reset(met, HTTP_1_1_REQUIRED))],
+            _ => vec![Piece::Say(sound(LONG, true, met))],
+        });
+        let options = options(|options| options.insecure = true);
+        let job = |n| Job::request(server.url(&format!("/{n}"))).options(Arc::clone(&options));
+        let results = run(&stream(&pool(Duration::ZERO, 8)), (0..40).map(job));
+        for result in &results {
+            assert_ok(result);
+            assert_eq!((result.status, result.attempts), (200, 1));
+        }
+        let old: HashSet<String> = server.met().into_iter().map(|met| met.target).collect();
+        assert!((0..40).all(|n| old.contains(&format!("/{n}"))));
+    }
 }

@@ -131,6 +131,8 @@ impl<R: Receive> Isahc<R> {
             failure,
             // curl repeats such a request at once; `once` is for those that may not be.
             stale: false,
+            // Nor does curl leave that to us.
+            unprocessed: false,
         }
     }
 

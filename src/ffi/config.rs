@@ -14,7 +14,8 @@ use crate::{
     ThrottleFn,
 };
 
-/// Offer HTTP/2 over TLS, HTTP/1.1 otherwise.
+/// Offer HTTP/2 over TLS, HTTP/1.1 otherwise. A host that gives HTTP/2 up (RFC 9113, section 7,
+/// HTTP_1_1_REQUIRED) is asked once more over HTTP/1.1, and so for an hour.
 pub const POOL_HTTP_ANY: i32 = 0;
 /// HTTP/1.1 only.
 pub const POOL_HTTP_1_1: i32 = 1;

@@ -45,6 +45,8 @@ pub enum Tongue {
     Http2,
     Tls,
     TlsHttp2,
+    /// What the client would rather.
+    TlsBoth,
 }
 
 /// It lives as long as the process. Its certificate is for any name, and signed by nobody.
@@ -53,6 +55,7 @@ pub struct Script {
     tongue: Tongue,
     met: Arc<Log>,
     said: Arc<AtomicUsize>,
+    accepted: Arc<AtomicUsize>,
 }
 
 impl Script {
@@ -66,13 +69,16 @@ impl Script {
             Tongue::Http1 | Tongue::Http2 => None,
             Tongue::Tls => Some(tls(&[b"http/1.1"])),
             Tongue::TlsHttp2 => Some(tls(&[b"h2"])),
+            Tongue::TlsBoth => Some(tls(&[b"h2", b"http/1.1"])),
         };
         let met = Arc::new(Log::default());
         let said = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&said);
+        let accepted = Arc::new(AtomicUsize::new(0));
+        let (count, opened) = (Arc::clone(&said), Arc::clone(&accepted));
         let (log, answer): (_, Arc<Answer>) = (Arc::clone(&met), Arc::new(answer));
         thread::spawn(move || {
             for (connection, stream) in listener.incoming().flatten().enumerate() {
+                opened.fetch_add(1, Ordering::SeqCst);
                 let (log, said, tls) = (Arc::clone(&log), Arc::clone(&count), tls.clone());
                 let answer = Arc::clone(&answer);
                 thread::spawn(move || -> io::Result<()> {
@@ -91,9 +97,13 @@ impl Script {
                         said.fetch_add(1, Ordering::SeqCst);
                         outcome
                     };
-                    match tongue {
-                        Tongue::Http1 | Tongue::Tls => http1(&mut wire, connection, say),
-                        _ => http2(&mut wire, connection, say),
+                    let over_http2 = match tongue {
+                        Tongue::TlsBoth => wire.agrees_on_http2()?,
+                        _ => matches!(tongue, Tongue::Http2 | Tongue::TlsHttp2),
+                    };
+                    match over_http2 {
+                        false => http1(&mut wire, connection, say),
+                        true => http2(&mut wire, connection, say),
                     }
                 });
             }
@@ -103,19 +113,20 @@ impl Script {
             tongue,
             met,
             said,
+            accepted,
         }
     }
 
     pub fn url(&self, path: &str) -> String {
         let scheme = match self.tongue {
             Tongue::Http1 | Tongue::Http2 => "http",
-            Tongue::Tls | Tongue::TlsHttp2 => "https",
+            Tongue::Tls | Tongue::TlsHttp2 | Tongue::TlsBoth => "https",
         };
         format!("{scheme}://127.0.0.1:{}{path}", self.port)
     }
 
     pub fn is_secure(&self) -> bool {
-        matches!(self.tongue, Tongue::Tls | Tongue::TlsHttp2)
+        !matches!(self.tongue, Tongue::Http1 | Tongue::Http2)
     }
 
     /// The requests so far.
@@ -126,6 +137,11 @@ impl Script {
     /// To how many of them all was said.
     pub fn said(&self) -> usize {
         self.said.load(Ordering::SeqCst)
+    }
+
+    /// How many connections were made, used or not.
+    pub fn accepted(&self) -> usize {
+        self.accepted.load(Ordering::SeqCst)
     }
 
     /// How many connections had one.
@@ -142,6 +158,17 @@ enum Wire {
 }
 
 impl Wire {
+    /// Whether the client takes HTTP/2, which only the handshake tells (RFC 7301).
+    fn agrees_on_http2(&mut self) -> io::Result<bool> {
+        let Self::Tls(stream) = self else {
+            return Ok(false);
+        };
+        while stream.conn.is_handshaking() {
+            stream.conn.complete_io(&mut stream.sock)?;
+        }
+        Ok(stream.conn.alpn_protocol() == Some(b"h2"))
+    }
+
     fn read_exact(&mut self, into: &mut [u8]) -> io::Result<()> {
         match self {
             Self::Plain(stream) => stream.read_exact(into),
@@ -197,6 +224,11 @@ fn http1(
             head.extend(byte);
         }
         let head = String::from_utf8_lossy(&head).into_owned();
+        let length = head
+            .lines()
+            .find_map(|line| line.strip_prefix("Content-Length: "));
+        let length = length.and_then(|length| length.parse().ok()).unwrap_or(0);
+        wire.read_exact(&mut vec![0; length])?;
         let mut words = head.split(' ');
         let met = Met {
             connection,
@@ -228,6 +260,7 @@ fn http2(
             let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
             let met = Met {
                 connection,
+                // Which only HPACK would tell.
                 method: String::new(),
                 target: stream.to_string(),
                 head: String::new(),

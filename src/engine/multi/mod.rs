@@ -5,6 +5,7 @@
 //! system call but its send and its receive.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::num::NonZero;
@@ -45,6 +46,10 @@ const CLEAR_CONNECTIONS: std::ffi::c_long = 2;
 
 /// How many kept connections a transfer tries before it makes one of its own.
 const MOST_UNFIT: u32 = 8;
+
+/// How long it is remembered that a host wants HTTP/1.1, and of how many hosts.
+const KEEP_PLAIN: Duration = Duration::from_secs(60 * 60);
+const MOST_PLAIN: usize = 10_000;
 
 /// How long a transfer waits before it tries again to have a descriptor.
 const BREATH: Duration = Duration::from_millis(100);
@@ -155,6 +160,8 @@ pub(crate) struct Multi<R: Receive> {
     finished: RefCell<Vec<usize>>,
     /// Transfers that wait for a descriptor, and until when.
     starved: RefCell<Vec<(Instant, Waker)>>,
+    /// Hosts and ports that want HTTP/1.1, and until when that is remembered.
+    plain: RefCell<HashMap<Box<str>, Instant>>,
     /// Handles kept for the next hops.
     keep: usize,
 }
@@ -202,6 +209,7 @@ impl<R: Receive> Multi<R> {
             events: RefCell::new(polling::Events::with_capacity(EVENTS)),
             finished: RefCell::default(),
             starved: RefCell::default(),
+            plain: RefCell::default(),
             keep: max_connects,
         })
     }
@@ -326,7 +334,9 @@ impl<R: Receive> Multi<R> {
             Ok(handle) => handle,
             Err(error) => return Err((receiver, failure(error.to_string()))),
         };
-        if let Err((receiver, error)) = handle.prepare(hop, receiver, timeout, connect, pins) {
+        let http1 = self.wants_http1(hop.url);
+        let ready = handle.prepare(hop, receiver, timeout, connect, pins, http1);
+        if let Err((receiver, error)) = ready {
             return Err((receiver, failure(error.to_string())));
         }
         let (easy, settings) = handle.split();
@@ -346,6 +356,27 @@ impl<R: Receive> Multi<R> {
             outcome: None,
         });
         Ok(key)
+    }
+
+    /// Whether a URL's host and port want HTTP/1.1.
+    fn wants_http1(&self, url: &Url) -> bool {
+        let plain = self.plain.borrow();
+        !plain.is_empty()
+            && plain
+                .get(authority(url))
+                .is_some_and(|until| Instant::now() < *until)
+    }
+
+    /// Remembers that they do.
+    fn note_http1(&self, url: &Url) {
+        let mut plain = self.plain.borrow_mut();
+        if plain.len() >= MOST_PLAIN {
+            let now = Instant::now();
+            plain.retain(|_, until| now < *until);
+        }
+        if plain.len() < MOST_PLAIN {
+            plain.insert(authority(url).into(), Instant::now() + KEEP_PLAIN);
+        }
     }
 
     /// Runs what is due in curl and wakes the futures of what has ended. True: something did.
@@ -492,6 +523,10 @@ impl<R: Receive> Future for Finished<'_, R> {
         let is_of_protocol = |failure: &Failure| failure.code == ErrorCode::ProtocolError;
         let mut failure = handle.failure(self.url, error.clone(), took);
         let stale = handle.is_stale(error.as_ref(), failure.as_ref());
+        let wants_http1 = handle.wants_http1(stale);
+        if wants_http1.is_some() {
+            self.engine.note_http1(self.url);
+        }
         if stale {
             failure = Some(transfer::stale(self.url));
         }
@@ -514,6 +549,7 @@ impl<R: Receive> Future for Finished<'_, R> {
             timings,
             failure,
             stale,
+            unprocessed: wants_http1 == Some(true),
         };
         self.engine.recycle(handle);
         Poll::Ready((exchange, lacks))
@@ -527,6 +563,11 @@ impl<R: Receive> Drop for Finished<'_, R> {
             self.engine.take(key);
         }
     }
+}
+
+/// The host and port of a URL, as it has them.
+fn authority(url: &Url) -> &str {
+    &url[url::Position::BeforeHost..url::Position::AfterPort]
 }
 
 fn set_long(

@@ -4,7 +4,7 @@
 //! reused, often in the same turn. Told to the poller at once that is two system calls a request;
 //! gathered until just before the wait it is mostly none.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::Shutdown;
 use std::os::fd::{BorrowedFd, RawFd};
@@ -20,6 +20,9 @@ use crate::sync::Poller;
 /// How often a connection is looked at more closely when it is used again: what a server sends
 /// unasked, it mostly does behind each answer.
 const TRIALS: u8 = 2;
+
+/// So many are remembered, until the transfers on them have heard of it.
+const REFUSALS: usize = 64;
 
 /// What curl wants to know of a socket, or what the poller was asked for.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -68,6 +71,9 @@ pub(super) struct Sockets {
     changed: Vec<RawFd>,
     /// Where the connections are, by curl's numbers.
     links: HashMap<i64, RawFd>,
+    /// The last that ended because their servers want HTTP/1.1, and whether none of what was asked
+    /// there was looked at.
+    refusals: VecDeque<(i64, bool)>,
 }
 
 impl Sockets {
@@ -77,6 +83,7 @@ impl Sockets {
             entries: Vec::new(),
             changed: Vec::new(),
             links: HashMap::new(),
+            refusals: VecDeque::new(),
         }
     }
 
@@ -120,6 +127,20 @@ impl Sockets {
     /// Where the connection is that curl has by that number, if it was met.
     pub fn socket_of(&self, id: i64) -> Option<RawFd> {
         self.links.get(&id).copied()
+    }
+
+    /// The server of a connection wants HTTP/1.1. `none`: it looked at nothing that was asked there.
+    pub fn wants_http1(&mut self, id: i64, none: bool) {
+        if self.refusals.len() == REFUSALS {
+            self.refusals.pop_front();
+        }
+        self.refusals.push_back((id, none));
+    }
+
+    /// Whether that was told of a connection, and with what.
+    pub fn http1_wanted(&self, id: i64) -> Option<bool> {
+        let told = self.refusals.iter().find(|(other, _)| *other == id);
+        told.map(|(_, none)| *none)
     }
 
     /// Whether HTTP/2 is spoken on a connection.

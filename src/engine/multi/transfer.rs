@@ -9,7 +9,9 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use curl::easy::{Easy2, Handler, HttpVersion as CurlVersion, List, ReadError, WriteError};
+use curl::easy::{
+    Easy2, Handler, HttpVersion as CurlVersion, InfoType, List, ReadError, WriteError,
+};
 use curl_sys::CURLoption;
 use once_cell::sync::OnceCell;
 use socket2::{SockAddr, SockAddrStorage, Socket};
@@ -98,6 +100,10 @@ struct Watch {
     refused: RefCell<Option<(String, &'static str)>>,
     /// How often curl was about to send the request.
     sends: Cell<u32>,
+    /// Whether it was about to send it once more, and was kept from it.
+    repeats: Cell<bool>,
+    /// Whether the server asks for HTTP/1.1 in place of the stream of HTTP/2.
+    wants_http1: Cell<bool>,
     /// The system's error then: that of an address tried before, and none of the connection's.
     errno_before: Cell<c_int>,
     /// curl's handle, once it is configured.
@@ -122,6 +128,8 @@ impl Watch {
             no_socket: Cell::default(),
             refused: RefCell::default(),
             sends: Cell::default(),
+            repeats: Cell::default(),
+            wants_http1: Cell::default(),
             errno_before: Cell::default(),
             easy: Cell::new(std::ptr::null_mut()),
             hurries: Cell::default(),
@@ -187,7 +195,12 @@ impl Watch {
                 fd
             }
         };
-        self.multiplexed.set(sockets.speaks_http2(fd));
+        if sockets.speaks_http2(fd) {
+            self.multiplexed.set(true);
+            // Only so it tells why a stream or the connection is given up. Should it fail, that is
+            // the end of a connection like others.
+            let _ = self.set_long(curl_sys::CURLOPT_VERBOSE, 1);
+        }
         self.connection.set(id);
         self.socket.set(fd);
         // On a new one a server may speak first, and an answer before its question is told apart by
@@ -199,6 +212,19 @@ impl Watch {
             let _ = self.set_long(curl_sys::CURLOPT_FORBID_REUSE, 1);
         }
         fit
+    }
+
+    /// Takes in what curl tells of HTTP/2: whether a server asks for HTTP/1.1 (RFC 9113, section 7,
+    /// HTTP_1_1_REQUIRED), by a stream's end or the connection's.
+    fn hear(&self, line: &[u8]) {
+        if line.starts_with(b"Downgrades to HTTP/1.1") {
+            self.wants_http1.set(true);
+        } else if let Some(rest) = line.strip_prefix(b"received GOAWAY, error=13, last_stream=") {
+            // Streams above that number were not looked at; all are above 0.
+            let none = rest.trim_ascii_end() == b"0";
+            let id = self.connection.get();
+            self.shared.sockets().wants_http1(id, none);
+        }
     }
 
     /// What is spoken on the connection.
@@ -250,6 +276,12 @@ impl Watch {
         self.no_socket.set(0);
         self.refused.take();
         self.sends.set(0);
+        self.repeats.set(false);
+        self.wants_http1.set(false);
+        if self.multiplexed.replace(false) {
+            // At worst more is told than is listened to.
+            let _ = self.set_long(curl_sys::CURLOPT_VERBOSE, 0);
+        }
         self.errno_before.set(0);
         self.hurry(false);
     }
@@ -257,6 +289,11 @@ impl Watch {
     /// The socket to connect to an address with, if that may be. It is the one curl connects to:
     /// whatever named it, and whatever it was when it was looked up, here it is judged.
     fn open(&self, family: c_int, kind: c_int, protocol: c_int, to: &SockAddr) -> Option<RawFd> {
+        if self.sends.get() > 0 {
+            // For the request once more. See `set_before_send`.
+            self.repeats.set(true);
+            return None;
+        }
         if self.direct.get()
             && let Some(by) = self.forbids(to)
         {
@@ -392,6 +429,12 @@ impl<R: Receive> Handler for Transfer<R> {
         }
     }
 
+    fn debug(&mut self, kind: InfoType, data: &[u8]) {
+        if let InfoType::Text = kind {
+            self.watch.hear(data);
+        }
+    }
+
     fn read(&mut self, _: &mut [u8]) -> Result<usize, ReadError> {
         // Bodies are given to curl whole.
         Ok(0)
@@ -453,6 +496,7 @@ pub(super) struct Settings {
     pinned: bool,
     cookie: Option<String>,
     fresh: bool,
+    http1: bool,
     /// Whether the hop is to an https URL.
     secure: bool,
 }
@@ -466,6 +510,7 @@ impl Settings {
             pinned: false,
             cookie: None,
             fresh: false,
+            http1: false,
             secure: false,
         }
     }
@@ -540,23 +585,21 @@ impl<R: Receive> Handle<R> {
     /// sent it once more, at once. It was kept from that: when to ask a server again is not the
     /// engine's to decide.
     fn was_repeated(&self) -> bool {
-        let watch = &self.easy.get_ref().watch;
-        match watch.sends.get() {
-            0 => false,
-            // Or would have, had there been a socket for the new connection.
-            1 => !watch.opened.get() && watch.no_socket.get() != 0,
-            _ => true,
-        }
+        self.easy.get_ref().watch.repeats.get()
     }
 
-    /// Whether a kept connection was gone when the request was on it. `error`: curl's, and what it
-    /// comes to. Of HTTP/2 curl tells the end of a connection by many errors, and sends nothing anew.
+    /// Whether a kept connection was gone when the request was on it, or one of HTTP/2 ended to make
+    /// way for HTTP/1.1. `error`: curl's, and what it comes to. Of HTTP/2 curl tells the end of a
+    /// connection by many errors, and sends nothing anew.
     pub fn is_stale(&self, error: Option<&curl::Error>, failure: Option<&Failure>) -> bool {
         let transfer = self.easy.get_ref();
         let ended = failure.is_some_and(|failure| failure.code == ErrorCode::ConnectionAborted)
             && !error.is_some_and(codes::is_of_stream);
-        let unanswered = transfer.watch.sends.get() > 0 && transfer.status == 0;
-        self.was_repeated() || transfer.watch.early.get() || ended && unanswered && !self.opened()
+        let watch = &transfer.watch;
+        let unanswered = watch.sends.get() > 0 && transfer.status == 0;
+        let told = || watch.shared.sockets().http1_wanted(watch.connection.get());
+        let foreseen = !self.opened() || told().is_some();
+        self.was_repeated() || watch.early.get() || ended && unanswered && foreseen
     }
 
     /// Whether it opened a connection, rather than reuse one.
@@ -578,6 +621,23 @@ impl<R: Receive> Handle<R> {
     pub fn had_no_descriptor(&self) -> bool {
         let watch = &self.easy.get_ref().watch;
         watch.sends.get() == 0 && is_of_descriptors(watch.no_socket.get())
+    }
+
+    /// Whether the server asks for HTTP/1.1 in place of what was sent, and if so, whether it told that
+    /// it did not act on that. `stale`: nothing came of it.
+    pub fn wants_http1(&self, stale: bool) -> Option<bool> {
+        let transfer = self.easy.get_ref();
+        let watch = &transfer.watch;
+        if transfer.status != 0 {
+            return None;
+        }
+        match watch.wants_http1.get() {
+            true => Some(true),
+            false => {
+                let told = watch.shared.sockets().http1_wanted(watch.connection.get());
+                told.filter(|_| stale)
+            }
+        }
     }
 
     /// Gives up the connection: a peer that broke the protocol is not asked more on it. Of HTTP/2,
@@ -663,6 +723,7 @@ impl<R: Receive> Handle<R> {
     }
 
     /// Makes the handle ready for a hop. `pins`: addresses for its host, as in curl's --resolve.
+    /// `http1`: its host wants HTTP/1.1.
     pub fn prepare(
         &mut self,
         hop: &Hop<'_>,
@@ -670,8 +731,9 @@ impl<R: Receive> Handle<R> {
         timeout: Duration,
         connect_timeout: Duration,
         pins: Option<&str>,
+        http1: bool,
     ) -> Result<(), (R, curl::Error)> {
-        match self.set(hop, timeout, connect_timeout, pins) {
+        match self.set(hop, timeout, connect_timeout, pins, http1) {
             Ok(()) => {
                 let transfer = self.easy.get_mut();
                 transfer.receiver = Some(receiver);
@@ -694,6 +756,7 @@ impl<R: Receive> Handle<R> {
         timeout: Duration,
         connect_timeout: Duration,
         pins: Option<&str>,
+        http1: bool,
     ) -> Result<(), curl::Error> {
         if !self.settings.profile.fits(hop) {
             self.easy.reset();
@@ -714,6 +777,11 @@ impl<R: Receive> Handle<R> {
                 None => set_null(&self.easy, curl_sys::CURLOPT_COOKIE)?,
             }
             self.settings.cookie = hop.cookie.map(str::to_owned);
+        }
+        if self.settings.http1 != http1 {
+            self.easy
+                .http_version(version(&self.settings.profile.options, http1))?;
+            self.settings.http1 = http1;
         }
         if self.settings.fresh != hop.fresh {
             self.easy.fresh_connect(hop.fresh)?;
@@ -771,11 +839,7 @@ impl<R: Receive> Handle<R> {
             easy.useragent(name)?;
         }
 
-        easy.http_version(match options.http_version {
-            HttpVersion::Any => CurlVersion::V2TLS,
-            HttpVersion::Http11 => CurlVersion::V11,
-            HttpVersion::Http2PriorKnowledge => CurlVersion::V2PriorKnowledge,
-        })?;
+        easy.http_version(version(options, false))?;
         // An empty one also keeps curl from the environment's.
         easy.proxy(options.proxy.as_deref().unwrap_or(""))?;
         easy.noproxy("")?;
@@ -819,6 +883,16 @@ fn system_authorities() -> Option<&'static Path> {
             None => openssl_probe::probe().cert_file,
         })
         .as_deref()
+}
+
+/// What to offer. `http1`: the host wants HTTP/1.1.
+fn version(options: &Options, http1: bool) -> CurlVersion {
+    match options.http_version {
+        _ if http1 => CurlVersion::V11,
+        HttpVersion::Any => CurlVersion::V2TLS,
+        HttpVersion::Http11 => CurlVersion::V11,
+        HttpVersion::Http2PriorKnowledge => CurlVersion::V2PriorKnowledge,
+    }
 }
 
 /// Whether a proxy is an `https://` one.
@@ -909,14 +983,16 @@ fn set_before_send<H>(easy: &Easy2<H>, watch: *const Watch) -> Result<(), curl::
         if !matches!(fits, Ok(true)) {
             return PREREQ_ABORT;
         }
+        if sends.get() > 0 {
+            watch.repeats.set(true);
+            return PREREQ_ABORT;
+        }
         // curl has opened the last socket it will: what failed before is of no more interest.
         if watch.opened.get() {
             watch.note_errno();
         }
-        match sends.replace(sends.get() + 1) {
-            0 => PREREQ_OK,
-            _ => PREREQ_ABORT,
-        }
+        sends.set(1);
+        PREREQ_OK
     }
     let function: Function = count;
     // SAFETY: the handle is live, and the options take a function of this type and a pointer.
