@@ -69,7 +69,8 @@
 // The version of the C interface: it grows by one when a program must be compiled anew.
 #define POOL_ABI_VERSION 1
 
-// Offer HTTP/2 over TLS, HTTP/1.1 otherwise.
+// Offer HTTP/2 over TLS, HTTP/1.1 otherwise. A host that gives HTTP/2 up (RFC 9113, section 7,
+// HTTP_1_1_REQUIRED) is asked once more over HTTP/1.1, and so for an hour.
 #define POOL_HTTP_ANY 0
 
 // HTTP/1.1 only.

@@ -4,13 +4,15 @@ mod support;
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use rouet::{HttpVersion, Job, Options};
 use rouet_site::{known_text, pattern};
+use support::proxy::{Admit, Proxy};
 use support::raw::{Raw, answer};
 use support::*;
+use url::{Position, Url};
 
 /// The head of the request that `set` makes, byte for byte.
 fn head_of(set: impl FnOnce(&mut Options)) -> String {
@@ -776,6 +778,88 @@ fn a_url_is_cleaned_and_comes_back_as_it_was_submitted() {
         assert_eq!(site.log()[0].path, path, "{given}");
         assert_eq!(site.log().len(), 1);
     }
+}
+
+#[test]
+fn a_target_goes_out_as_the_url_standard_writes_it() {
+    // URL Standard, "path percent-encode set" and the URL serialiser: what is percent-encoded
+    // already stays as it is, in its case too. curl writes it in upper case since 8.20.
+    let site = secure_site();
+    let authority = format!("127.0.0.1:{}", site.port());
+    let secure = format!("127.0.0.1:{}", site.https_port().expect("https"));
+    let plain_proxy = Proxy::http(Admit::All);
+    let (http, https) = (format!("http://{authority}"), format!("https://{secure}"));
+    for (start, version, proxied) in [
+        (&http, HttpVersion::Any, false),
+        (&http, HttpVersion::Http2PriorKnowledge, false),
+        (&https, HttpVersion::Any, false),
+        (&https, HttpVersion::Http11, false),
+        (&http, HttpVersion::Any, true),
+        (&https, HttpVersion::Any, true),
+    ] {
+        let options = options(|options| {
+            options.http_version = version;
+            options.proxy = proxied.then(|| plain_proxy.url("http"));
+            options.ca_file = site.ca_file().map(Into::into);
+        });
+        let paths = [
+            "/caf%c3%a9",
+            "/plain",
+            "/caf%C3%a9?q=%d0%b6&r=%D0%B6#%c3",
+            "/a%2fb%2Fc/?%aa",
+            "/%zz%e%?%",
+            "//twice//%ea",
+            "/empty?",
+            "/{a}|b^c`d'?{a}|b^c`d'",
+            "/é%e9?é%e9",
+            "/a b%5c\\c?a b",
+        ];
+        site.clear_log();
+        let urls = paths.map(|path| format!("{start}{path}"));
+        let jobs = urls.iter().flat_map(|url| {
+            [Job::request(&**url), Job::resolve(&**url)]
+                .map(|job| job.options(Arc::clone(&options)))
+        });
+        run(&stream(&pool(Duration::ZERO, 1)), jobs)
+            .iter()
+            .for_each(assert_ok);
+        let targets = urls.iter().flat_map(|url| {
+            let url = Url::parse(url).expect("a URL");
+            let target = &url[Position::BeforePath..Position::AfterQuery];
+            [target.to_owned(), target.to_owned()]
+        });
+        let asked: Vec<String> = site.log().into_iter().map(|entry| entry.path).collect();
+        let expected: Vec<String> = targets.collect();
+        let case = format!("{start}, {version:?}, proxied: {proxied}");
+        match cfg!(feature = "isahc") {
+            false => assert_eq!(asked, expected, "{case}"),
+            // It can't tell curl to leave them alone.
+            true => assert_eq!(asked[2], "/plain", "{case}"),
+        }
+    }
+    let user = format!("http://user:pass@{authority}/%c3%a9?#x");
+    let options = options(|options| options.proxy = Some(plain_proxy.url("http")));
+    assert_ok(&fetch(Job::request(user).options(options)));
+    let path = by_engine("/%c3%a9?", "/%C3%A9?");
+    let last = plain_proxy.asked().pop();
+    assert_eq!(last, Some(format!("GET http://{authority}{path}")));
+}
+
+#[test]
+fn a_server_that_redirects_to_lower_case_is_no_loop() {
+    let faults = faults();
+    let result = fetch(Job::request(
+        faults.url("/location?to=/caf%25c3%25a9&status=301"),
+    ));
+    assert_eq!(text(&result), "ok\n");
+    assert_eq!(result.end_url(), Some(&*faults.url("/caf%c3%a9")));
+    let server = Raw::start(|request| match &*request.target {
+        "/caf%c3%a9" => answer("200 OK", &[], "lower"),
+        _ => answer("301 Moved Permanently", &["Location: /caf%c3%a9"], ""),
+    });
+    let result = fetch(Job::request(server.url("/caf%C3%A9")));
+    let expected = by_engine("ok", "self-redirect");
+    assert_eq!(code(&result), expected);
 }
 
 #[test]

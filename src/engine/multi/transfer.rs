@@ -1,5 +1,6 @@
 //! One transfer on a curl easy handle: setting it up, and taking in what arrives.
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::ffi::{CString, c_char, c_int, c_long, c_void};
 use std::os::fd::{BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
@@ -15,7 +16,7 @@ use curl::easy::{
 use curl_sys::CURLoption;
 use once_cell::sync::OnceCell;
 use socket2::{SockAddr, SockAddrStorage, Socket};
-use url::Url;
+use url::{Position, Url};
 
 use super::Shared;
 use super::idle::{Speech, Tls, unacknowledged};
@@ -33,6 +34,7 @@ const CURLOPT_PREREQFUNCTION: CURLoption = curl_sys::CURLOPTTYPE_FUNCTIONPOINT +
 const CURLOPT_PREREQDATA: CURLoption = curl_sys::CURLOPTTYPE_OBJECTPOINT + 313;
 const PREREQ_OK: c_int = 0;
 const PREREQ_ABORT: c_int = 1;
+const CURLOPT_REQUEST_TARGET: CURLoption = curl_sys::CURLOPTTYPE_OBJECTPOINT + 266;
 const CURLOPT_TLS13_CIPHERS: CURLoption = curl_sys::CURLOPTTYPE_OBJECTPOINT + 276;
 const TIME_T: curl_sys::CURLINFO = 0x60_0000;
 const TOTAL_TIME_T: curl_sys::CURLINFO = TIME_T + 50;
@@ -497,6 +499,8 @@ pub(super) struct Settings {
     cookie: Option<String>,
     fresh: bool,
     http1: bool,
+    /// Whether the request's target is set, rather than taken from the URL by curl.
+    targeted: bool,
     /// Whether the hop is to an https URL.
     secure: bool,
 }
@@ -511,6 +515,7 @@ impl Settings {
             cookie: None,
             fresh: false,
             http1: false,
+            targeted: false,
             secure: false,
         }
     }
@@ -798,6 +803,16 @@ impl<R: Receive> Handle<R> {
             self.settings.pinned = pins.is_some();
         }
         self.settings.secure = hop.url.scheme() == "https";
+        let target = changed_by_curl(hop.url).then(|| {
+            let options = &self.settings.profile.options;
+            target(hop.url, is_asked_for_urls(options, self.settings.secure))
+        });
+        match &target {
+            Some(target) => set_text(&self.easy, CURLOPT_REQUEST_TARGET, target)?,
+            None if self.settings.targeted => set_null(&self.easy, CURLOPT_REQUEST_TARGET)?,
+            None => {}
+        }
+        self.settings.targeted = target.is_some();
         self.easy.url(hop.url.as_str())
     }
 
@@ -883,6 +898,41 @@ fn system_authorities() -> Option<&'static Path> {
             None => openssl_probe::probe().cert_file,
         })
         .as_deref()
+}
+
+/// Whether curl would send the URL's path or query otherwise than it stands: since 8.20 it writes
+/// `%c3` as `%C3`, which the URL Standard does not, and servers may tell apart. To a proxy it leaves
+/// the question mark of an empty query out.
+fn changed_by_curl(url: &Url) -> bool {
+    let target = url[Position::BeforePath..Position::AfterQuery].as_bytes();
+    let is_lower = |byte: &u8| matches!(byte, b'a'..=b'f');
+    let mut triples = target.windows(3).filter(|triple| triple[0] == b'%');
+    let is_rewritten = |triple: &[u8]| {
+        triple[1..].iter().all(u8::is_ascii_hexdigit) && triple[1..].iter().any(is_lower)
+    };
+    target.ends_with(b"?") || triples.any(is_rewritten)
+}
+
+/// What is asked for (RFC 9112, section 3.2). `whole`: of a proxy, by the whole URL.
+fn target(url: &Url, whole: bool) -> Cow<'_, str> {
+    match whole {
+        false => url[Position::BeforePath..Position::AfterQuery].into(),
+        // Without the credentials, which are the server's, and the fragment.
+        true => {
+            let scheme = &url[..Position::AfterScheme];
+            let rest = &url[Position::BeforeHost..Position::AfterQuery];
+            format!("{scheme}://{rest}").into()
+        }
+    }
+}
+
+/// Whether a proxy is asked for URLs, rather than for a way through to their servers.
+fn is_asked_for_urls(options: &Options, secure: bool) -> bool {
+    let scheme = options
+        .proxy
+        .as_deref()
+        .and_then(|proxy| proxy.split_once("://"));
+    !secure && scheme.is_some_and(|(scheme, _)| matches!(scheme, "http" | "https"))
 }
 
 /// What to offer. `http1`: the host wants HTTP/1.1.
