@@ -78,7 +78,8 @@ pub struct Options {
     /// The request method; `None`: GET for a request, HEAD for a resolve.
     pub method: Option<String>,
     /// Headers to send, in this order, 1000 at most. One with an empty value is sent empty. `Authorization`,
-    /// `Cookie`, `Host` and `Proxy-Authorization` are not sent on to another origin.
+    /// `Cookie` and `Host` are not sent on to another origin. `Proxy-Authorization` goes to an HTTP
+    /// proxy alone, on each hop, and to no server (RFC 9110, section 11.7.2).
     pub headers: Vec<(String, String)>,
     /// The value of a `Cookie` header; not sent on to another origin. Default none.
     pub cookie: Option<String>,
@@ -143,12 +144,16 @@ pub struct Options {
     /// is any. At most 10,000. Jobs of one pool share connections by host and port: do not give one
     /// host different addresses in one pool. Default none.
     pub dns: Vec<String>,
-    /// The local interface, address or host name to connect from. Default any.
+    /// The local interface, address or host name to connect from. A host name is looked up for each
+    /// hop, as the URL's is. Default any.
     pub interface: Option<String>,
     /// Which HTTP versions to offer.
     pub http_version: HttpVersion,
     /// When a failed attempt is made again. Default never.
     pub retry: Option<Retry>,
+    /// Whether the result's URLs, as submitted and in its stack, have `***` in place of a user and
+    /// password. Messages and the log always do. Headers and bodies stay as they came. Default no.
+    pub mask_credentials: bool,
 }
 
 impl Default for Options {
@@ -182,6 +187,7 @@ impl Default for Options {
             interface: None,
             http_version: HttpVersion::Any,
             retry: None,
+            mask_credentials: false,
         }
     }
 }

@@ -27,6 +27,8 @@ mod names;
 mod pretend;
 mod request;
 mod route;
+#[cfg(not(any(feature = "isahc", feature = "shuttle", miri)))]
+mod source;
 
 /// The engine the library runs on.
 #[cfg(feature = "isahc")]

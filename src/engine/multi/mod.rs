@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::io;
+use std::net::IpAddr;
 use std::num::NonZero;
 use std::os::fd::RawFd;
 use std::panic::catch_unwind;
@@ -21,12 +22,13 @@ use curl::multi::{Easy2Handle, Events};
 use slab::Slab;
 use url::Url;
 
+use super::source::{self, Source};
 use super::{Exchange, Hop, Names, Receive, fork, guard, in_curls_range, left};
 use crate::address::{Limits, shown};
 use crate::error::{ErrorCode, Failure};
 use crate::sync::Poller;
 use sockets::{Interest, Sockets};
-use transfer::{Handle, Transfer};
+use transfer::{Handle, Transfer, Ways};
 
 mod idle;
 #[cfg(all(feature = "mimalloc", target_os = "linux", not(debug_assertions)))]
@@ -241,6 +243,9 @@ impl<R: Receive> Multi<R> {
     pub async fn perform(&self, hop: Hop<'_>, receiver: R) -> Exchange<R> {
         let mut name_lookup = Duration::ZERO;
         let mut pins = None;
+        let mut to: Vec<IpAddr> = source::destination(hop.url.host_str())
+            .into_iter()
+            .collect();
         let limits = &*self.shared.limits;
         if let Err(failure) = guard::check(limits, &hop) {
             return Exchange::failed(receiver, failure, name_lookup);
@@ -251,10 +256,24 @@ impl<R: Receive> Multi<R> {
             let answer = self.names.lookup_for(&hop, host).await;
             name_lookup = began.elapsed();
             match answer.and_then(|addresses| guard::sift(limits, &hop, host, addresses)) {
-                Ok(addresses) => pins = Some(names::pin(host, port, &addresses)),
+                Ok(addresses) => {
+                    pins = Some(names::pin(host, port, &addresses));
+                    to = addresses.to_vec();
+                }
                 Err(failure) => return Exchange::failed(receiver, failure, name_lookup),
             }
         }
+        let from = match self.source(&hop, &to).await {
+            Ok((from, took)) => {
+                name_lookup += took;
+                from
+            }
+            Err(failure) => return Exchange::failed(receiver, failure, name_lookup),
+        };
+        let ways = Ways {
+            pins: pins.as_deref(),
+            from: from.as_deref(),
+        };
         let mut receiver = receiver;
         let mut hop = hop;
         // How many kept connections were unfit.
@@ -264,7 +283,7 @@ impl<R: Receive> Multi<R> {
         loop {
             let waited = starved.map_or(Duration::ZERO, |since: Instant| since.elapsed());
             let spent = name_lookup + waited;
-            let key = match self.start(&hop, receiver, spent, pins.as_deref()) {
+            let key = match self.start(&hop, receiver, spent, ways) {
                 Ok(key) => key,
                 Err((receiver, failure)) => {
                     return Exchange::failed(receiver, failure, name_lookup);
@@ -295,6 +314,41 @@ impl<R: Receive> Multi<R> {
         }
     }
 
+    /// Where a hop's connections come from, in curl's words, and how long it took to look that up.
+    /// `to`: where they go, as far as it is known.
+    async fn source(
+        &self,
+        hop: &Hop<'_>,
+        to: &[IpAddr],
+    ) -> Result<(Option<String>, Duration), Failure> {
+        let Some(interface) = hop.options.interface.as_deref() else {
+            return Ok((None, Duration::ZERO));
+        };
+        let (before, name) = match source::read(interface) {
+            Source::Known(text) => return Ok((Some(text), Duration::ZERO)),
+            Source::Name(before, name) => (before, name),
+        };
+        let began = Instant::now();
+        let patience = hop.options.connect_timeout.min(hop.time_left);
+        let found = self.names.lookup(name, patience).await;
+        let address = found.map(|found| source::choose(&found, to));
+        match address {
+            Ok(Some(address)) => Ok((Some(format!("{before}{address}")), began.elapsed())),
+            Ok(None) | Err(_) => {
+                let url = shown(hop.url.as_str());
+                let why = address
+                    .err()
+                    .map_or(String::new(), |why| format!(": {}", why.message));
+                Err(Failure::new(
+                    ErrorCode::ConnectionError,
+                    format!(
+                        "{url}: {interface} is no interface here, and no host with an address{why}"
+                    ),
+                ))
+            }
+        }
+    }
+
     /// Lets go of the connections that nobody uses, and waits a little. The transfer keeps its
     /// worker meanwhile, so fewer run at once.
     async fn wait_for_descriptor(&self) {
@@ -318,7 +372,7 @@ impl<R: Receive> Multi<R> {
         hop: &Hop<'_>,
         receiver: R,
         spent: Duration,
-        pins: Option<&str>,
+        ways: Ways<'_>,
     ) -> Result<usize, (R, Failure)> {
         let failure = |words: String| {
             Failure::new(
@@ -335,7 +389,7 @@ impl<R: Receive> Multi<R> {
             Err(error) => return Err((receiver, failure(error.to_string()))),
         };
         let http1 = self.wants_http1(hop.url);
-        let ready = handle.prepare(hop, receiver, timeout, connect, pins, http1);
+        let ready = handle.prepare(hop, receiver, timeout, connect, ways, http1);
         if let Err((receiver, error)) = ready {
             return Err((receiver, failure(error.to_string())));
         }

@@ -395,6 +395,12 @@ impl<R: Receive> Handler for Transfer<R> {
             // Each answer starts anew: interim ones (1xx) come before the one that counts.
             self.headers.clear();
             match status_of(line) {
+                // What follows is no HTTP: curl would wait for an answer behind it.
+                Some(101) => {
+                    let what = "the answer is 101 (Switching Protocols), which was not asked for";
+                    self.malformed = Some(what.to_owned());
+                    return false;
+                }
                 Some(status) => self.status = status,
                 None => {
                     let line = String::from_utf8_lossy(line.trim_ascii());
@@ -497,6 +503,7 @@ pub(super) struct Settings {
     /// Whether addresses are set that were looked up for one host.
     pinned: bool,
     cookie: Option<String>,
+    from: Option<String>,
     fresh: bool,
     http1: bool,
     /// Whether the request's target is set, rather than taken from the URL by curl.
@@ -513,12 +520,22 @@ impl Settings {
             connect_timeout: Duration::ZERO,
             pinned: false,
             cookie: None,
+            from: None,
             fresh: false,
             http1: false,
             targeted: false,
             secure: false,
         }
     }
+}
+
+/// What was looked up for a hop.
+#[derive(Clone, Copy)]
+pub(super) struct Ways<'a> {
+    /// Addresses for its host, as in curl's --resolve.
+    pub pins: Option<&'a str>,
+    /// Where its connections come from, as in curl's --interface.
+    pub from: Option<&'a str>,
 }
 
 /// A curl handle that runs nothing.
@@ -689,12 +706,6 @@ impl<R: Receive> Handle<R> {
         if self.was_repeated() || transfer.watch.early.get() {
             return Some(stale(url));
         }
-        if transfer.status == 101 {
-            return protocol(
-                ErrorCode::ProtocolError,
-                "the answer is 101 (Switching Protocols), which was not asked for",
-            );
-        }
         // curl takes what it has for the answer.
         if error.is_none() && !transfer.body_began {
             return protocol(
@@ -727,18 +738,17 @@ impl<R: Receive> Handle<R> {
         Some(codes::failure(url.as_str(), &error, &circumstances))
     }
 
-    /// Makes the handle ready for a hop. `pins`: addresses for its host, as in curl's --resolve.
-    /// `http1`: its host wants HTTP/1.1.
+    /// Makes the handle ready for a hop. `http1`: its host wants HTTP/1.1.
     pub fn prepare(
         &mut self,
         hop: &Hop<'_>,
         receiver: R,
         timeout: Duration,
         connect_timeout: Duration,
-        pins: Option<&str>,
+        ways: Ways<'_>,
         http1: bool,
     ) -> Result<(), (R, curl::Error)> {
-        match self.set(hop, timeout, connect_timeout, pins, http1) {
+        match self.set(hop, timeout, connect_timeout, ways, http1) {
             Ok(()) => {
                 let transfer = self.easy.get_mut();
                 transfer.receiver = Some(receiver);
@@ -760,9 +770,10 @@ impl<R: Receive> Handle<R> {
         hop: &Hop<'_>,
         timeout: Duration,
         connect_timeout: Duration,
-        pins: Option<&str>,
+        ways: Ways<'_>,
         http1: bool,
     ) -> Result<(), curl::Error> {
+        let pins = ways.pins;
         if !self.settings.profile.fits(hop) {
             self.easy.reset();
             self.settings = Settings::of(hop);
@@ -782,6 +793,13 @@ impl<R: Receive> Handle<R> {
                 None => set_null(&self.easy, curl_sys::CURLOPT_COOKIE)?,
             }
             self.settings.cookie = hop.cookie.map(str::to_owned);
+        }
+        if self.settings.from.as_deref() != ways.from {
+            // A hop that names none has a profile of its own, and so a handle that was reset.
+            if let Some(from) = ways.from {
+                self.easy.interface(from)?;
+            }
+            self.settings.from = ways.from.map(str::to_owned);
         }
         if self.settings.http1 != http1 {
             self.easy
@@ -805,7 +823,10 @@ impl<R: Receive> Handle<R> {
         self.settings.secure = hop.url.scheme() == "https";
         let target = changed_by_curl(hop.url).then(|| {
             let options = &self.settings.profile.options;
-            target(hop.url, is_asked_for_urls(options, self.settings.secure))
+            target(
+                hop.url,
+                !self.settings.secure && request::has_http_proxy(options),
+            )
         });
         match &target {
             Some(target) => set_text(&self.easy, CURLOPT_REQUEST_TARGET, target)?,
@@ -850,6 +871,11 @@ impl<R: Receive> Handle<R> {
             None => easy.custom_request(method)?,
         }
         easy.http_headers(headers(options, *home, *body, bytes.is_some())?)?;
+        let mut to_proxy = List::new();
+        for (name, value) in request::proxy_headers(options) {
+            append(&mut to_proxy, name, value)?;
+        }
+        easy.proxy_headers(to_proxy)?;
         if let Some(name) = request::user_agent(options) {
             easy.useragent(name)?;
         }
@@ -862,9 +888,6 @@ impl<R: Receive> Handle<R> {
         easy.forbid_reuse(is_spoken_to_in_tls(options.proxy.as_deref()))?;
         if !options.connect_to.is_empty() {
             easy.connect_to(list_of(&options.connect_to)?)?;
-        }
-        if let Some(interface) = &options.interface {
-            easy.interface(interface)?;
         }
 
         if let Some(file) = options.ca_file.as_deref().or(system_authorities()) {
@@ -926,15 +949,6 @@ fn target(url: &Url, whole: bool) -> Cow<'_, str> {
     }
 }
 
-/// Whether a proxy is asked for URLs, rather than for a way through to their servers.
-fn is_asked_for_urls(options: &Options, secure: bool) -> bool {
-    let scheme = options
-        .proxy
-        .as_deref()
-        .and_then(|proxy| proxy.split_once("://"));
-    !secure && scheme.is_some_and(|(scheme, _)| matches!(scheme, "http" | "https"))
-}
-
 /// What to offer. `http1`: the host wants HTTP/1.1.
 fn version(options: &Options, http1: bool) -> CurlVersion {
     match options.http_version {
@@ -962,12 +976,16 @@ fn headers(options: &Options, home: bool, kept: bool, body: bool) -> Result<List
         }
     }
     for (name, value) in request::headers(options, home, kept) {
-        match value.is_empty() {
-            true => list.append(&format!("{name};"))?,
-            false => list.append(&format!("{name}: {value}"))?,
-        }
+        append(&mut list, name, value)?;
     }
     Ok(list)
+}
+
+fn append(list: &mut List, name: &str, value: &str) -> Result<(), curl::Error> {
+    match value.is_empty() {
+        true => list.append(&format!("{name};")),
+        false => list.append(&format!("{name}: {value}")),
+    }
 }
 
 fn list_of(entries: &[String]) -> Result<List, curl::Error> {
