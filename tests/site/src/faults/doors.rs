@@ -219,6 +219,16 @@ pub(super) const DOORS: &[Door] = &[
         scheme: "http",
         kind: Frames(&[SETTINGS, HPACK_BOMB], None, Silence),
     },
+    // RFC 9113, section 8.6: there is none in HTTP/2.
+    Door {
+        name: "h2-switching",
+        scheme: "http",
+        kind: Frames(
+            &[SETTINGS, b"\0\0\x05\x01\x04\0\0\0\x01\x08\x03101"],
+            None,
+            Silence,
+        ),
+    },
     Door {
         name: "h2-silence",
         scheme: "http",
