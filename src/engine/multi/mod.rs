@@ -243,9 +243,7 @@ impl<R: Receive> Multi<R> {
     pub async fn perform(&self, hop: Hop<'_>, receiver: R) -> Exchange<R> {
         let mut name_lookup = Duration::ZERO;
         let mut pins = None;
-        let mut to: Vec<IpAddr> = source::destination(hop.url.host_str())
-            .into_iter()
-            .collect();
+        let mut found = None;
         let limits = &*self.shared.limits;
         if let Err(failure) = guard::check(limits, &hop) {
             return Exchange::failed(receiver, failure, name_lookup);
@@ -258,12 +256,12 @@ impl<R: Receive> Multi<R> {
             match answer.and_then(|addresses| guard::sift(limits, &hop, host, addresses)) {
                 Ok(addresses) => {
                     pins = Some(names::pin(host, port, &addresses));
-                    to = addresses.to_vec();
+                    found = Some(addresses);
                 }
                 Err(failure) => return Exchange::failed(receiver, failure, name_lookup),
             }
         }
-        let from = match self.source(&hop, &to).await {
+        let from = match self.source(&hop, found.as_deref()).await {
             Ok((from, took)) => {
                 name_lookup += took;
                 from
@@ -315,11 +313,11 @@ impl<R: Receive> Multi<R> {
     }
 
     /// Where a hop's connections come from, in curl's words, and how long it took to look that up.
-    /// `to`: where they go, as far as it is known.
+    /// `found`: the addresses of its host, if they were looked up.
     async fn source(
         &self,
         hop: &Hop<'_>,
-        to: &[IpAddr],
+        found: Option<&[IpAddr]>,
     ) -> Result<(Option<String>, Duration), Failure> {
         let Some(interface) = hop.options.interface.as_deref() else {
             return Ok((None, Duration::ZERO));
@@ -330,8 +328,10 @@ impl<R: Receive> Multi<R> {
         };
         let began = Instant::now();
         let patience = hop.options.connect_timeout.min(hop.time_left);
-        let found = self.names.lookup(name, patience).await;
-        let address = found.map(|found| source::choose(&found, to));
+        let own = source::destination(hop.url.host_str());
+        let to = found.unwrap_or(own.as_slice());
+        let from = self.names.lookup(name, patience).await;
+        let address = from.map(|from| source::choose(&from, to));
         match address {
             Ok(Some(address)) => Ok((Some(format!("{before}{address}")), began.elapsed())),
             Ok(None) | Err(_) => {
