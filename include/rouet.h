@@ -69,7 +69,8 @@
 // The version of the C interface: it grows by one when a program must be compiled anew.
 #define POOL_ABI_VERSION 1
 
-// Offer HTTP/2 over TLS, HTTP/1.1 otherwise.
+// Offer HTTP/2 over TLS, HTTP/1.1 otherwise. A host that gives HTTP/2 up (RFC 9113, section 7,
+// HTTP_1_1_REQUIRED) is asked once more over HTTP/1.1, and so for an hour.
 #define POOL_HTTP_ANY 0
 
 // HTTP/1.1 only.
@@ -140,9 +141,9 @@ typedef struct pool_options_t {
   size_t struct_size;
   // The request method. Default NULL: GET for a request, HEAD for a resolve.
   const char *method;
-  // Headers to send, in this order. Authorization, Cookie, Host and Proxy-Authorization are
-  // not sent on to another origin. A name or value with a line break or a NUL is refused.
-  // Default NULL: none.
+  // Headers to send, in this order. Authorization, Cookie and Host are not sent on to another
+  // origin; Proxy-Authorization goes to an HTTP proxy alone, on each hop (RFC 9110, section
+  // 11.7.2). A name or value with a line break or a NUL is refused. Default NULL: none.
   const struct pool_header_t *headers;
   // The number of headers, 1000 at most. Default 0.
   size_t header_count;
@@ -219,7 +220,8 @@ typedef struct pool_options_t {
   const char *const *dns;
   // The number of dns entries, 10,000 at most. Default 0.
   size_t dns_count;
-  // The local interface, address or host name to connect from. Default NULL: any.
+  // The local interface, address or host name to connect from. A host name is looked up for each
+  // hop, as the URL's is. Default NULL: any.
   const char *network_interface;
   // POOL_HTTP_ANY, POOL_HTTP_1_1 or POOL_HTTP_2_PRIOR_KNOWLEDGE. Default POOL_HTTP_ANY.
   int32_t http_version;
@@ -241,6 +243,9 @@ typedef struct pool_options_t {
   const uint16_t *retry_on_statuses;
   // The number of these statuses. Default 0.
   size_t retry_on_status_count;
+  // 1: the result's URLs, as submitted and in its stack, have *** in place of a user and password.
+  // Messages and the log always do. Headers and bodies stay as they came. Default 0.
+  int32_t mask_credentials;
 } pool_options_t;
 
 // One entry of a result's stack: a URL the job was at.

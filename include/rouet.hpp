@@ -150,8 +150,8 @@ enum class http_version : std::int32_t {
 struct options {
   /// The request method. Default: GET for a request, HEAD for a resolve.
   std::optional<std::string> method{};
-  /// Headers to send, in this order, 1000 at most. Authorization, Cookie, Host and
-  /// Proxy-Authorization are not sent on to another origin. Default: none.
+  /// Headers to send, in this order, 1000 at most. Authorization, Cookie and Host are not sent on
+  /// to another origin; Proxy-Authorization goes to an HTTP proxy alone. Default: none.
   std::vector<header> headers{};
   /// The value of a Cookie header, not sent on to another origin. Default: none.
   std::optional<std::string> cookie{};
@@ -232,6 +232,9 @@ struct options {
   seconds retry_max_wait{86400};
   /// Statuses of a final answer that are tried again too. Default: none.
   std::vector<std::uint16_t> retry_on_statuses{};
+  /// The result's URLs, as submitted and in its stack, have *** in place of a user and password.
+  /// Messages and the log always do. Headers and bodies stay as they came.
+  bool mask_credentials = false;
 };
 
 /// What a job is to do.
@@ -722,6 +725,7 @@ void each_option(Visitor &visit, Options &mine, pool_options_t &c) {
   visit.time(mine.retry_min_wait, c.retry_min_wait);
   visit.time(mine.retry_max_wait, c.retry_max_wait);
   visit.statuses(mine.retry_on_statuses, c.retry_on_statuses, c.retry_on_status_count);
+  visit.flag(mine.mask_credentials, c.mask_credentials);
 }
 
 /// Options in C's form. They point into those they were made of.

@@ -15,7 +15,8 @@ const MAX_HEADERS: usize = 1000;
 /// Each hop goes through them.
 const MAX_ENTRIES: usize = 10_000;
 
-/// Which HTTP versions to offer.
+/// Which HTTP versions to offer. A host that gives HTTP/2 up for HTTP/1.1 (RFC 9113, section 7,
+/// HTTP_1_1_REQUIRED) is asked once more in that, and so for an hour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HttpVersion {
@@ -77,7 +78,8 @@ pub struct Options {
     /// The request method; `None`: GET for a request, HEAD for a resolve.
     pub method: Option<String>,
     /// Headers to send, in this order, 1000 at most. One with an empty value is sent empty. `Authorization`,
-    /// `Cookie`, `Host` and `Proxy-Authorization` are not sent on to another origin.
+    /// `Cookie` and `Host` are not sent on to another origin. `Proxy-Authorization` goes to an HTTP
+    /// proxy alone, on each hop, and to no server (RFC 9110, section 11.7.2).
     pub headers: Vec<(String, String)>,
     /// The value of a `Cookie` header; not sent on to another origin. Default none.
     pub cookie: Option<String>,
@@ -142,12 +144,16 @@ pub struct Options {
     /// is any. At most 10,000. Jobs of one pool share connections by host and port: do not give one
     /// host different addresses in one pool. Default none.
     pub dns: Vec<String>,
-    /// The local interface, address or host name to connect from. Default any.
+    /// The local interface, address or host name to connect from. A host name is looked up for each
+    /// hop, as the URL's is. Default any.
     pub interface: Option<String>,
     /// Which HTTP versions to offer.
     pub http_version: HttpVersion,
     /// When a failed attempt is made again. Default never.
     pub retry: Option<Retry>,
+    /// Whether the result's URLs, as submitted and in its stack, have `***` in place of a user and
+    /// password. Messages and the log always do. Headers and bodies stay as they came. Default no.
+    pub mask_credentials: bool,
 }
 
 impl Default for Options {
@@ -181,6 +187,7 @@ impl Default for Options {
             interface: None,
             http_version: HttpVersion::Any,
             retry: None,
+            mask_credentials: false,
         }
     }
 }

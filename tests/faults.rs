@@ -157,6 +157,8 @@ const SAID: &[(&str, Outcomes)] = &[
     ("continue-silence", all("read-timeout")),
     ("continue-body", HELLO),
     ("switching", BROKEN),
+    ("switching-silence", BROKEN),
+    ("switching-head", BROKEN),
     ("double", HELLO),
     ("double-close", HELLO),
     ("garbage-behind", HELLO),
@@ -317,6 +319,7 @@ const DOORS: &[(&str, Outcomes)] = &[
     ("h2-close-body", get("connection-aborted", "200")),
     ("h2-go-away", ABORTED),
     ("h2-go-away-calm", ABORTED),
+    ("h2-go-away-http11", HELLO),
     ("h2-go-away-head", get("connection-aborted", "200")),
     ("h2-go-away-body", get("connection-aborted", "200")),
     ("h2-go-away-sound", HELLO),
@@ -324,7 +327,7 @@ const DOORS: &[(&str, Outcomes)] = &[
     ("h2-reset-internal", ABORTED),
     ("h2-reset-refused", ABORTED),
     ("h2-reset-cancel", ABORTED),
-    ("h2-reset-http11", ABORTED),
+    ("h2-reset-http11", HELLO),
     ("h2-reset-head", get("connection-aborted", "200")),
     ("h2-reset-body", get("connection-aborted", "200")),
     ("h2-reset-end", HELLO),
@@ -339,6 +342,8 @@ const DOORS: &[(&str, Outcomes)] = &[
     ("h2-long-frame", get("protocol-error", "200")),
     ("h2-push", ABORTED),
     ("h2-hpack-bomb", BROKEN),
+    ("h2-hpack-bomb-open", BROKEN),
+    ("h2-switching", BROKEN),
     ("h2-silence", all("read-timeout")),
     ("h2-silence-body", get("timeout", "200")),
     ("h2-continuations", BROKEN),
@@ -802,6 +807,53 @@ fn what_has_no_end_takes_little_memory() {
         }
         println!("{} MiB at most", (peak() - before) >> 20);
     });
+}
+
+/// How often, to meet with each order of what comes and the connection's end.
+const TIMES: u64 = 18;
+
+#[test]
+fn a_fault_of_http2_has_one_code_in_whatever_order_it_comes() {
+    let faults = faults();
+    let pool = hasty_pool();
+    let mut complaints = Vec::new();
+    let way_of = |tag: u64| WAYS[tag as usize % WAYS.len()];
+    let broken = DOORS.iter().filter(|(name, outcomes)| {
+        name.starts_with("h2-") && outcomes.request == BROKEN.request && !name.contains("ings")
+    });
+    for (name, outcomes) in broken {
+        let row = Row::new(name, faults.door(name).expect("a door"), *outcomes);
+        let options = options(|options| {
+            options.http_version = HttpVersion::Http2PriorKnowledge;
+            options.timeout = LONG;
+            options.connect_timeout = LONG;
+            // Before the server closes, after it, and in the midst of it.
+            options.retry = Some(Retry {
+                max_attempts: 2,
+                min_wait: ms(10),
+                ..Retry::default()
+            });
+        });
+        let stream = stream(&pool);
+        for tag in 0..TIMES {
+            let url = row.url.replace("127.0.0.1", &format!("{tag}.localhost"));
+            let job = match way_of(tag) {
+                "request" => Job::request(url),
+                _ => Job::resolve(url),
+            };
+            let options = Arc::new(Options {
+                follow_meta_refresh: way_of(tag) == "look",
+                ..(*options).clone()
+            });
+            submit(&stream, job.options(options).tag(tag));
+        }
+        stream.finish();
+        for result in drain_patiently(&stream) {
+            let why = complaint(&row, way_of(result.tag), true, &result);
+            complaints.extend(why.map(|why| format!("{name}: {why}")));
+        }
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }
 
 #[test]

@@ -57,6 +57,57 @@ fn a_socks_proxy_is_asked_for_a_connection() {
 }
 
 #[test]
+fn proxy_authorization_among_the_headers_is_for_the_proxy_alone() {
+    // RFC 9110, section 11.7.2: it is for the next proxy inbound; a server has no use for it.
+    let site = secure_site();
+    let basic = "Basic c3Bpbm5lcjp3aDplZWw=";
+    let secure = |path: &str| {
+        let port = site.https_port().expect("https");
+        format!("https://127.0.0.1:{port}{path}")
+    };
+    let ask = |url: String, proxy: Option<String>| {
+        fetch_with(url, |options| {
+            options.headers = vec![
+                ("proxy-authorization".into(), basic.into()),
+                ("X-Other".into(), "stays".into()),
+            ];
+            options.proxy = proxy;
+            options.ca_file = site.ca_file().map(Into::into);
+        })
+    };
+    let known = Proxy::http(Admit::Known);
+    let open = Proxy::socks5(Admit::All);
+    let cases = [
+        (site.url("/echo"), None),
+        (secure("/echo"), None),
+        (site.url("/echo"), Some(open.url("socks5"))),
+        (site.url("/echo"), Some(known.url("http"))),
+    ];
+    for (url, proxy) in cases {
+        let said = text(&ask(url.clone(), proxy.clone())).to_ascii_lowercase();
+        assert!(
+            !said.contains("proxy-authorization"),
+            "{url}, {proxy:?}: {said}"
+        );
+        assert!(said.contains("x-other"), "{url}, {proxy:?}: {said}");
+    }
+    // Without the header the proxy would refuse.
+    let tunnelled = ask(secure("/echo"), Some(known.url("http")));
+    match cfg!(feature = "isahc") {
+        true => assert_eq!(code(&tunnelled), "internal-error"),
+        false => {
+            let said = text(&tunnelled).to_ascii_lowercase();
+            assert!(!said.contains("proxy-authorization"), "{said}");
+            assert!(said.contains("x-other"), "{said}");
+            // It goes to the proxy on each hop, also where the origin changes.
+            let there = site.url(&format!("/redirect-to?url={}", secure("/echo")));
+            let result = ask(there, Some(known.url("http")));
+            assert_ok(&result);
+        }
+    }
+}
+
+#[test]
 fn the_credentials_of_a_proxy_are_shown_to_it() {
     let site = secure_site();
     for (proxy, scheme) in [

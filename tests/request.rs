@@ -3,14 +3,17 @@
 mod support;
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
-use std::sync::mpsc;
-use std::time::Duration;
+use std::net::{Ipv4Addr, TcpListener};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::{Duration, Instant};
 
-use rouet::{HttpVersion, Job, Options};
+use rouet::{HttpVersion, Job, Kind, Level, Options, Retry};
 use rouet_site::{known_text, pattern};
+use support::dns::{Answer, Dns};
+use support::proxy::{Admit, Proxy};
 use support::raw::{Raw, answer};
 use support::*;
+use url::{Position, Url};
 
 /// The head of the request that `set` makes, byte for byte.
 fn head_of(set: impl FnOnce(&mut Options)) -> String {
@@ -754,6 +757,141 @@ fn interface_is_where_connections_come_from() {
 }
 
 #[test]
+fn the_look_up_of_an_interface_holds_up_no_other_job() {
+    own::network("the_look_up_of_an_interface_holds_up_no_other_job", || {
+        const LATE: Duration = Duration::from_millis(700);
+        Dns::start(|name| match name {
+            "slow.test" => Answer::Slow(LATE, Ipv4Addr::new(127, 0, 0, 7)),
+            _ => Answer::NoSuchName,
+        });
+        let server = Raw::start(|request| answer("200 OK", &[], &request.peer.ip().to_string()));
+        // All on one shard.
+        let pool = pool_of(Duration::ZERO, 1, 64, 1);
+        let stream = stream(&pool);
+        let from = |name: &str, n: usize| {
+            let interface = (!name.is_empty()).then(|| name.to_owned());
+            let options = options(|options| options.interface = interface);
+            let job = Job::request(server.url("/")).group(n.to_string());
+            job.options(options).tag(n as u64)
+        };
+        for (n, name) in [
+            "slow.test",
+            "host!slow.test",
+            "",
+            "lo",
+            "127.0.0.2",
+            "none.test",
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            submit(&stream, from(name, n));
+        }
+        stream.finish();
+        let began = Instant::now();
+        for _ in 0..4 {
+            let result = take(&stream);
+            match result.tag {
+                2 | 3 => assert_eq!(text(&result), "127.0.0.1"),
+                4 => assert_eq!(text(&result), "127.0.0.2"),
+                5 => {
+                    assert_eq!(code(&result), "connection-error");
+                    assert!(
+                        message(&result).contains("none.test"),
+                        "{}",
+                        message(&result)
+                    );
+                }
+                _ => panic!("{} came first", result.tag),
+            }
+        }
+        assert!(began.elapsed() < LATE / 2, "{:?}", began.elapsed());
+        for _ in 0..2 {
+            let result = take(&stream);
+            match cfg!(feature = "isahc") {
+                false => assert_eq!(text(&result), "127.0.0.7"),
+                // Of a name it makes nothing.
+                true => assert_eq!(code(&result), "connection-error"),
+            }
+        }
+    });
+}
+
+#[test]
+fn passwords_are_in_no_log_and_on_request_in_no_result() {
+    let site = site();
+    let log: Arc<Mutex<Vec<String>>> = Arc::default();
+    let lines = Arc::clone(&log);
+    let sink = move |_: Level, line: &str| lines.lock().expect("a log").push(line.to_owned());
+    let pool = hasty_pool();
+    pool.set_log(Some((Level::Debug, Arc::new(sink))));
+    let host = format!("127.0.0.1:{}", site.port());
+    let closed = closed_port();
+    for kind in [Kind::Request, Kind::Resolve] {
+        for mask in [false, true] {
+            let with = |max_redirects| {
+                options(|options| {
+                    options.mask_credentials = mask;
+                    options.max_redirects = max_redirects;
+                    options.retry = Some(Retry {
+                        max_attempts: 2,
+                        min_wait: ms(1),
+                        ..Retry::default()
+                    });
+                })
+            };
+            let job = |url: String, max_redirects| {
+                let job = match kind {
+                    Kind::Request => Job::request(url),
+                    _ => Job::resolve(url),
+                };
+                job.options(with(max_redirects))
+            };
+            let there = format!("http://user:secret@{host}/text");
+            let urls = [
+                there.clone(),
+                format!("user:secret@{host}/text"),
+                format!(
+                    "http://{host}/redirect-to?url={}",
+                    there.replace(':', "%3A")
+                ),
+                format!("http:\\\\user:secret@127.0.0.1:{closed}"),
+                "ftp://user:secret@a.test/".to_owned(),
+                "http://user:secret@a..test/".to_owned(),
+            ];
+            let stream = stream(&pool);
+            let jobs = urls.iter().map(|url| job(url.clone(), None));
+            let last = job(urls[2].clone(), Some(0));
+            for result in run(&stream, jobs.chain([last])) {
+                let url = result.url.as_deref().unwrap_or_default();
+                let hops: Vec<&str> = result.stack.iter().map(|hop| &*hop.url).collect();
+                let said = format!("{url} {hops:?} {}", message(&result));
+                // What is asked for is no credential of the URL's.
+                let said = said.replace("url=http%3A//user%3Asecret@", "");
+                // It is not in the stack where its hop was one too many.
+                let leads_there = url.contains(":secret@") || hops.len() > 1;
+                assert_eq!(said.contains("secret"), !mask && leads_there, "{said}");
+                assert!(!mask || said.contains("***@"), "{said}");
+                assert!(
+                    !message(&result).contains(":secret@"),
+                    "{}",
+                    message(&result)
+                );
+            }
+        }
+    }
+    let log = log.lock().expect("a log");
+    assert!(log.iter().any(|line| line.contains("***@")), "{log:?}");
+    let leaks = |line: &&String| line.contains(":secret@");
+    assert_eq!(log.iter().find(leaks), None);
+    // They are only not shown.
+    let authorization = "Basic dXNlcjpzZWNyZXQ=";
+    let url = format!("http://user:secret@{host}/echo");
+    let shown = fetch_with(url, |options| options.mask_credentials = true);
+    assert!(text(&shown).contains(authorization));
+}
+
+#[test]
 fn a_url_is_cleaned_and_comes_back_as_it_was_submitted() {
     let site = site();
     let port = site.port();
@@ -776,6 +914,88 @@ fn a_url_is_cleaned_and_comes_back_as_it_was_submitted() {
         assert_eq!(site.log()[0].path, path, "{given}");
         assert_eq!(site.log().len(), 1);
     }
+}
+
+#[test]
+fn a_target_goes_out_as_the_url_standard_writes_it() {
+    // URL Standard, "path percent-encode set" and the URL serialiser: what is percent-encoded
+    // already stays as it is, in its case too. curl writes it in upper case since 8.20.
+    let site = secure_site();
+    let authority = format!("127.0.0.1:{}", site.port());
+    let secure = format!("127.0.0.1:{}", site.https_port().expect("https"));
+    let plain_proxy = Proxy::http(Admit::All);
+    let (http, https) = (format!("http://{authority}"), format!("https://{secure}"));
+    for (start, version, proxied) in [
+        (&http, HttpVersion::Any, false),
+        (&http, HttpVersion::Http2PriorKnowledge, false),
+        (&https, HttpVersion::Any, false),
+        (&https, HttpVersion::Http11, false),
+        (&http, HttpVersion::Any, true),
+        (&https, HttpVersion::Any, true),
+    ] {
+        let options = options(|options| {
+            options.http_version = version;
+            options.proxy = proxied.then(|| plain_proxy.url("http"));
+            options.ca_file = site.ca_file().map(Into::into);
+        });
+        let paths = [
+            "/caf%c3%a9",
+            "/plain",
+            "/caf%C3%a9?q=%d0%b6&r=%D0%B6#%c3",
+            "/a%2fb%2Fc/?%aa",
+            "/%zz%e%?%",
+            "//twice//%ea",
+            "/empty?",
+            "/{a}|b^c`d'?{a}|b^c`d'",
+            "/é%e9?é%e9",
+            "/a b%5c\\c?a b",
+        ];
+        site.clear_log();
+        let urls = paths.map(|path| format!("{start}{path}"));
+        let jobs = urls.iter().flat_map(|url| {
+            [Job::request(&**url), Job::resolve(&**url)]
+                .map(|job| job.options(Arc::clone(&options)))
+        });
+        run(&stream(&pool(Duration::ZERO, 1)), jobs)
+            .iter()
+            .for_each(assert_ok);
+        let targets = urls.iter().flat_map(|url| {
+            let url = Url::parse(url).expect("a URL");
+            let target = &url[Position::BeforePath..Position::AfterQuery];
+            [target.to_owned(), target.to_owned()]
+        });
+        let asked: Vec<String> = site.log().into_iter().map(|entry| entry.path).collect();
+        let expected: Vec<String> = targets.collect();
+        let case = format!("{start}, {version:?}, proxied: {proxied}");
+        match cfg!(feature = "isahc") {
+            false => assert_eq!(asked, expected, "{case}"),
+            // It can't tell curl to leave them alone.
+            true => assert_eq!(asked[2], "/plain", "{case}"),
+        }
+    }
+    let user = format!("http://user:pass@{authority}/%c3%a9?#x");
+    let options = options(|options| options.proxy = Some(plain_proxy.url("http")));
+    assert_ok(&fetch(Job::request(user).options(options)));
+    let path = by_engine("/%c3%a9?", "/%C3%A9?");
+    let last = plain_proxy.asked().pop();
+    assert_eq!(last, Some(format!("GET http://{authority}{path}")));
+}
+
+#[test]
+fn a_server_that_redirects_to_lower_case_is_no_loop() {
+    let faults = faults();
+    let result = fetch(Job::request(
+        faults.url("/location?to=/caf%25c3%25a9&status=301"),
+    ));
+    assert_eq!(text(&result), "ok\n");
+    assert_eq!(result.end_url(), Some(&*faults.url("/caf%c3%a9")));
+    let server = Raw::start(|request| match &*request.target {
+        "/caf%c3%a9" => answer("200 OK", &[], "lower"),
+        _ => answer("301 Moved Permanently", &["Location: /caf%c3%a9"], ""),
+    });
+    let result = fetch(Job::request(server.url("/caf%C3%A9")));
+    let expected = by_engine("ok", "self-redirect");
+    assert_eq!(code(&result), expected);
 }
 
 #[test]

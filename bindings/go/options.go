@@ -35,7 +35,8 @@ type Options struct {
 	// Method is the request method. Default: GET for a request, HEAD for a resolve.
 	Method string
 	// Header is sent, sorted by name, names in the case they have here; 1000 lines at most.
-	// Authorization, Cookie, Host and Proxy-Authorization are not sent on to another origin.
+	// Authorization, Cookie and Host are not sent on to another origin; Proxy-Authorization goes to
+	// an HTTP proxy alone.
 	Header http.Header
 	// Cookie is the value of a Cookie header, not sent on to another origin.
 	Cookie string
@@ -120,6 +121,10 @@ type Options struct {
 	RetryMaxWait time.Duration
 	// RetryOnStatuses are statuses of a final answer that are tried again too.
 	RetryOnStatuses []int
+
+	// MaskCredentials puts *** in place of a user and password in the result's URLs, as submitted
+	// and in its stack. Messages and the log always have it. Headers and bodies stay as they came.
+	MaskCredentials bool
 }
 
 // encoder writes options as C has them, and keeps what was wrong first.
@@ -293,5 +298,7 @@ func (o *Options) encode(a *arena) (*C.pool_options_t, error) {
 	e.secondsOrNone(&c.retry_min_wait, o.RetryMinWait)
 	e.secondsOrNone(&c.retry_max_wait, o.RetryMaxWait)
 	e.numbers(&c.retry_on_statuses, &c.retry_on_status_count, "RetryOnStatuses", o.RetryOnStatuses)
+
+	flag(&c.mask_credentials, o.MaskCredentials)
 	return c, e.err
 }

@@ -21,8 +21,8 @@ export interface Options {
   /** The request method. Default: GET for a request, HEAD for a resolve. */
   method?: string;
   /**
-   * Headers to send, in their order, 1000 at most. Authorization, Cookie, Host and
-   * Proxy-Authorization are not sent on to another origin. Default: none.
+   * Headers to send, in their order, 1000 at most. Authorization, Cookie and Host are not sent on to
+   * another origin; Proxy-Authorization goes to an HTTP proxy alone. Default: none.
    */
   headers?: Headers | Iterable<readonly [string, string]> | Record<string, string>;
   /** The value of a Cookie header, not sent on to another origin. Default: none. */
@@ -119,6 +119,11 @@ export interface Options {
    * networks, protocol errors, and names that can't be looked up for now. Default: false.
    */
   retry?: boolean | Retry;
+  /**
+   * The result's URLs, as submitted and in its stack, have `***` in place of a user and password.
+   * Messages and the log always do. Headers and bodies stay as they came. Default: false.
+   */
+  maskCredentials?: boolean;
 }
 
 /** How failed attempts are made again. */

@@ -1,6 +1,7 @@
 //! Reading URLs: what a job's text means, and which site it belongs to. Pure.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use url::{Host, Url};
 
@@ -51,18 +52,49 @@ pub(crate) fn clean(text: &str) -> Result<Url, Failure> {
 
 /// A URL for people: without the credentials in it, and cut short when it is very long.
 pub(crate) fn shown(url: &str) -> Cow<'_, str> {
-    let host = url.split_once("://").and_then(|(scheme, rest)| {
-        let authority = rest.split(['/', '?', '#']).next()?;
-        Some((scheme.len() + 3, scheme.len() + 3 + authority.rfind('@')?))
-    });
-    let open: Cow<'_, str> = match host {
-        Some((start, end)) => format!("{}***{}", &url[..start], &url[end..]).into(),
-        None => url.into(),
-    };
+    let open = masked(url);
     match open.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{}…", &open[..end]).into(),
         None => open,
     }
+}
+
+/// A URL, or what was given for one, with `***` in place of its user and password.
+pub(crate) fn masked(url: &str) -> Cow<'_, str> {
+    match credentials(url) {
+        Some(place) => format!("{}***{}", &url[..place.start], &url[place.end..]).into(),
+        None => url.into(),
+    }
+}
+
+/// Where the credentials of a URL are, or of what `clean` makes one of: before the last `@` of what
+/// comes before the path (URL Standard, authority state). Slashes may lean either way, or be missing.
+fn credentials(url: &str) -> Option<Range<usize>> {
+    let is_odd = |byte: &u8| matches!(byte, b'\t' | b'\n' | b'\r');
+    let bytes = url.as_bytes();
+    let of_scheme = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-. \t\n\r".contains(byte);
+    let scheme = bytes.iter().take_while(|byte| of_scheme(byte)).count();
+    let (name, behind) = match bytes.get(scheme) {
+        Some(b':') => (url[..scheme].trim(), scheme + 1),
+        _ => ("", bytes.len() - url.trim_start().len()),
+    };
+    let is_slash = |byte: &u8| matches!(byte, b'/' | b'\\');
+    let skipped = bytes[behind..].iter();
+    let skipped = skipped
+        .take_while(|byte| is_slash(byte) || is_odd(byte))
+        .count();
+    let slashes = bytes[behind..behind + skipped]
+        .iter()
+        .filter(|byte| is_slash(byte))
+        .count();
+    // A path, and an address of mail.
+    if name.is_empty() && slashes == 1 || name.eq_ignore_ascii_case("mailto") {
+        return None;
+    }
+    let start = behind + skipped;
+    let authority = url[start..].split(['/', '\\', '?', '#']).next()?;
+    let end = start + authority.rfind('@')?;
+    (end > start).then_some(start..end)
 }
 
 /// Whether a URL is one of those that are requested, or why not.
@@ -334,6 +366,27 @@ mod tests {
             "http://example.com/?a=b@c"
         );
         assert_eq!(shown("mailto:me@example.com"), "mailto:me@example.com");
+        // As the URL Standard reads them, and `clean`, which puts a scheme before what has none.
+        for (url, expected) in [
+            ("https://a:b@c@host/", "https://***@host/"),
+            ("HTTP:\\\\me:secret@host\\x", "HTTP:\\\\***@host\\x"),
+            ("http:/me:secret@host", "http:/***@host"),
+            ("http:me:secret@host", "http:***@host"),
+            ("//me:secret@host/", "//***@host/"),
+            ("me:secret@host/", "me:***@host/"),
+            (" \n http://me:secret@host/ ", " \n http://***@host/ "),
+            ("ht\ttp://me:sec\nret@host/", "ht\ttp://***@host/"),
+            ("http://me@host?me:secret@x", "http://***@host?me:secret@x"),
+            ("http://host:80/@a:b@c", "http://host:80/@a:b@c"),
+            ("host:80/a@b", "host:80/a@b"),
+            ("/a@b", "/a@b"),
+            ("@", "@"),
+            ("", ""),
+            ("é:é@é", "***@é"),
+        ] {
+            assert_eq!(shown(url), expected, "{url}");
+            assert_eq!(masked(url), expected, "{url}");
+        }
         let long = format!("http://example.com/{}", "é".repeat(1000));
         assert_eq!(shown(&long).chars().count(), SHOWN + 1);
     }

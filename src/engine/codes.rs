@@ -36,7 +36,7 @@ pub(super) struct Circumstances<'a> {
 /// The failure behind a curl error on a URL.
 pub(super) fn failure(url: &str, error: &curl::Error, how: &Circumstances<'_>) -> Failure {
     let own_words = error.extra_description();
-    let kind = classify(error.code(), own_words, how);
+    let kind = classify(error, how);
     let words = own_words.unwrap_or(error.description());
     let mut message = format!("{}: {words}", shown(url));
     if let Some(peer) = how.peer {
@@ -78,9 +78,27 @@ pub(super) fn refused_by_proxy(url: &Url, status: u16, options: &Options) -> Opt
     })
 }
 
-/// `words`: what curl says of this very failure, beyond what it says of all with that code. They
-/// alone tell some apart; that they still do, `tests/error_codes.rs` sees.
-fn classify(curl: code::CURLcode, words: Option<&str>, how: &Circumstances<'_>) -> ErrorCode {
+/// Whether an error is one HTTP/2 stream's, and none of its connection.
+#[cfg(not(feature = "isahc"))]
+pub(super) fn is_of_stream(error: &curl::Error) -> bool {
+    error.code() == code::CURLE_HTTP2_STREAM
+}
+
+/// Whether curl says of an HTTP/2 connection no more than that it ended, or that its peer wants no
+/// more on it; or what the system said of its socket, which is the same met while sending.
+fn is_end_of_http2(error: &curl::Error) -> bool {
+    let is_of_socket = |words: &str| {
+        let starts = ["Send failure: ", "Recv failure: "];
+        starts.iter().any(|start| words.starts_with(start))
+    };
+    error.code() == code::CURLE_HTTP2 && error.extra_description().is_none_or(is_of_socket)
+}
+
+/// What curl says of this very failure, beyond what it says of all with that code, alone tells some
+/// apart; that it still does, `tests/error_codes.rs` sees.
+fn classify(error: &curl::Error, how: &Circumstances<'_>) -> ErrorCode {
+    let (curl, words) = (error.code(), error.extra_description());
+    let is_end = is_end_of_http2(error);
     let proxied = how.proxy.is_some();
     let says = |what| words.is_some_and(|words| words.contains(what));
     // OpenSSL 3, and older: the connection ended without TLS's goodbye.
@@ -136,7 +154,7 @@ fn classify(curl: code::CURLcode, words: Option<&str>, how: &Circumstances<'_>) 
         code::CURLE_RECV_ERROR => ErrorCode::ReceiveError,
         // The server gave an HTTP/2 stream up, or closed the connection, of which curl says
         // nothing; of a broken frame it does, but for isahc.
-        code::CURLE_HTTP2 if words.is_none() && how.errno.is_some() => ErrorCode::ConnectionAborted,
+        code::CURLE_HTTP2 if is_end && how.errno.is_some() => ErrorCode::ConnectionAborted,
         code::CURLE_HTTP2_STREAM if says("reset by server") || says("was closed cleanly") => {
             ErrorCode::ConnectionAborted
         }

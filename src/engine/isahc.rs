@@ -131,6 +131,8 @@ impl<R: Receive> Isahc<R> {
             failure,
             // curl repeats such a request at once; `once` is for those that may not be.
             stale: false,
+            // Nor does curl leave that to us.
+            unprocessed: false,
         }
     }
 
@@ -358,7 +360,16 @@ fn headers(hop: &Hop<'_>) -> Result<HeaderMap, Failure> {
     let agent = request::user_agent(hop.options).map(|agent| (USER_AGENT.as_str(), agent));
     let cookie = hop.cookie.map(|cookie| (COOKIE.as_str(), cookie));
     let others = request::headers(hop.options, hop.home, hop.body);
-    for (name, value) in agent.into_iter().chain(others).chain(cookie) {
+    let mut to_proxy = request::proxy_headers(hop.options).peekable();
+    if to_proxy.peek().is_some() && hop.url.scheme() == "https" {
+        return Err(cannot(hop, "send Proxy-Authorization to the proxy alone"));
+    }
+    let all = agent
+        .into_iter()
+        .chain(others)
+        .chain(to_proxy)
+        .chain(cookie);
+    for (name, value) in all {
         // isahc panics over others.
         let value = HeaderValue::from_str(value)
             .ok()

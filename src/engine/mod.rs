@@ -27,6 +27,8 @@ mod names;
 mod pretend;
 mod request;
 mod route;
+#[cfg(not(any(feature = "isahc", feature = "shuttle", miri)))]
+mod source;
 
 /// The engine the library runs on.
 #[cfg(feature = "isahc")]
@@ -95,8 +97,12 @@ pub(crate) struct Exchange<R> {
     pub timings: Timings,
     /// Why the exchange is not whole. A receiver that stopped it is no failure.
     pub failure: Option<Failure>,
-    /// The failure is that of a kept connection which had been closed before an answer came.
+    /// The failure is that of a kept connection which had been closed before an answer came, or of
+    /// one that the server wants no more of HTTP/2 on: the request may be made again if it may be
+    /// made twice (RFC 9110, section 9.2.2).
     pub stale: bool,
+    /// It may be made again whatever it is: the server told that it did not act on it.
+    pub unprocessed: bool,
 }
 
 impl<R> Exchange<R> {
@@ -111,6 +117,7 @@ impl<R> Exchange<R> {
             },
             failure: Some(failure),
             stale: false,
+            unprocessed: false,
         }
     }
 }

@@ -6,6 +6,8 @@ use crate::options::Options;
 /// Sent unless the options have a `User-Agent`: a polite client says who it is.
 const USER_AGENT: &str = concat!("rouet/", env!("CARGO_PKG_VERSION"));
 
+const PROXY_AUTHORIZATION: &str = "proxy-authorization";
+
 /// Whether the options have a header of that name.
 pub(super) fn given(options: &Options, name: &str) -> bool {
     options
@@ -33,7 +35,10 @@ pub(super) fn headers(
     let ours = codings.then_some(("Accept-Encoding", "gzip, deflate, br, zstd"));
     let theirs = options.headers.iter().filter_map(move |(name, value)| {
         let is = |names: &[&str]| names.iter().any(|other| name.eq_ignore_ascii_case(other));
-        let private = is(&["authorization", "cookie", "host", "proxy-authorization"]);
+        let private = is(&["authorization", "cookie", "host"]);
+        if is(&[PROXY_AUTHORIZATION]) {
+            return None;
+        }
         // The Fetch standard drops these with the body they are about (HTTP-redirect fetch).
         let about_body = is(&[
             "content-encoding",
@@ -45,6 +50,24 @@ pub(super) fn headers(
         sent.then_some((&**name, &**value))
     });
     ours.into_iter().chain(theirs)
+}
+
+/// The headers that are for the proxy alone, on each hop: none of it is the server's business (RFC
+/// 9110, section 11.7.2). Only those that speak HTTP take any.
+pub(super) fn proxy_headers(options: &Options) -> impl Iterator<Item = (&str, &str)> {
+    let is_theirs = |(name, _): &&(String, String)| name.eq_ignore_ascii_case(PROXY_AUTHORIZATION);
+    let headers = options.headers.iter().filter(is_theirs);
+    let taken = has_http_proxy(options);
+    headers
+        .filter(move |_| taken)
+        .map(|(name, value)| (&**name, &**value))
+}
+
+/// Whether there is a proxy that speaks HTTP.
+pub(super) fn has_http_proxy(options: &Options) -> bool {
+    let proxy = options.proxy.as_deref();
+    let scheme = proxy.and_then(|proxy| proxy.split_once("://"));
+    scheme.is_some_and(|(scheme, _)| matches!(scheme, "http" | "https"))
 }
 
 /// The body to send, if any. `kept` is the hop's: whether the options' body is still sent.

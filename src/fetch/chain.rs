@@ -174,10 +174,11 @@ impl<'a> Chain<'a> {
             timings,
             failure,
             stale,
+            unprocessed,
         } = exchange;
         self.asked = true;
         self.timings += timings;
-        let stale = stale && is_idempotent(&self.method);
+        let stale = unprocessed || stale && is_idempotent(&self.method);
         if stale && !self.stack.is_empty() && !self.fresh {
             // Its server closed the connection behind the redirection. The way so far need not be
             // gone again, and asking anew is no more than the hop that was due.

@@ -14,7 +14,8 @@ use crate::{
     ThrottleFn,
 };
 
-/// Offer HTTP/2 over TLS, HTTP/1.1 otherwise.
+/// Offer HTTP/2 over TLS, HTTP/1.1 otherwise. A host that gives HTTP/2 up (RFC 9113, section 7,
+/// HTTP_1_1_REQUIRED) is asked once more over HTTP/1.1, and so for an hour.
 pub const POOL_HTTP_ANY: i32 = 0;
 /// HTTP/1.1 only.
 pub const POOL_HTTP_1_1: i32 = 1;
@@ -45,9 +46,9 @@ pub struct pool_options_t {
     pub struct_size: usize,
     /// The request method. Default NULL: GET for a request, HEAD for a resolve.
     pub method: *const c_char,
-    /// Headers to send, in this order. Authorization, Cookie, Host and Proxy-Authorization are
-    /// not sent on to another origin. A name or value with a line break or a NUL is refused.
-    /// Default NULL: none.
+    /// Headers to send, in this order. Authorization, Cookie and Host are not sent on to another
+    /// origin; Proxy-Authorization goes to an HTTP proxy alone, on each hop (RFC 9110, section
+    /// 11.7.2). A name or value with a line break or a NUL is refused. Default NULL: none.
     pub headers: *const pool_header_t,
     /// The number of headers, 1000 at most. Default 0.
     pub header_count: usize,
@@ -124,7 +125,8 @@ pub struct pool_options_t {
     pub dns: *const *const c_char,
     /// The number of dns entries, 10,000 at most. Default 0.
     pub dns_count: usize,
-    /// The local interface, address or host name to connect from. Default NULL: any.
+    /// The local interface, address or host name to connect from. A host name is looked up for each
+    /// hop, as the URL's is. Default NULL: any.
     pub network_interface: *const c_char,
     /// POOL_HTTP_ANY, POOL_HTTP_1_1 or POOL_HTTP_2_PRIOR_KNOWLEDGE. Default POOL_HTTP_ANY.
     pub http_version: i32,
@@ -146,6 +148,9 @@ pub struct pool_options_t {
     pub retry_on_statuses: *const u16,
     /// The number of these statuses. Default 0.
     pub retry_on_status_count: usize,
+    /// 1: the result's URLs, as submitted and in its stack, have *** in place of a user and password.
+    /// Messages and the log always do. Headers and bodies stay as they came. Default 0.
+    pub mask_credentials: i32,
 }
 
 // SAFETY: repr(C), struct_size first, numbers and pointers only.
@@ -197,6 +202,7 @@ unsafe impl Sized_ for pool_options_t {
             retry_max_wait: retry.max_wait.as_secs_f64(),
             retry_on_statuses: std::ptr::null(),
             retry_on_status_count: 0,
+            mask_credentials: options.mask_credentials.into(),
         }
     }
 }
@@ -312,6 +318,7 @@ impl KeptOptions {
             retry_max_wait: retry.max_wait.as_secs_f64(),
             retry_on_statuses: retried.as_ptr(),
             retry_on_status_count: retried.len(),
+            mask_credentials: source.mask_credentials.into(),
         };
         Self {
             options,
@@ -715,6 +722,7 @@ pub(super) unsafe fn read_options(options: *const pool_options_t) -> Result<Opti
                 }
             },
             retry: flag(given.retry, "retry")?.then_some(retry),
+            mask_credentials: flag(given.mask_credentials, "mask_credentials")?,
         })
     }
 }

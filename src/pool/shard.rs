@@ -15,6 +15,7 @@ use super::inbox::{Inbox, Message};
 use super::log::Level;
 use super::stream::{Core, Task, Work};
 use super::{Common, PoolConfig};
+use crate::address;
 use crate::engine::fork;
 use crate::error::{ErrorCode, Failure, words_of};
 use crate::fetch::{self, Attempt, Engine, Start};
@@ -488,7 +489,10 @@ impl Shard {
                 .log
                 .write(Level::Debug, || match (&attempt.failure, hop.status) {
                     (Some(failure), 0) => failure.to_string(),
-                    (_, status) => format!("{}: {status} ({})", hop.url, hop.kind.as_str()),
+                    (_, status) => {
+                        let url = address::masked(&hop.url);
+                        format!("{url}: {status} ({})", hop.kind.as_str())
+                    }
                 });
         }
     }

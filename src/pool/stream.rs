@@ -232,7 +232,16 @@ impl Task {
 
     /// What the job's result is, should the attempt be its last.
     pub fn result(&self, attempt: Attempt, ended: SystemTime) -> JobResult {
-        let url = (!is_blank(&self.url)).then(|| Arc::clone(&self.url));
+        let mut url = (!is_blank(&self.url)).then(|| Arc::clone(&self.url));
+        let mut attempt = attempt;
+        if self.options.mask_credentials {
+            let hops = attempt.stack.iter_mut().map(|hop| &mut hop.url);
+            for url in url.iter_mut().chain(hops) {
+                if let Cow::Owned(masked) = address::masked(url) {
+                    *url = masked.into();
+                }
+            }
+        }
         let known_encoding = self.options.known_encoding.as_deref();
         let began = self.began.unwrap_or(ended);
         JobResult {

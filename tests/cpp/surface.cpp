@@ -133,6 +133,7 @@ void defaults() {
   SAME(mine.retry_on_timeout, c.retry_on_timeout != 0);
   SAME(mine.retry_min_wait.count(), c.retry_min_wait);
   SAME(mine.retry_max_wait.count(), c.retry_max_wait);
+  SAME(mine.mask_credentials, c.mask_credentials != 0);
 
   const rouet::config setup;
   pool_config_t d;
@@ -200,6 +201,7 @@ void each_option_gets_through() {
   set.retry_min_wait = 0.25s;
   set.retry_max_wait = 1h;
   set.retry_on_statuses = {503, 429, 500};
+  set.mask_credentials = true;
 
   rouet::config config;
   config.options = set;
@@ -238,6 +240,7 @@ void each_option_gets_through() {
   SAME(got.retry, set.retry);
   SAME(got.retry_max_attempts, set.retry_max_attempts);
   SAME(got.retry_on_timeout, set.retry_on_timeout);
+  SAME(got.mask_credentials, set.mask_credentials);
   SAME(got.retry_min_wait, set.retry_min_wait);
   SAME(got.retry_max_wait, set.retry_max_wait);
   CHECK(got.retry_on_statuses == set.retry_on_statuses, "statuses");

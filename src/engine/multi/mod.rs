@@ -5,8 +5,10 @@
 //! system call but its send and its receive.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::io;
+use std::net::IpAddr;
 use std::num::NonZero;
 use std::os::fd::RawFd;
 use std::panic::catch_unwind;
@@ -20,13 +22,15 @@ use curl::multi::{Easy2Handle, Events};
 use slab::Slab;
 use url::Url;
 
+use super::source::{self, Source};
 use super::{Exchange, Hop, Names, Receive, fork, guard, in_curls_range, left};
 use crate::address::{Limits, shown};
 use crate::error::{ErrorCode, Failure};
 use crate::sync::Poller;
 use sockets::{Interest, Sockets};
-use transfer::{Handle, Transfer};
+use transfer::{Handle, Transfer, Ways};
 
+mod idle;
 #[cfg(all(feature = "mimalloc", target_os = "linux", not(debug_assertions)))]
 mod memory;
 mod names;
@@ -41,6 +45,13 @@ const CURLMOPT_QUICK_EXIT: curl_sys::CURLMoption = curl_sys::CURLOPTTYPE_LONG + 
 const QUICK: std::ffi::c_long = 1;
 const CURLMOPT_NETWORK_CHANGED: curl_sys::CURLMoption = curl_sys::CURLOPTTYPE_LONG + 17;
 const CLEAR_CONNECTIONS: std::ffi::c_long = 2;
+
+/// How many kept connections a transfer tries before it makes one of its own.
+const MOST_UNFIT: u32 = 8;
+
+/// How long it is remembered that a host wants HTTP/1.1, and of how many hosts.
+const KEEP_PLAIN: Duration = Duration::from_secs(60 * 60);
+const MOST_PLAIN: usize = 10_000;
 
 /// How long a transfer waits before it tries again to have a descriptor.
 const BREATH: Duration = Duration::from_millis(100);
@@ -151,6 +162,8 @@ pub(crate) struct Multi<R: Receive> {
     finished: RefCell<Vec<usize>>,
     /// Transfers that wait for a descriptor, and until when.
     starved: RefCell<Vec<(Instant, Waker)>>,
+    /// Hosts and ports that want HTTP/1.1, and until when that is remembered.
+    plain: RefCell<HashMap<Box<str>, Instant>>,
     /// Handles kept for the next hops.
     keep: usize,
 }
@@ -198,6 +211,7 @@ impl<R: Receive> Multi<R> {
             events: RefCell::new(polling::Events::with_capacity(EVENTS)),
             finished: RefCell::default(),
             starved: RefCell::default(),
+            plain: RefCell::default(),
             keep: max_connects,
         })
     }
@@ -229,6 +243,7 @@ impl<R: Receive> Multi<R> {
     pub async fn perform(&self, hop: Hop<'_>, receiver: R) -> Exchange<R> {
         let mut name_lookup = Duration::ZERO;
         let mut pins = None;
+        let mut found = None;
         let limits = &*self.shared.limits;
         if let Err(failure) = guard::check(limits, &hop) {
             return Exchange::failed(receiver, failure, name_lookup);
@@ -239,17 +254,34 @@ impl<R: Receive> Multi<R> {
             let answer = self.names.lookup_for(&hop, host).await;
             name_lookup = began.elapsed();
             match answer.and_then(|addresses| guard::sift(limits, &hop, host, addresses)) {
-                Ok(addresses) => pins = Some(names::pin(host, port, &addresses)),
+                Ok(addresses) => {
+                    pins = Some(names::pin(host, port, &addresses));
+                    found = Some(addresses);
+                }
                 Err(failure) => return Exchange::failed(receiver, failure, name_lookup),
             }
         }
+        let from = match self.source(&hop, found.as_deref()).await {
+            Ok((from, took)) => {
+                name_lookup += took;
+                from
+            }
+            Err(failure) => return Exchange::failed(receiver, failure, name_lookup),
+        };
+        let ways = Ways {
+            pins: pins.as_deref(),
+            from: from.as_deref(),
+        };
         let mut receiver = receiver;
+        let mut hop = hop;
+        // How many kept connections were unfit.
+        let mut unfit = 0;
         // Since when there was no descriptor for it.
         let mut starved = None;
         loop {
             let waited = starved.map_or(Duration::ZERO, |since: Instant| since.elapsed());
             let spent = name_lookup + waited;
-            let key = match self.start(&hop, receiver, spent, pins.as_deref()) {
+            let key = match self.start(&hop, receiver, spent, ways) {
                 Ok(key) => key,
                 Err((receiver, failure)) => {
                     return Exchange::failed(receiver, failure, name_lookup);
@@ -261,15 +293,59 @@ impl<R: Receive> Multi<R> {
                 url: hop.url,
                 name_lookup,
             };
-            let (exchange, no_descriptor) = finished.await;
+            let (exchange, lacks) = finished.await;
             let patience = hop.options.connect_timeout.min(hop.time_left);
-            if !no_descriptor || spent + BREATH >= patience {
-                return exchange;
+            match lacks {
+                // One that others still use stays, and would be chosen again.
+                Some(Lack::Connection) => {
+                    unfit += 1;
+                    hop.fresh |= unfit == MOST_UNFIT;
+                }
+                Some(Lack::Descriptor) if spent + BREATH < patience => {
+                    starved.get_or_insert_with(Instant::now);
+                    self.wait_for_descriptor().await;
+                }
+                _ => return exchange,
             }
-            starved.get_or_insert_with(Instant::now);
             // Nothing was sent, so the receiver is as it was.
             receiver = exchange.receiver;
-            self.wait_for_descriptor().await;
+        }
+    }
+
+    /// Where a hop's connections come from, in curl's words, and how long it took to look that up.
+    /// `found`: the addresses of its host, if they were looked up.
+    async fn source(
+        &self,
+        hop: &Hop<'_>,
+        found: Option<&[IpAddr]>,
+    ) -> Result<(Option<String>, Duration), Failure> {
+        let Some(interface) = hop.options.interface.as_deref() else {
+            return Ok((None, Duration::ZERO));
+        };
+        let (before, name) = match source::read(interface) {
+            Source::Known(text) => return Ok((Some(text), Duration::ZERO)),
+            Source::Name(before, name) => (before, name),
+        };
+        let began = Instant::now();
+        let patience = hop.options.connect_timeout.min(hop.time_left);
+        let own = source::destination(hop.url.host_str());
+        let to = found.unwrap_or(own.as_slice());
+        let from = self.names.lookup(name, patience).await;
+        let address = from.map(|from| source::choose(&from, to));
+        match address {
+            Ok(Some(address)) => Ok((Some(format!("{before}{address}")), began.elapsed())),
+            Ok(None) | Err(_) => {
+                let url = shown(hop.url.as_str());
+                let why = address
+                    .err()
+                    .map_or(String::new(), |why| format!(": {}", why.message));
+                Err(Failure::new(
+                    ErrorCode::ConnectionError,
+                    format!(
+                        "{url}: {interface} is no interface here, and no host with an address{why}"
+                    ),
+                ))
+            }
         }
     }
 
@@ -296,7 +372,7 @@ impl<R: Receive> Multi<R> {
         hop: &Hop<'_>,
         receiver: R,
         spent: Duration,
-        pins: Option<&str>,
+        ways: Ways<'_>,
     ) -> Result<usize, (R, Failure)> {
         let failure = |words: String| {
             Failure::new(
@@ -312,7 +388,9 @@ impl<R: Receive> Multi<R> {
             Ok(handle) => handle,
             Err(error) => return Err((receiver, failure(error.to_string()))),
         };
-        if let Err((receiver, error)) = handle.prepare(hop, receiver, timeout, connect, pins) {
+        let http1 = self.wants_http1(hop.url);
+        let ready = handle.prepare(hop, receiver, timeout, connect, ways, http1);
+        if let Err((receiver, error)) = ready {
             return Err((receiver, failure(error.to_string())));
         }
         let (easy, settings) = handle.split();
@@ -332,6 +410,27 @@ impl<R: Receive> Multi<R> {
             outcome: None,
         });
         Ok(key)
+    }
+
+    /// Whether a URL's host and port want HTTP/1.1.
+    fn wants_http1(&self, url: &Url) -> bool {
+        let plain = self.plain.borrow();
+        !plain.is_empty()
+            && plain
+                .get(authority(url))
+                .is_some_and(|until| Instant::now() < *until)
+    }
+
+    /// Remembers that they do.
+    fn note_http1(&self, url: &Url) {
+        let mut plain = self.plain.borrow_mut();
+        if plain.len() >= MOST_PLAIN {
+            let now = Instant::now();
+            plain.retain(|_, until| now < *until);
+        }
+        if plain.len() < MOST_PLAIN {
+            plain.insert(authority(url).into(), Instant::now() + KEEP_PLAIN);
+        }
     }
 
     /// Runs what is due in curl and wakes the futures of what has ended. True: something did.
@@ -374,7 +473,7 @@ impl<R: Receive> Multi<R> {
         };
         for event in events.iter() {
             let fd = event.key as RawFd;
-            if !self.shared.sockets().wanted(fd) {
+            if !self.shared.sockets().wanted(fd, event.readable) {
                 continue;
             }
             let mut happened = Events::new();
@@ -441,6 +540,13 @@ impl<R: Receive> Drop for Multi<R> {
     }
 }
 
+/// What a transfer lacked, of which nothing was sent.
+enum Lack {
+    Descriptor,
+    /// The kept one that it was given was unfit.
+    Connection,
+}
+
 /// The end of a transfer. Dropped before, it breaks the transfer off.
 struct Finished<'a, R: Receive> {
     engine: &'a Multi<R>,
@@ -451,8 +557,7 @@ struct Finished<'a, R: Receive> {
 }
 
 impl<R: Receive> Future for Finished<'_, R> {
-    /// And whether there was no descriptor for it.
-    type Output = (Exchange<R>, bool);
+    type Output = (Exchange<R>, Option<Lack>);
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let key = self.key.expect("polled after its end");
@@ -469,11 +574,26 @@ impl<R: Receive> Future for Finished<'_, R> {
         let error = outcome.and_then(Result::err);
         let (mut timings, took) = handle.timings();
         timings.name_lookup += self.name_lookup;
-        let failure = handle.failure(self.url, error, took);
-        let stale = handle.is_stale();
+        let is_of_protocol = |failure: &Failure| failure.code == ErrorCode::ProtocolError;
+        let mut failure = handle.failure(self.url, error.clone(), took);
+        let stale = handle.is_stale(error.as_ref(), failure.as_ref());
+        let wants_http1 = handle.wants_http1(stale);
+        if wants_http1.is_some() {
+            self.engine.note_http1(self.url);
+        }
+        if stale {
+            failure = Some(transfer::stale(self.url));
+        }
+        if failure.as_ref().is_some_and(is_of_protocol) {
+            handle.give_up_connection();
+        }
         // What took until its time-out had another address to try.
         let is_early = |failure: &Failure| failure.code != ErrorCode::ConnectTimeout;
         let no_descriptor = failure.as_ref().is_some_and(is_early) && handle.had_no_descriptor();
+        let lacks = match handle.met_unfit() {
+            true => Some(Lack::Connection),
+            false => no_descriptor.then_some(Lack::Descriptor),
+        };
         let transfer = handle.easy.get_mut();
         let (status, headers) = transfer.take_answer();
         let exchange = Exchange {
@@ -483,9 +603,10 @@ impl<R: Receive> Future for Finished<'_, R> {
             timings,
             failure,
             stale,
+            unprocessed: wants_http1 == Some(true),
         };
         self.engine.recycle(handle);
-        Poll::Ready((exchange, no_descriptor))
+        Poll::Ready((exchange, lacks))
     }
 }
 
@@ -496,6 +617,11 @@ impl<R: Receive> Drop for Finished<'_, R> {
             self.engine.take(key);
         }
     }
+}
+
+/// The host and port of a URL, as it has them.
+fn authority(url: &Url) -> &str {
+    &url[url::Position::BeforeHost..url::Position::AfterPort]
 }
 
 fn set_long(

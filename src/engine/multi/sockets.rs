@@ -4,15 +4,25 @@
 //! reused, often in the same turn. Told to the poller at once that is two system calls a request;
 //! gathered until just before the wait it is mostly none.
 
+use std::collections::{HashMap, VecDeque};
 use std::io;
+use std::net::Shutdown;
 use std::os::fd::{BorrowedFd, RawFd};
 use std::sync::Arc;
 
 use polling::{Event, PollMode};
+use socket2::SockRef;
 
+use super::idle::{Speech, State, acknowledge};
+use crate::engine::fork;
 use crate::sync::Poller;
 
-use crate::engine::fork;
+/// How often a connection is looked at more closely when it is used again: what a server sends
+/// unasked, it mostly does behind each answer.
+const TRIALS: u8 = 2;
+
+/// So many are remembered, until the transfers on them have heard of it.
+const REFUSALS: usize = 64;
 
 /// What curl wants to know of a socket, or what the poller was asked for.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -38,6 +48,19 @@ struct Entry {
     /// Whether it is a connection's: we hear of its closing, so it may stay registered while
     /// nobody wants it. curl's own descriptors close unseen.
     connection: bool,
+    /// What is known of the connection once a request was about to go out on it.
+    link: Option<Link>,
+}
+
+#[derive(Clone, Copy)]
+struct Link {
+    /// curl's number of it.
+    id: i64,
+    speech: Speech,
+    /// Whether something came that nobody asked for.
+    spent: bool,
+    /// How often a request went out on it after the first, if few times.
+    reused: u8,
 }
 
 /// The bookkeeping of one multi handle's sockets. Descriptors are small numbers: a table, not a map.
@@ -46,6 +69,11 @@ pub(super) struct Sockets {
     entries: Vec<Entry>,
     /// Descriptors whose interest may differ from what is registered.
     changed: Vec<RawFd>,
+    /// Where the connections are, by curl's numbers.
+    links: HashMap<i64, RawFd>,
+    /// The last that ended because their servers want HTTP/1.1, and whether none of what was asked
+    /// there was looked at.
+    refusals: VecDeque<(i64, bool)>,
 }
 
 impl Sockets {
@@ -54,6 +82,8 @@ impl Sockets {
             poller,
             entries: Vec::new(),
             changed: Vec::new(),
+            links: HashMap::new(),
+            refusals: VecDeque::new(),
         }
     }
 
@@ -68,6 +98,7 @@ impl Sockets {
 
     /// A connection's socket was opened; nothing known of that number holds any more.
     pub fn opened(&mut self, fd: RawFd) {
+        self.unlink(fd);
         let entry = self.entry(fd);
         entry.wanted = Interest::NONE;
         entry.registered = None;
@@ -80,10 +111,100 @@ impl Sockets {
         if fork::has_forked() {
             self.remove(fd);
         }
+        self.unlink(fd);
         let entry = self.entry(fd);
         entry.wanted = Interest::NONE;
         entry.registered = None;
         entry.connection = false;
+    }
+
+    fn unlink(&mut self, fd: RawFd) {
+        if let Some(link) = self.entry(fd).link.take() {
+            self.links.remove(&link.id);
+        }
+    }
+
+    /// Where the connection is that curl has by that number, if it was met.
+    pub fn socket_of(&self, id: i64) -> Option<RawFd> {
+        self.links.get(&id).copied()
+    }
+
+    /// The server of a connection wants HTTP/1.1. `none`: it looked at nothing that was asked there.
+    pub fn wants_http1(&mut self, id: i64, none: bool) {
+        if self.refusals.len() == REFUSALS {
+            self.refusals.pop_front();
+        }
+        self.refusals.push_back((id, none));
+    }
+
+    /// Whether that was told of a connection, and with what.
+    pub fn http1_wanted(&self, id: i64) -> Option<bool> {
+        let told = self.refusals.iter().find(|(other, _)| *other == id);
+        told.map(|(_, none)| *none)
+    }
+
+    /// Whether HTTP/2 is spoken on a connection.
+    pub fn speaks_http2(&mut self, fd: RawFd) -> bool {
+        self.entry(fd).link.is_some_and(|link| link.speech.http2)
+    }
+
+    /// A request is about to go out on a connection for the first time.
+    pub fn met(&mut self, fd: RawFd, id: i64, speech: Speech) {
+        self.unlink(fd);
+        self.entry(fd).link = Some(Link {
+            id,
+            speech,
+            spent: false,
+            reused: 0,
+        });
+        self.links.insert(id, fd);
+    }
+
+    /// No request is to go out on a connection any more.
+    pub fn give_up(&mut self, id: i64) {
+        if let Some(fd) = self.socket_of(id)
+            && let Some(link) = &mut self.entry(fd).link
+        {
+            link.spent = true;
+        }
+    }
+
+    /// Whether a request may go out on a kept connection.
+    pub fn is_fit(&mut self, fd: RawFd) -> bool {
+        let Entry { wanted, link, .. } = *self.entry(fd);
+        // What comes on one that others use is theirs.
+        let shared = wanted != Interest::NONE;
+        match link {
+            Some(link) if link.speech.http2 && shared => !link.spent,
+            Some(link) if link.reused < TRIALS => {
+                self.entry(fd).link = Some(Link {
+                    reused: link.reused + 1,
+                    ..link
+                });
+                // SAFETY: as for its state.
+                acknowledge(unsafe { BorrowedFd::borrow_raw(fd) });
+                self.state(fd) != State::Spent
+            }
+            _ => self.state(fd) != State::Spent,
+        }
+    }
+
+    /// How a connection is that nobody uses. One that is spent stays so.
+    fn state(&mut self, fd: RawFd) -> State {
+        let Some(link) = &mut self.entry(fd).link else {
+            return State::Harmless;
+        };
+        if !link.spent {
+            // SAFETY: it has not been closed, or the link would be gone; nor has its TLS, which curl
+            // ends in the same call that closes the socket. No proxy is between them that is spoken
+            // to in TLS: connections to these are not kept.
+            let state = unsafe { link.speech.state(BorrowedFd::borrow_raw(fd)) };
+            if state != State::Spent {
+                return state;
+            }
+            link.spent = true;
+        }
+        State::Spent
     }
 
     /// curl wants this of the socket from now on.
@@ -129,13 +250,25 @@ impl Sockets {
         Ok(())
     }
 
-    /// Whether curl is to hear of an event. If nobody wants it (an idle connection was closed by
-    /// its peer), the socket is taken out of the poller, or it would be ready for ever.
-    pub fn wanted(&mut self, fd: RawFd) -> bool {
+    /// Whether curl is to hear of an event. If nobody wants it, the connection is idle: it is
+    /// looked at, and given up if what came makes it unfit.
+    pub fn wanted(&mut self, fd: RawFd, readable: bool) -> bool {
         if self.entry(fd).wanted != Interest::NONE {
             return true;
         }
-        self.remove(fd);
+        let state = match readable && self.entry(fd).connection {
+            true => self.state(fd),
+            false => State::Harmless,
+        };
+        if state != State::Quiet {
+            // It would be ready for ever.
+            self.remove(fd);
+        }
+        if state == State::Spent {
+            // SAFETY: as for its state. curl closes it when it next looks at it: its peer need not
+            // wait for that. It may be closed already, which is as well.
+            let _ = SockRef::from(&unsafe { BorrowedFd::borrow_raw(fd) }).shutdown(Shutdown::Both);
+        }
         false
     }
 

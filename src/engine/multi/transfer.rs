@@ -1,21 +1,25 @@
 //! One transfer on a curl easy handle: setting it up, and taking in what arrives.
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::ffi::{CString, c_char, c_int, c_long, c_void};
-use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use curl::easy::{Easy2, Handler, HttpVersion as CurlVersion, List, ReadError, WriteError};
+use curl::easy::{
+    Easy2, Handler, HttpVersion as CurlVersion, InfoType, List, ReadError, WriteError,
+};
 use curl_sys::CURLoption;
 use once_cell::sync::OnceCell;
 use socket2::{SockAddr, SockAddrStorage, Socket};
-use url::Url;
+use url::{Position, Url};
 
 use super::Shared;
+use super::idle::{Speech, Tls, unacknowledged};
 use super::sockets::Sockets;
 use crate::address::shown;
 use crate::engine::codes::{self, Circumstances};
@@ -30,6 +34,7 @@ const CURLOPT_PREREQFUNCTION: CURLoption = curl_sys::CURLOPTTYPE_FUNCTIONPOINT +
 const CURLOPT_PREREQDATA: CURLoption = curl_sys::CURLOPTTYPE_OBJECTPOINT + 313;
 const PREREQ_OK: c_int = 0;
 const PREREQ_ABORT: c_int = 1;
+const CURLOPT_REQUEST_TARGET: CURLoption = curl_sys::CURLOPTTYPE_OBJECTPOINT + 266;
 const CURLOPT_TLS13_CIPHERS: CURLoption = curl_sys::CURLOPTTYPE_OBJECTPOINT + 276;
 const TIME_T: curl_sys::CURLINFO = 0x60_0000;
 const TOTAL_TIME_T: curl_sys::CURLINFO = TIME_T + 50;
@@ -37,6 +42,10 @@ const NAMELOOKUP_TIME_T: curl_sys::CURLINFO = TIME_T + 51;
 const CONNECT_TIME_T: curl_sys::CURLINFO = TIME_T + 52;
 const STARTTRANSFER_TIME_T: curl_sys::CURLINFO = TIME_T + 54;
 const APPCONNECT_TIME_T: curl_sys::CURLINFO = TIME_T + 56;
+const ACTIVESOCKET: curl_sys::CURLINFO = 0x50_0000 + 44;
+const TLS_SSL_PTR: curl_sys::CURLINFO = 0x40_0000 + 45;
+const CONN_ID: curl_sys::CURLINFO = TIME_T + 64;
+const NO_CONNECTION: curl_sys::curl_off_t = -1;
 /// A proxy's answer to CONNECT is none of the server's.
 const CURLOPT_SUPPRESS_CONNECT_HEADERS: CURLoption = curl_sys::CURLOPTTYPE_LONG + 265;
 
@@ -74,12 +83,29 @@ struct Watch {
     direct: Cell<bool>,
     /// Whether a connection was opened, rather than one reused.
     opened: Cell<bool>,
+    /// curl's number of the connection that the request went out on, and its socket.
+    connection: Cell<i64>,
+    socket: Cell<RawFd>,
+    /// Whether what is spoken in the clear is HTTP/2.
+    prior_knowledge: Cell<bool>,
+    /// Whether the request is a head alone.
+    bodiless: Cell<bool>,
+    /// Whether answers have the numbers of their requests.
+    multiplexed: Cell<bool>,
+    /// Whether what came on a kept connection was no answer to the request.
+    early: Cell<bool>,
+    /// Whether the kept connection that curl chose was unfit. Nothing was sent on it.
+    unfit: Cell<bool>,
     /// Why the system gave no socket, which curl does not ask; 0: it gave what it was asked for.
     no_socket: Cell<c_int>,
     /// The address that no socket was opened for, and what forbids it.
     refused: RefCell<Option<(String, &'static str)>>,
     /// How often curl was about to send the request.
     sends: Cell<u32>,
+    /// Whether it was about to send it once more, and was kept from it.
+    repeats: Cell<bool>,
+    /// Whether the server asks for HTTP/1.1 in place of the stream of HTTP/2.
+    wants_http1: Cell<bool>,
     /// The system's error then: that of an address tried before, and none of the connection's.
     errno_before: Cell<c_int>,
     /// curl's handle, once it is configured.
@@ -94,9 +120,18 @@ impl Watch {
             shared: Arc::clone(shared),
             direct: Cell::new(true),
             opened: Cell::default(),
+            connection: Cell::new(NO_CONNECTION),
+            socket: Cell::new(curl_sys::CURL_SOCKET_BAD),
+            prior_knowledge: Cell::default(),
+            bodiless: Cell::default(),
+            multiplexed: Cell::default(),
+            early: Cell::default(),
+            unfit: Cell::default(),
             no_socket: Cell::default(),
             refused: RefCell::default(),
             sends: Cell::default(),
+            repeats: Cell::default(),
+            wants_http1: Cell::default(),
             errno_before: Cell::default(),
             easy: Cell::new(std::ptr::null_mut()),
             hurries: Cell::default(),
@@ -107,34 +142,148 @@ impl Watch {
     fn hurry(&self, hurries: bool) {
         if self.hurries.replace(hurries) != hurries {
             let (bytes, seconds) = if hurries { LEAST_SPEED } else { (0, 0) };
-            let set = |option, value: c_long| {
-                // SAFETY: the handle owns the watch, so it is live; these options take a long, and
-                // curl reads them from time to time as a transfer runs.
-                check(unsafe { curl_sys::curl_easy_setopt(self.easy.get(), option, value) })
-            };
-            // At worst a transfer takes its whole time.
-            let _ = set(curl_sys::CURLOPT_LOW_SPEED_LIMIT, bytes)
-                .and_then(|()| set(curl_sys::CURLOPT_LOW_SPEED_TIME, seconds));
+            // curl reads them from time to time as a transfer runs. At worst it takes its whole time.
+            let _ = self
+                .set_long(curl_sys::CURLOPT_LOW_SPEED_LIMIT, bytes)
+                .and_then(|()| self.set_long(curl_sys::CURLOPT_LOW_SPEED_TIME, seconds));
         }
     }
 
     /// Notes the system's last error, of a transfer that runs.
     fn note_errno(&self) {
         let mut errno: c_long = 0;
-        // SAFETY: the handle owns the watch, so it is live; its errno is given as a long.
-        let code = unsafe {
-            curl_sys::curl_easy_getinfo(self.easy.get(), curl_sys::CURLINFO_OS_ERRNO, &mut errno)
-        };
-        if code == curl_sys::CURLE_OK {
+        if self.ask(curl_sys::CURLINFO_OS_ERRNO, &mut errno).is_ok() {
             self.errno_before.set(errno as c_int);
         }
     }
 
+    /// Whether an answer that begins on a kept connection was sent before its request had come: the
+    /// peer's system has acknowledged none of it, as each answer to it does. One with a body may be
+    /// answered within it.
+    fn is_early(&self) -> bool {
+        let mut sent: c_long = 0;
+        if self.opened.get()
+            || self.multiplexed.get()
+            || !self.bodiless.get()
+            || self.socket.get() == curl_sys::CURL_SOCKET_BAD
+            || self
+                .ask(curl_sys::CURLINFO_REQUEST_SIZE, &mut sent)
+                .is_err()
+        {
+            return false;
+        }
+        // SAFETY: the transfer runs on it.
+        let waits = unacknowledged(unsafe { BorrowedFd::borrow_raw(self.socket.get()) });
+        sent > 0 && waits >= sent as usize
+    }
+
+    /// Whether a request may go out on the connection that curl chose for it: a kept one may have
+    /// been closed, or have brought what nobody asked for.
+    fn may_send(&self) -> bool {
+        let mut id = NO_CONNECTION;
+        if self.ask(CONN_ID, &mut id).is_err() {
+            return true;
+        }
+        let mut sockets = self.shared.sockets();
+        let known = sockets.socket_of(id).filter(|_| !self.opened.get());
+        let fd = match known {
+            Some(fd) => fd,
+            None => {
+                let mut fd = curl_sys::CURL_SOCKET_BAD;
+                match self.ask(ACTIVESOCKET, &mut fd) {
+                    Ok(()) if fd != curl_sys::CURL_SOCKET_BAD => sockets.met(fd, id, self.speech()),
+                    _ => return true,
+                }
+                fd
+            }
+        };
+        if sockets.speaks_http2(fd) {
+            self.multiplexed.set(true);
+            // Only so it tells why a stream or the connection is given up. Should it fail, that is
+            // the end of a connection like others.
+            let _ = self.set_long(curl_sys::CURLOPT_VERBOSE, 1);
+        }
+        self.connection.set(id);
+        self.socket.set(fd);
+        // On a new one a server may speak first, and an answer before its question is told apart by
+        // what it is.
+        let fit = self.opened.get() || sockets.is_fit(fd);
+        if !fit {
+            self.unfit.set(true);
+            // The transfer's end leaves one of HTTP/2 open. Should it fail, it is met once more.
+            let _ = self.set_long(curl_sys::CURLOPT_FORBID_REUSE, 1);
+        }
+        fit
+    }
+
+    /// Takes in what curl tells of HTTP/2: whether a server asks for HTTP/1.1 (RFC 9113, section 7,
+    /// HTTP_1_1_REQUIRED), by a stream's end or the connection's.
+    fn hear(&self, line: &[u8]) {
+        if line.starts_with(b"Downgrades to HTTP/1.1") {
+            self.wants_http1.set(true);
+        } else if let Some(rest) = line.strip_prefix(b"received GOAWAY, error=13, last_stream=") {
+            // Streams above that number were not looked at; all are above 0.
+            let none = rest.trim_ascii_end() == b"0";
+            let id = self.connection.get();
+            self.shared.sockets().wants_http1(id, none);
+        }
+    }
+
+    /// What is spoken on the connection.
+    fn speech(&self) -> Speech {
+        /// curl's `struct curl_tlssessioninfo`.
+        #[repr(C)]
+        struct Info {
+            backend: c_int,
+            internals: *mut c_void,
+        }
+        const OPENSSL: c_int = 1;
+        let mut info: *const Info = std::ptr::null();
+        let tls = match self.ask(TLS_SSL_PTR, &mut info) {
+            // SAFETY: where curl gives one, it is its handle's own.
+            Ok(()) => unsafe { info.as_ref() }
+                .filter(|info| info.backend == OPENSSL)
+                .and_then(|info| Tls::new(info.internals)),
+            Err(_) => None,
+        };
+        let http2 = match &tls {
+            // SAFETY: curl is about to use the connection.
+            Some(tls) => unsafe { tls.speaks_http2() },
+            None => self.prior_knowledge.get(),
+        };
+        Speech { tls, http2 }
+    }
+
+    /// Asks curl something about the transfer that runs. `what` is of the type `T`.
+    fn ask<T>(&self, what: curl_sys::CURLINFO, into: &mut T) -> Result<(), curl::Error> {
+        // SAFETY: the handle owns the watch, so it is live; the caller knows what it asks for.
+        check(unsafe { curl_sys::curl_easy_getinfo(self.easy.get(), what, into) })
+    }
+
+    /// Sets a number while the transfer runs.
+    fn set_long(&self, option: CURLoption, value: c_long) -> Result<(), curl::Error> {
+        // SAFETY: the handle owns the watch, so it is live; the option takes a long.
+        check(unsafe { curl_sys::curl_easy_setopt(self.easy.get(), option, value) })
+    }
+
     fn clear(&self) {
+        if self.unfit.replace(false) {
+            // As it was: at worst this hop's connection is not kept.
+            let _ = self.set_long(curl_sys::CURLOPT_FORBID_REUSE, 0);
+        }
         self.opened.set(false);
+        self.early.set(false);
+        self.connection.set(NO_CONNECTION);
+        self.socket.set(curl_sys::CURL_SOCKET_BAD);
         self.no_socket.set(0);
         self.refused.take();
         self.sends.set(0);
+        self.repeats.set(false);
+        self.wants_http1.set(false);
+        if self.multiplexed.replace(false) {
+            // At worst more is told than is listened to.
+            let _ = self.set_long(curl_sys::CURLOPT_VERBOSE, 0);
+        }
         self.errno_before.set(0);
         self.hurry(false);
     }
@@ -142,6 +291,11 @@ impl Watch {
     /// The socket to connect to an address with, if that may be. It is the one curl connects to:
     /// whatever named it, and whatever it was when it was looked up, here it is judged.
     fn open(&self, family: c_int, kind: c_int, protocol: c_int, to: &SockAddr) -> Option<RawFd> {
+        if self.sends.get() > 0 {
+            // For the request once more. See `set_before_send`.
+            self.repeats.set(true);
+            return None;
+        }
         if self.direct.get()
             && let Some(by) = self.forbids(to)
         {
@@ -234,9 +388,19 @@ impl<R: Receive> Handler for Transfer<R> {
             .get(..5)
             .is_some_and(|start| start.eq_ignore_ascii_case(b"HTTP/"))
         {
+            if self.status == 0 && self.watch.is_early() {
+                self.watch.early.set(true);
+                return false;
+            }
             // Each answer starts anew: interim ones (1xx) come before the one that counts.
             self.headers.clear();
             match status_of(line) {
+                // What follows is no HTTP: curl would wait for an answer behind it.
+                Some(101) => {
+                    let what = "the answer is 101 (Switching Protocols), which was not asked for";
+                    self.malformed = Some(what.to_owned());
+                    return false;
+                }
                 Some(status) => self.status = status,
                 None => {
                     let line = String::from_utf8_lossy(line.trim_ascii());
@@ -273,6 +437,12 @@ impl<R: Receive> Handler for Transfer<R> {
         }
     }
 
+    fn debug(&mut self, kind: InfoType, data: &[u8]) {
+        if let InfoType::Text = kind {
+            self.watch.hear(data);
+        }
+    }
+
     fn read(&mut self, _: &mut [u8]) -> Result<usize, ReadError> {
         // Bodies are given to curl whole.
         Ok(0)
@@ -288,6 +458,15 @@ fn status_of(line: &[u8]) -> Option<u16> {
     let ends = rest.first().is_none_or(u8::is_ascii_whitespace);
     let digits = [a, b, c].map(|digit| u16::from(digit - b'0'));
     ends.then_some(digits[0] * 100 + digits[1] * 10 + digits[2])
+}
+
+/// The failure of a request that a kept connection was too old for.
+pub(super) fn stale(url: &Url) -> Failure {
+    let what = "the kept connection was closed, or out of step, before an answer came";
+    Failure::new(
+        ErrorCode::ConnectionAborted,
+        format!("{}: {what}", shown(url.as_str())),
+    )
 }
 
 /// Everything set on a handle that the next hop may well share.
@@ -324,7 +503,11 @@ pub(super) struct Settings {
     /// Whether addresses are set that were looked up for one host.
     pinned: bool,
     cookie: Option<String>,
+    from: Option<String>,
     fresh: bool,
+    http1: bool,
+    /// Whether the request's target is set, rather than taken from the URL by curl.
+    targeted: bool,
     /// Whether the hop is to an https URL.
     secure: bool,
 }
@@ -337,10 +520,22 @@ impl Settings {
             connect_timeout: Duration::ZERO,
             pinned: false,
             cookie: None,
+            from: None,
             fresh: false,
+            http1: false,
+            targeted: false,
             secure: false,
         }
     }
+}
+
+/// What was looked up for a hop.
+#[derive(Clone, Copy)]
+pub(super) struct Ways<'a> {
+    /// Addresses for its host, as in curl's --resolve.
+    pub pins: Option<&'a str>,
+    /// Where its connections come from, as in curl's --interface.
+    pub from: Option<&'a str>,
 }
 
 /// A curl handle that runs nothing.
@@ -408,17 +603,25 @@ impl<R: Receive> Handle<R> {
         (timings, total)
     }
 
-    /// Whether the connection turned out to be gone when the request was on it, so that curl would
-    /// have sent it once more, at once. It was kept from that: when to ask a server again is not
-    /// the engine's to decide.
-    pub fn is_stale(&self) -> bool {
-        let watch = &self.easy.get_ref().watch;
-        match watch.sends.get() {
-            0 => false,
-            // Or would have, had there been a socket for the new connection.
-            1 => !watch.opened.get() && watch.no_socket.get() != 0,
-            _ => true,
-        }
+    /// Whether the connection turned out to be gone when the request was on it, and curl would have
+    /// sent it once more, at once. It was kept from that: when to ask a server again is not the
+    /// engine's to decide.
+    fn was_repeated(&self) -> bool {
+        self.easy.get_ref().watch.repeats.get()
+    }
+
+    /// Whether a kept connection was gone when the request was on it, or one of HTTP/2 ended to make
+    /// way for HTTP/1.1. `error`: curl's, and what it comes to. Of HTTP/2 curl tells the end of a
+    /// connection by many errors, and sends nothing anew.
+    pub fn is_stale(&self, error: Option<&curl::Error>, failure: Option<&Failure>) -> bool {
+        let transfer = self.easy.get_ref();
+        let ended = failure.is_some_and(|failure| failure.code == ErrorCode::ConnectionAborted)
+            && !error.is_some_and(codes::is_of_stream);
+        let watch = &transfer.watch;
+        let unanswered = watch.sends.get() > 0 && transfer.status == 0;
+        let told = || watch.shared.sockets().http1_wanted(watch.connection.get());
+        let foreseen = !self.opened() || told().is_some();
+        self.was_repeated() || watch.early.get() || ended && unanswered && foreseen
     }
 
     /// Whether it opened a connection, rather than reuse one.
@@ -440,6 +643,35 @@ impl<R: Receive> Handle<R> {
     pub fn had_no_descriptor(&self) -> bool {
         let watch = &self.easy.get_ref().watch;
         watch.sends.get() == 0 && is_of_descriptors(watch.no_socket.get())
+    }
+
+    /// Whether the server asks for HTTP/1.1 in place of what was sent, and if so, whether it told that
+    /// it did not act on that. `stale`: nothing came of it.
+    pub fn wants_http1(&self, stale: bool) -> Option<bool> {
+        let transfer = self.easy.get_ref();
+        let watch = &transfer.watch;
+        if transfer.status != 0 {
+            return None;
+        }
+        match watch.wants_http1.get() {
+            true => Some(true),
+            false => {
+                let told = watch.shared.sockets().http1_wanted(watch.connection.get());
+                told.filter(|_| stale)
+            }
+        }
+    }
+
+    /// Gives up the connection: a peer that broke the protocol is not asked more on it. Of HTTP/2,
+    /// curl would keep it.
+    pub fn give_up_connection(&self) {
+        let watch = &self.easy.get_ref().watch;
+        watch.shared.sockets().give_up(watch.connection.get());
+    }
+
+    /// Whether the kept connection that curl chose was unfit, so that nothing was sent.
+    pub fn met_unfit(&self) -> bool {
+        self.easy.get_ref().watch.unfit.get()
     }
 
     /// Why the transfer is not whole, if it is not; it took that long.
@@ -471,17 +703,8 @@ impl<R: Receive> Handle<R> {
         {
             return Some(failure);
         }
-        if self.is_stale() {
-            return protocol(
-                ErrorCode::ConnectionAborted,
-                "the kept connection was closed before an answer came",
-            );
-        }
-        if transfer.status == 101 {
-            return protocol(
-                ErrorCode::ProtocolError,
-                "the answer is 101 (Switching Protocols), which was not asked for",
-            );
+        if self.was_repeated() || transfer.watch.early.get() {
+            return Some(stale(url));
         }
         // curl takes what it has for the answer.
         if error.is_none() && !transfer.body_began {
@@ -515,16 +738,17 @@ impl<R: Receive> Handle<R> {
         Some(codes::failure(url.as_str(), &error, &circumstances))
     }
 
-    /// Makes the handle ready for a hop. `pins`: addresses for its host, as in curl's --resolve.
+    /// Makes the handle ready for a hop. `http1`: its host wants HTTP/1.1.
     pub fn prepare(
         &mut self,
         hop: &Hop<'_>,
         receiver: R,
         timeout: Duration,
         connect_timeout: Duration,
-        pins: Option<&str>,
+        ways: Ways<'_>,
+        http1: bool,
     ) -> Result<(), (R, curl::Error)> {
-        match self.set(hop, timeout, connect_timeout, pins) {
+        match self.set(hop, timeout, connect_timeout, ways, http1) {
             Ok(()) => {
                 let transfer = self.easy.get_mut();
                 transfer.receiver = Some(receiver);
@@ -546,8 +770,10 @@ impl<R: Receive> Handle<R> {
         hop: &Hop<'_>,
         timeout: Duration,
         connect_timeout: Duration,
-        pins: Option<&str>,
+        ways: Ways<'_>,
+        http1: bool,
     ) -> Result<(), curl::Error> {
+        let pins = ways.pins;
         if !self.settings.profile.fits(hop) {
             self.easy.reset();
             self.settings = Settings::of(hop);
@@ -568,6 +794,18 @@ impl<R: Receive> Handle<R> {
             }
             self.settings.cookie = hop.cookie.map(str::to_owned);
         }
+        if self.settings.from.as_deref() != ways.from {
+            // A hop that names none has a profile of its own, and so a handle that was reset.
+            if let Some(from) = ways.from {
+                self.easy.interface(from)?;
+            }
+            self.settings.from = ways.from.map(str::to_owned);
+        }
+        if self.settings.http1 != http1 {
+            self.easy
+                .http_version(version(&self.settings.profile.options, http1))?;
+            self.settings.http1 = http1;
+        }
         if self.settings.fresh != hop.fresh {
             self.easy.fresh_connect(hop.fresh)?;
             self.settings.fresh = hop.fresh;
@@ -583,6 +821,19 @@ impl<R: Receive> Handle<R> {
             self.settings.pinned = pins.is_some();
         }
         self.settings.secure = hop.url.scheme() == "https";
+        let target = changed_by_curl(hop.url).then(|| {
+            let options = &self.settings.profile.options;
+            target(
+                hop.url,
+                !self.settings.secure && request::has_http_proxy(options),
+            )
+        });
+        match &target {
+            Some(target) => set_text(&self.easy, CURLOPT_REQUEST_TARGET, target)?,
+            None if self.settings.targeted => set_null(&self.easy, CURLOPT_REQUEST_TARGET)?,
+            None => {}
+        }
+        self.settings.targeted = target.is_some();
         self.easy.url(hop.url.as_str())
     }
 
@@ -599,6 +850,8 @@ impl<R: Receive> Handle<R> {
         let watch = Rc::clone(&easy.get_ref().watch);
         watch.direct.set(options.proxy.is_none());
         watch.easy.set(easy.raw());
+        let clear = options.http_version == HttpVersion::Http2PriorKnowledge;
+        watch.prior_knowledge.set(clear);
         set_open_socket(easy, Rc::as_ptr(&watch))?;
         set_close_socket(easy, &watch.shared.sockets)?;
         set_before_send(easy, Rc::as_ptr(&watch))?;
@@ -607,6 +860,7 @@ impl<R: Receive> Handle<R> {
         easy.path_as_is(true)?;
 
         let bytes = request::body(options, method, *body);
+        watch.bodiless.set(bytes.is_none());
         match bytes {
             Some(bytes) => {
                 easy.post_fields_copy(bytes)?;
@@ -617,23 +871,23 @@ impl<R: Receive> Handle<R> {
             None => easy.custom_request(method)?,
         }
         easy.http_headers(headers(options, *home, *body, bytes.is_some())?)?;
+        let mut to_proxy = List::new();
+        for (name, value) in request::proxy_headers(options) {
+            append(&mut to_proxy, name, value)?;
+        }
+        easy.proxy_headers(to_proxy)?;
         if let Some(name) = request::user_agent(options) {
             easy.useragent(name)?;
         }
 
-        easy.http_version(match options.http_version {
-            HttpVersion::Any => CurlVersion::V2TLS,
-            HttpVersion::Http11 => CurlVersion::V11,
-            HttpVersion::Http2PriorKnowledge => CurlVersion::V2PriorKnowledge,
-        })?;
+        easy.http_version(version(options, false))?;
         // An empty one also keeps curl from the environment's.
         easy.proxy(options.proxy.as_deref().unwrap_or(""))?;
         easy.noproxy("")?;
+        // What such a proxy sends unasked can't be seen: curl does not give its TLS out.
+        easy.forbid_reuse(is_spoken_to_in_tls(options.proxy.as_deref()))?;
         if !options.connect_to.is_empty() {
             easy.connect_to(list_of(&options.connect_to)?)?;
-        }
-        if let Some(interface) = &options.interface {
-            easy.interface(interface)?;
         }
 
         if let Some(file) = options.ca_file.as_deref().or(system_authorities()) {
@@ -669,6 +923,48 @@ fn system_authorities() -> Option<&'static Path> {
         .as_deref()
 }
 
+/// Whether curl would send the URL's path or query otherwise than it stands: since 8.20 it writes
+/// `%c3` as `%C3`, which the URL Standard does not, and servers may tell apart. To a proxy it leaves
+/// the question mark of an empty query out.
+fn changed_by_curl(url: &Url) -> bool {
+    let target = url[Position::BeforePath..Position::AfterQuery].as_bytes();
+    let is_lower = |byte: &u8| matches!(byte, b'a'..=b'f');
+    let mut triples = target.windows(3).filter(|triple| triple[0] == b'%');
+    let is_rewritten = |triple: &[u8]| {
+        triple[1..].iter().all(u8::is_ascii_hexdigit) && triple[1..].iter().any(is_lower)
+    };
+    target.ends_with(b"?") || triples.any(is_rewritten)
+}
+
+/// What is asked for (RFC 9112, section 3.2). `whole`: of a proxy, by the whole URL.
+fn target(url: &Url, whole: bool) -> Cow<'_, str> {
+    match whole {
+        false => url[Position::BeforePath..Position::AfterQuery].into(),
+        // Without the credentials, which are the server's, and the fragment.
+        true => {
+            let scheme = &url[..Position::AfterScheme];
+            let rest = &url[Position::BeforeHost..Position::AfterQuery];
+            format!("{scheme}://{rest}").into()
+        }
+    }
+}
+
+/// What to offer. `http1`: the host wants HTTP/1.1.
+fn version(options: &Options, http1: bool) -> CurlVersion {
+    match options.http_version {
+        _ if http1 => CurlVersion::V11,
+        HttpVersion::Any => CurlVersion::V2TLS,
+        HttpVersion::Http11 => CurlVersion::V11,
+        HttpVersion::Http2PriorKnowledge => CurlVersion::V2PriorKnowledge,
+    }
+}
+
+/// Whether a proxy is an `https://` one.
+fn is_spoken_to_in_tls(proxy: Option<&str>) -> bool {
+    let scheme = proxy.and_then(|proxy| proxy.get(..8));
+    scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"))
+}
+
 /// The header lines to send, in curl's syntax. `home` and `kept` are the hop's; `body`: whether one
 /// is sent.
 fn headers(options: &Options, home: bool, kept: bool, body: bool) -> Result<List, curl::Error> {
@@ -680,12 +976,16 @@ fn headers(options: &Options, home: bool, kept: bool, body: bool) -> Result<List
         }
     }
     for (name, value) in request::headers(options, home, kept) {
-        match value.is_empty() {
-            true => list.append(&format!("{name};"))?,
-            false => list.append(&format!("{name}: {value}"))?,
-        }
+        append(&mut list, name, value)?;
     }
     Ok(list)
+}
+
+fn append(list: &mut List, name: &str, value: &str) -> Result<(), curl::Error> {
+    match value.is_empty() {
+        true => list.append(&format!("{name};")),
+        false => list.append(&format!("{name}: {value}")),
+    }
 }
 
 fn list_of(entries: &[String]) -> Result<List, curl::Error> {
@@ -731,8 +1031,9 @@ fn set_null<H>(easy: &Easy2<H>, option: CURLoption) -> Result<(), curl::Error> {
     check(unsafe { curl_sys::curl_easy_setopt(easy.raw(), option, std::ptr::null::<c_void>()) })
 }
 
-/// Lets curl send a request once a transfer. Left alone, it repeats one at once when a connection
-/// it had kept turns out to be closed. `watch` must outlive the handle's use.
+/// Lets curl send a request once a transfer, and not on a connection that is unfit. Left alone, it
+/// repeats one at once when a connection it had kept turns out to be closed. `watch` must outlive the
+/// handle's use.
 fn set_before_send<H>(easy: &Easy2<H>, watch: *const Watch) -> Result<(), curl::Error> {
     type Function = extern "C" fn(*mut c_void, *mut c_char, *mut c_char, c_int, c_int) -> c_int;
     extern "C" fn count(
@@ -745,14 +1046,21 @@ fn set_before_send<H>(easy: &Easy2<H>, watch: *const Watch) -> Result<(), curl::
         // SAFETY: the handle that curl runs owns the watch.
         let watch = unsafe { &*watch.cast::<Watch>() };
         let sends = &watch.sends;
+        // No panic may get into curl.
+        let fits = catch_unwind(AssertUnwindSafe(|| sends.get() > 0 || watch.may_send()));
+        if !matches!(fits, Ok(true)) {
+            return PREREQ_ABORT;
+        }
+        if sends.get() > 0 {
+            watch.repeats.set(true);
+            return PREREQ_ABORT;
+        }
         // curl has opened the last socket it will: what failed before is of no more interest.
         if watch.opened.get() {
             watch.note_errno();
         }
-        match sends.replace(sends.get() + 1) {
-            0 => PREREQ_OK,
-            _ => PREREQ_ABORT,
-        }
+        sends.set(1);
+        PREREQ_OK
     }
     let function: Function = count;
     // SAFETY: the handle is live, and the options take a function of this type and a pointer.

@@ -85,6 +85,7 @@ pub struct pool_options_t {
     pub retry_max_wait: c_double,
     pub retry_on_statuses: *const u16,
     pub retry_on_status_count: usize,
+    pub mask_credentials: i32,
 }
 
 #[repr(C)]

@@ -85,6 +85,8 @@ const CONTINUATION: &[u8] = b"\0\0\x0A\x09\0\0\0\0\x01\0\x01x\x06123456";
 const PING: &[u8] = b"\0\0\x08\x06\0\0\0\0\0pingpong";
 const GO_AWAY_0: &[u8] = b"\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\0";
 const GO_AWAY_1: &[u8] = b"\0\0\x08\x07\0\0\0\0\0\0\0\0\x01\0\0\0\0";
+/// It is to be asked over HTTP/1.1 (HTTP_1_1_REQUIRED).
+const GO_AWAY_HTTP11: &[u8] = b"\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\x0D";
 /// It calms down the client (ENHANCE_YOUR_CALM).
 const GO_AWAY_CALM: &[u8] = b"\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\x0B";
 const RST_NO_ERROR: &[u8] = b"\0\0\x04\x03\0\0\0\0\x01\0\0\0\0";
@@ -167,6 +169,7 @@ pub(super) const DOORS: &[Door] = &[
     http2("h2-close-body", &[SETTINGS, HEAD, DATA]),
     http2("h2-go-away", &[SETTINGS, GO_AWAY_0]),
     http2("h2-go-away-calm", &[SETTINGS, GO_AWAY_CALM]),
+    http2("h2-go-away-http11", &[SETTINGS, GO_AWAY_HTTP11]),
     http2("h2-go-away-head", &[SETTINGS, HEAD, GO_AWAY_1]),
     http2("h2-go-away-body", &[SETTINGS, HEAD, DATA, GO_AWAY_1]),
     // What is under way may end.
@@ -211,6 +214,21 @@ pub(super) const DOORS: &[Door] = &[
         &[SETTINGS, b"\0\0\x05\x05\x04\0\0\0\x01\0\0\0\x02\x82"],
     ),
     http2("h2-hpack-bomb", &[SETTINGS, HPACK_BOMB]),
+    Door {
+        name: "h2-hpack-bomb-open",
+        scheme: "http",
+        kind: Frames(&[SETTINGS, HPACK_BOMB], None, Silence),
+    },
+    // RFC 9113, section 8.6: there is none in HTTP/2.
+    Door {
+        name: "h2-switching",
+        scheme: "http",
+        kind: Frames(
+            &[SETTINGS, b"\0\0\x05\x01\x04\0\0\0\x01\x08\x03101"],
+            None,
+            Silence,
+        ),
+    },
     Door {
         name: "h2-silence",
         scheme: "http",
@@ -259,7 +277,11 @@ impl Door {
                 then(&mut stream, last).await
             }
             Frames(said, more, last) => {
-                request(&mut stream).await?;
+                if !request(&mut stream).await? {
+                    // Over HTTP/1.1 there is no fault.
+                    let hello = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+                    return stream.write_all(hello).await;
+                }
                 stream.write_all(&said.concat()).await?;
                 while let Some(more) = more {
                     let many = (1 << 16) / more.len() + 1;
@@ -274,16 +296,25 @@ impl Door {
     }
 }
 
-/// Reads a client's preface (RFC 9113, section 3.4) and its frames, up to the first head.
-async fn request(stream: &mut TcpStream) -> io::Result<()> {
-    stream.read_exact(&mut [0; 24]).await?;
+/// Reads a client's preface (RFC 9113, section 3.4) and its frames, up to the first head. `false`: it
+/// was one of HTTP/1.1.
+async fn request(stream: &mut TcpStream) -> io::Result<bool> {
+    let mut preface = [0; 24];
+    stream.read_exact(&mut preface).await?;
+    if !preface.starts_with(b"PRI * HTTP/2.0") {
+        let mut head = preface.to_vec();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await?);
+        }
+        return Ok(false);
+    }
     loop {
         let mut head = [0; 9];
         stream.read_exact(&mut head).await?;
         let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
         stream.read_exact(&mut vec![0; length as usize]).await?;
         if head[3] == 1 {
-            return Ok(());
+            return Ok(true);
         }
     }
 }

@@ -183,6 +183,16 @@ pub(super) const SAID: &[(&str, &str, Then)] = &[
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n\0\0\0\x04",
         Close,
     ),
+    (
+        "switching-silence",
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+        Silence,
+    ),
+    (
+        "switching-head",
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n",
+        Silence,
+    ),
     // More answers than questions.
     (
         "double",

@@ -1,0 +1,90 @@
+//! Where connections come from (`interface`), in words that keep curl from looking a name up: it would
+//! do so at once, and all transfers of its thread would wait.
+
+use std::ffi::CString;
+use std::net::IpAddr;
+
+use super::route;
+
+/// What an `interface` is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Source<'a> {
+    /// What curl takes as it is.
+    Known(String),
+    /// A host name, whose address is to be looked up, and what curl is told before it.
+    Name(&'static str, &'a str),
+}
+
+/// Reads an `interface`: an address, an interface, or else a host name. As in curl, `if!` and `host!`
+/// before it say which.
+pub(super) fn read(interface: &str) -> Source<'_> {
+    if interface.starts_with("if!") {
+        return Source::Known(interface.to_owned());
+    }
+    let host = interface.strip_prefix("host!");
+    let name = host.unwrap_or(interface);
+    // The zone of a link-local address is an interface (RFC 4007, section 11).
+    let address = name.split_once('%').map_or(name, |(address, _)| address);
+    if address.parse::<IpAddr>().is_ok() {
+        return Source::Known(format!("host!{name}"));
+    }
+    match host.is_none() && is_interface(name) {
+        true => Source::Known(format!("if!{name}")),
+        false => Source::Name("host!", name),
+    }
+}
+
+fn is_interface(name: &str) -> bool {
+    let Ok(name) = CString::new(name) else {
+        return false;
+    };
+    // SAFETY: it is text that ends in a NUL.
+    unsafe { libc::if_nametoindex(name.as_ptr()) != 0 }
+}
+
+/// The one of a name's addresses to connect from: curl takes one. `to`: where to, as far as it is
+/// known.
+pub(super) fn choose(from: &[IpAddr], to: &[IpAddr]) -> Option<IpAddr> {
+    let fits = |from: &&IpAddr| to.is_empty() || to.iter().any(|to| to.is_ipv4() == from.is_ipv4());
+    from.iter().find(fits).or(from.first()).copied()
+}
+
+/// The address that a URL's host is, if it is one.
+pub(super) fn destination(host: Option<&str>) -> Option<IpAddr> {
+    host.and_then(route::address)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_and_interfaces_need_no_look_up() {
+        let known = |text: &str| Source::Known(text.into());
+        for (interface, expected) in [
+            ("127.0.0.2", known("host!127.0.0.2")),
+            ("::1", known("host!::1")),
+            ("fe80::1%lo", known("host!fe80::1%lo")),
+            ("host!127.0.0.2", known("host!127.0.0.2")),
+            ("lo", known("if!lo")),
+            ("if!lo", known("if!lo")),
+            ("if!nosuch0", known("if!nosuch0")),
+            ("nosuch0", Source::Name("host!", "nosuch0")),
+            ("host!lo", Source::Name("host!", "lo")),
+            ("me.example.com", Source::Name("host!", "me.example.com")),
+        ] {
+            assert_eq!(read(interface), expected, "{interface}");
+        }
+    }
+
+    #[test]
+    fn the_address_is_of_the_family_that_is_connected_to() {
+        let address = |text: &str| text.parse::<IpAddr>().expect("an address");
+        let both = [address("::2"), address("127.0.0.2")];
+        assert_eq!(choose(&both, &[address("127.0.0.1")]), Some(both[1]));
+        assert_eq!(choose(&both, &[address("::1")]), Some(both[0]));
+        assert_eq!(choose(&both, &[]), Some(both[0]));
+        assert_eq!(choose(&both[..1], &[address("127.0.0.1")]), Some(both[0]));
+        assert_eq!(choose(&[], &[]), None);
+    }
+}
