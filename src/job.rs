@@ -27,8 +27,10 @@ pub enum Kind {
 pub struct Job {
     /// Whether to download or only to find the end.
     pub kind: Kind,
-    /// The URL. White space around it is taken off and `http://` put before it when it has no
-    /// scheme. A bad one gives a result with `invalid-url`. Empty: see
+    /// The URL. White space, marks that are not seen (as byte order marks) and quotes around it are
+    /// taken off, and `http://` is put before it when it has no scheme and starts with a host: a
+    /// path, a file's name, a number or a mail address is none. A bad one, or one with U+FFFD, which
+    /// stands for bytes that were lost, gives a result with `invalid-url`. Empty: see
     /// [`StreamConfig::passthrough`](crate::StreamConfig::passthrough).
     pub url: Arc<str>,
     /// The politeness key; `None`: the registrable domain of the URL, or its host when that has

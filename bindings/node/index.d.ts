@@ -18,11 +18,15 @@ export const backend: 'koffi' | 'ffi-napi';
 
 /** How jobs are done. Times are in seconds, sizes in bytes. `undefined`: the default. */
 export interface Options {
-  /** The request method. Default: GET for a request, HEAD for a resolve. */
+  /** The request method, but CONNECT. Default: GET for a request; for a resolve HEAD, or GET with a body. */
   method?: string;
   /**
    * Headers to send, in their order, 1000 at most. Authorization, Cookie, Host and
-   * Proxy-Authorization are not sent on to another origin. Default: none.
+   * Proxy-Authorization are not sent on to another origin. What says where a request ends and what
+   * becomes of its connection is refused: Content-Length, Transfer-Encoding, Trailer, Expect,
+   * Upgrade, HTTP2-Settings, Proxy-Connection, TE but for trailers, Connection but for keep-alive,
+   * TE and close (which closes it behind the answer), a second Host and one that is no host.
+   * Default: none.
    */
   headers?: Headers | Iterable<readonly [string, string]> | Record<string, string>;
   /** The value of a Cookie header, not sent on to another origin. Default: none. */

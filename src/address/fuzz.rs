@@ -28,7 +28,7 @@ fn assert_can_be_requested(url: &Url) {
     let host = url.host_str().expect("a host");
     assert!(!site.is_empty() && host.trim_end_matches('.').ends_with(site));
     if matches!(url.host(), Some(Host::Domain(_))) {
-        let home = super::clean(site).expect("a site is a host");
+        let home = super::clean(&format!("//{site}")).expect("a site is a host");
         assert_eq!(group(&home), site, "{url}");
     }
 }
@@ -46,8 +46,25 @@ pub(crate) fn clean(input: &[u8]) {
         Ok(url) => assert_can_be_requested(url),
         Err(failure) => assert_says(failure, &[ErrorCode::InvalidUrl]),
     }
-    let padded = super::clean(&format!(" {text}\n"));
-    assert_eq!(padded.ok(), cleaned.ok(), "white space around it");
+    for padded in [
+        format!(" {text}\n"),
+        format!("\u{feff}{text}\0"),
+        format!("\u{200b}{text}\u{2060}"),
+    ] {
+        assert_eq!(
+            super::clean(&padded).ok(),
+            cleaned.clone().ok(),
+            "{padded:?}"
+        );
+    }
+    // Quoted, unless it has half of it already.
+    if !text
+        .trim()
+        .starts_with(|char: char| !char.is_ascii_alphanumeric())
+    {
+        let quoted = super::clean(&format!("\"{text}\""));
+        assert_eq!(quoted.ok(), cleaned.ok(), "{text:?}");
+    }
 }
 
 /// The first line is a URL, the rest what a header or a page there leads on to.

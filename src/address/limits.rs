@@ -152,6 +152,15 @@ impl Limits {
         if allowed_ports.contains(&0) {
             return Err("allowed_ports has 0: a port is 1 to 65535".into());
         }
+        if !allow_networks.is_empty() && !deny_private_addresses && deny_networks.is_empty() {
+            networks("allow_networks", allow_networks)?;
+            return Err(
+                "allow_networks takes networks out of those denied, and none is: set \
+                 deny_private_addresses, or deny_networks to 0.0.0.0/0 and ::/0 if nothing but \
+                 these is to be let through"
+                    .into(),
+            );
+        }
         Ok(Self {
             deny_private: deny_private_addresses,
             deny: networks("deny_networks", deny_networks)?,
@@ -365,6 +374,18 @@ mod tests {
         assert_eq!(only.on_address(ip("8.8.8.8")), Some("deny_networks"));
         assert_eq!(only.on_address(ip("2a00::1")), Some("deny_networks"));
         assert_eq!(Limits::default().on_address(ip("127.0.0.1")), None);
+    }
+
+    #[test]
+    fn what_is_allowed_must_have_been_denied() {
+        let allow = ["10.0.0.0/8".to_owned()];
+        let why = Limits::new(false, &[], &allow, &[], false).expect_err("no effect");
+        assert!(
+            why.starts_with("allow_networks ") && why.contains("deny_networks"),
+            "{why}"
+        );
+        assert!(Limits::new(true, &[], &allow, &[], false).is_ok());
+        assert!(Limits::new(false, &["::/0".to_owned()], &allow, &[], false).is_ok());
     }
 
     #[test]

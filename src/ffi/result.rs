@@ -44,7 +44,8 @@ pub struct pool_result_t {
     pub tag: u64,
     /// The job's userdata.
     pub userdata: *mut c_void,
-    /// The URL as it was submitted; NULL: the job had none (passthrough).
+    /// The URL as it was submitted, but for bytes that are not UTF-8, which are U+FFFD; NULL: the
+    /// job had none (passthrough).
     pub url: *const c_char,
     /// Its bytes, without the NUL.
     pub url_size: usize,

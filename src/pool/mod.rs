@@ -86,8 +86,8 @@ pub struct PoolConfig {
     /// Networks that are forbidden, as `10.0.0.0/8`, `fc00::/7`, or an address; 10,000 at most. A
     /// NAT64 prefix of one's own belongs here. Default none.
     pub deny_networks: Vec<String>,
-    /// Networks that are not forbidden, whatever the two fields above say; 10,000 at most. Default
-    /// none.
+    /// Networks that are not forbidden, whatever the two fields above say; 10,000 at most. Refused
+    /// when neither forbids any. Default none.
     pub allow_networks: Vec<String>,
     /// The only ports that may be connected to. Default any.
     pub allowed_ports: Vec<u16>,
