@@ -16,7 +16,13 @@ export const version: string;
 /** The foreign function interface in use. The environment's ROUET_FFI forces one. */
 export const backend: 'koffi' | 'ffi-napi';
 
-/** How jobs are done. Times are in seconds, sizes in bytes. `undefined`: the default. */
+/**
+ * How jobs are done. Times are in seconds, or in milliseconds under the same name with Ms behind it
+ * (one of the two); sizes are in bytes. `undefined`: the default.
+ *
+ * Those of a run go before the pool's, and those of an item before both, one by one: headers by name,
+ * parts of `retry` too. A `cookie` goes before a Cookie header, and the other way round.
+ */
 export interface Options {
   /** The request method, but CONNECT. Default: GET for a request; for a resolve HEAD, or GET with a body. */
   method?: string;
@@ -26,9 +32,9 @@ export interface Options {
    * becomes of its connection is refused: Content-Length, Transfer-Encoding, Trailer, Expect,
    * Upgrade, HTTP2-Settings, Proxy-Connection, TE but for trailers, Connection but for keep-alive,
    * TE and close (which closes it behind the answer), a second Host and one that is no host.
-   * Default: none.
+   * A value of null, in what goes before others: this header is not sent. Default: none.
    */
-  headers?: Headers | Iterable<readonly [string, string]> | Record<string, string>;
+  headers?: Headers | Iterable<readonly [string, string | null]> | Record<string, string | null>;
   /** The value of a Cookie header, not sent on to another origin. Default: none. */
   cookie?: string;
   /**
@@ -40,10 +46,14 @@ export interface Options {
   spoofUa?: boolean;
   /** What to send as the request's body; a string as UTF-8. Default: none. */
   body?: string | Uint8Array;
-  /** To look up the name, connect and shake hands, each hop; above 0. Default: 5. */
+  /** Seconds to look up the name, connect and shake hands, each hop; above 0, at most 60. Default: 5. */
   connectTimeout?: number;
-  /** For a whole attempt, all hops and the body; above 0. Default: 30. */
+  /** The same in milliseconds, without a most. */
+  connectTimeoutMs?: number;
+  /** Seconds for a whole attempt, all hops and the body; above 0, at most 600. Default: 30. */
   timeout?: number;
+  /** The same in milliseconds, without a most. */
+  timeoutMs?: number;
   /** The largest body taken, after decompression; beyond: body-too-large. Default: 256 MiB. */
   maxBodySize?: number;
   /** Ask for gzip, deflate, br or zstd, and undo them. Default: false. */
@@ -131,10 +141,14 @@ export interface Retry {
   maxAttempts?: number;
   /** Time-outs are tried again too. Default: false. */
   onTimeout?: boolean;
-  /** Seconds to wait after the first attempt; 0 or above. Default: 10. */
+  /** Seconds to wait after the first attempt; 0 to 600. Default: 10. */
   minWait?: number;
+  /** The same in milliseconds, without a most. */
+  minWaitMs?: number;
   /** The longest wait, in seconds; at least minWait. Default: 86400, one day. */
   maxWait?: number;
+  /** The same in milliseconds. */
+  maxWaitMs?: number;
   /** Statuses of a final answer that are tried again too. Default: none. */
   onStatuses?: Iterable<number>;
 }
@@ -148,10 +162,12 @@ export interface PoolOptions extends Options {
   /** Threads that run transfers, 256 at most, and never more than maxWorkers. Default: one a core. */
   threads?: number;
   /**
-   * Seconds between the end (and the start) of a group's last job and the start of its next; 0 or
-   * above. Default: 0.2.
+   * Seconds between the end (and the start) of a group's last job and the start of its next; 0 to 60,
+   * as more are most likely milliseconds. Default: 0.2.
    */
   throttle?: number;
+  /** The same in milliseconds, without a most. */
+  throttleMs?: number;
   /** Jobs of one group in flight at once; at least 1. Default: 1. */
   domainParallelism?: number;
   /**
@@ -170,7 +186,8 @@ export interface PoolOptions extends Options {
    */
   denyNetworks?: Iterable<string>;
   /**
-   * Networks that are not forbidden, whatever the two above say; 10,000 at most. Default: none.
+   * Networks that are not forbidden, whatever the two above say; 10,000 at most. Refused when neither
+   * forbids any. Default: none.
    */
   allowNetworks?: Iterable<string>;
   /** The only ports that may be connected to; others end in forbidden-address. Default: any. */
@@ -182,9 +199,10 @@ export interface PoolOptions extends Options {
 /** How a run is done; what it has of {@link Options} goes before the pool's. */
 export interface RunOptions<T> extends Options {
   /**
-   * Finds the URL of an item. White space around it is taken off and http:// put before it when it
-   * has no scheme; a bad one gives a result with invalid-url. Default: an item that is a string or a
-   * URL is its own.
+   * Finds the URL of an item. White space, marks that are not seen (as byte order marks) and quotes
+   * around it are taken off, and http:// is put before it when it has no scheme and starts with a
+   * host: a path, a file's name, a number or a mail address is none. A bad one gives a result with
+   * invalid-url. Default: an item that is a string or a URL is its own.
    */
   key?: (item: T) => string | null | undefined;
   /** Results come in the order of the items, within a window of bufferSize. Default: false. */
@@ -214,14 +232,16 @@ export interface RunOptions<T> extends Options {
    * Default (also for undefined and null): the registrable domain of the URL, or its host.
    */
   group?: (item: T) => string | null | undefined;
-  /** How the job of one item is done, beside what the run says. */
+  /** How the job of one item is done where that is not as the run says: see {@link Options}. */
   optionsFor?: (item: T) => Options | null | undefined;
 }
 
 /** The throttle and the parallelism of one group. */
 export interface DomainRule {
-  /** Seconds; 0 or above. Default: the pool's. */
+  /** Seconds; 0 to 60. Default: the pool's. */
   throttle?: number;
+  /** The same in milliseconds, without a most. */
+  throttleMs?: number;
   /** At least 1. Default: the pool's. */
   parallelism?: number;
 }

@@ -271,6 +271,11 @@ void each_field_of_a_config_gets_through() {
     config.deny_networks = {std::string("10.0.0.0\0", 9)};
   });
   refused("allow_networks", [](rouet::config &config) { config.allow_networks = {"none"}; });
+  refused("deny_networks", [](rouet::config &config) { config.allow_networks = {"10.0.0.0/8"}; });
+  refused("retry_on_statuses",
+          [](rouet::config &config) { config.options.retry_on_statuses = {503}; });
+  refused("Content-Length",
+          [](rouet::config &config) { config.options.headers = {{"Content-Length", "3"}}; });
   refused("allowed_ports", [](rouet::config &config) { config.allowed_ports = {80, 0}; });
 
   rouet::config config;

@@ -6,7 +6,7 @@ const layout = require('./layout');
 const { RouetError } = require('./errors');
 const { Arena, read64 } = require('./memory');
 const native = require('./native');
-const { OPTIONS, POOL, STREAM, encodeConfig, snakeCased, split } = require('./options');
+const { OPTIONS, POOL, STREAM, encodeConfig, merge, readRule, snakeCased, split } = require('./options');
 const { Run } = require('./run');
 
 /** What a run can be told beside options of the library. */
@@ -78,9 +78,10 @@ class Pool {
   constructor(settings = {}) {
     const [pool, options] = split(settings, POOL, OPTIONS);
     this.#options = options;
-    this.#rule = { throttle: pool.throttle ?? 0.2, parallelism: pool.domainParallelism ?? 1 };
     const arena = new Arena(4096);
     const config = encodeConfig(pool, {}, options, arena);
+    const { throttle, throttleMs } = pool;
+    this.#rule = readRule({ throttle, throttleMs, parallelism: pool.domainParallelism }, { throttle: 0.2, parallelism: 1 });
     this.#handle = newHandle((place) => native.new(config, place));
     forgotten.register(this, this.#handle, this);
   }
@@ -113,20 +114,20 @@ class Pool {
     if (signal !== undefined && !(signal instanceof AbortSignal)) {
       throw new TypeError('signal is no AbortSignal');
     }
-    const merged = { ...this.#options, ...options };
+    const merged = merge(this.#options, options);
     // Here already, to tell what is wrong with them; the arena is to live until the run begins.
     const arena = new Arena(4096);
     const config = { arena, address: encodeConfig({}, stream, merged, arena) };
     return new Run(this.#ofRuns, { kind, items, key, group, optionsFor, signal, config, options: merged });
   }
 
-  setDomainRule(domain, { throttle = this.#rule.throttle, parallelism = this.#rule.parallelism } = {}) {
+  setDomainRule(domain, rule = {}) {
     this.#checkOpen();
     if (typeof domain !== 'string' || domain.includes('\0')) {
       throw new TypeError(`domain is ${inspect(domain)}: it is the name of a group`);
     }
-    if (typeof throttle !== 'number') throw new TypeError(`throttle is ${inspect(throttle)}: it is in seconds`);
-    if (!Number.isInteger(parallelism) || parallelism < 1 || parallelism >= 2 ** 32) {
+    const { throttle, parallelism } = readRule(rule, this.#rule);
+    if (parallelism < 1) {
       throw new TypeError(`parallelism is ${inspect(parallelism)}: it is a whole number from 1 on`);
     }
     const name = new Arena(256).text(domain);

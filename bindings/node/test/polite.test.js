@@ -43,7 +43,7 @@ test('the default is polite', async (t) => {
 });
 
 test('groups', async (t) => {
-  const pool = open(t, { throttle: 3600, domainParallelism: 1 });
+  const pool = open(t, { throttle: undefined, throttleMs: 3_600_000, domainParallelism: 1 });
   pool.setDomainRule('ruled', { throttle: 0, parallelism: 8 });
   // One job of each other group is all that an hour's throttle lets through.
   const groups = [...Array(30).fill('ruled'), ...Array(30).fill(''), null, 'of its own'];
@@ -62,7 +62,7 @@ test('groups', async (t) => {
 });
 
 test('a rule of a domain', async (t) => {
-  const pool = open(t, { throttle: 3600, domainParallelism: 1 });
+  const pool = open(t, { throttle: undefined, throttleMs: 3_600_000, domainParallelism: 1 });
   pool.setDomainRule('127.0.0.1', { throttle: 0.1 });
   await all(pool.request(pages(`${site}/empty?ruled`, 4)));
   for (const gap of gaps(await asked('/empty?ruled', 4))) assert.ok(gap >= 0.1 - TOLERANCE && gap < 60);
@@ -72,6 +72,14 @@ test('a rule of a domain', async (t) => {
     ['a.test', { throttle: '1' }, /throttle/],
     ['a.test', { parallelism: 0 }, /parallelism/],
     ['a.test', { parallelism: 1.5 }, /parallelism/],
+    ['a.test', { throtle: 1 }, /throtle is no option: there are throttle, parallelism/],
+    ['a.test', { Throttle: 1 }, /Throttle is no option/],
+    ['a.test', { domainParallelism: 2 }, /domainParallelism is no option/],
+    ['a.test', { throttle: 500 }, /throttle is 500: it is in seconds.*throttleMs: 500 /],
+    ['a.test', { throttle: 1, throttleMs: 1000 }, /both given/],
+    ['a.test', { throttleMs: '5' }, /throttleMs/],
+    ['a.test', 5, /the rule/],
+    ['a.test', null, /the rule/],
   ]) {
     assert.throws(() => pool.setDomainRule(domain, rule), (error) => error instanceof TypeError && name.test(error.message));
   }
