@@ -247,7 +247,7 @@ typedef struct pool_options_t {
   // retry_max_wait, varied by a quarter either way. The waiting job occupies no worker, and its
   // group's throttle still holds. Made again: connections refused, reset or broken off,
   // unreachable hosts and networks, protocol errors, and names that can't be looked up for now.
-  // With 0 the fields below have nothing to say, and are refused if they say it. Default 0.
+  // With 0 retry_on_timeout and retry_on_statuses have no effect, and are refused. Default 0.
   int32_t retry;
   // Attempts in all, the first included; at least 1. Default 3.
   uint32_t retry_max_attempts;
@@ -340,6 +340,16 @@ typedef struct pool_result_t {
   uint32_t attempts;
   // What the stream's callback attached, by writing it here; NULL without one. Never looked at.
   void *value;
+  // What in particular it was, where an error's name covers several things: of "ssl" it is
+  // "expired", "not-yet-valid", "wrong-name", "unknown-authority", "bad-certificate", "ca-file",
+  // "client-certificate" or "protocol", and there may be more. NULL: nothing more is known.
+  const char *error_subcode;
+  // The group the job was in, whose turn it waited for: as it was given, or that of its URL
+  // (pool_url_group). Redirections do not change it. "": unconstrained. NULL: no server was to
+  // be asked, the job having no URL or a bad one.
+  const char *group;
+  // Its bytes, without the NUL.
+  size_t group_size;
 } pool_result_t;
 
 // Says how many seconds a group waits, from the end of a job on, before its next one starts; below
@@ -427,7 +437,8 @@ typedef struct pool_config_t {
   // forbidden-address. Default 0.
   int32_t https_only;
   // Of the pool: networks that are forbidden, as "10.0.0.0/8", "fc00::/7", or an address. A NAT64
-  // prefix of one's own belongs here. Default NULL: none.
+  // prefix of one's own belongs here. 0.0.0.0 and :: are judged as 127.0.0.1 and ::1, where Linux
+  // connects them to. Default NULL: none.
   const char *const *deny_networks;
   // Of the pool: the number of deny_networks, 10,000 at most. Default 0.
   size_t deny_network_count;
@@ -729,11 +740,33 @@ enum pool_status_t pool_pending(struct pool_t *pool, size_t *pending);
 // `pool` is a live handle; `fd` is writable.
 enum pool_status_t pool_event_fd(struct pool_t *pool, int *fd);
 
+// Tells the group of a job with that URL, unless it names one of its own: the registrable domain of
+// the URL by the public suffix list, private section included, or its host when that has none. With
+// infer_redirection it is that of the URL that is asked instead. The URL is read as a job's is;
+// `url_size` is its bytes, 0: up to the NUL. Writes the name and a NUL to `group`, which has room
+// for `size` bytes, and the bytes of the name to `group_size`. Any thread may call it, and no pool
+// is needed.
+//
+// POOL_OK: written. POOL_INVALID_ARGUMENT: `url` is no URL, and pool_last_error says why; or `size`
+// is too small, and `group_size` alone is written; or a pointer is NULL.
+//
+// Requires:
+// `url` is NULL or has `url_size` bytes, or ends in a NUL; `group` has `size` writable bytes;
+// `group_size` is writable.
+enum pool_status_t pool_url_group(const char *url,
+                                  size_t url_size,
+                                  char *group,
+                                  size_t size,
+                                  size_t *group_size);
+
 // Sets the rule of one group, a registrable domain or the name a job gave: `throttle` in
 // seconds, 0 or above, `parallelism` at least 1. It holds over all streams of the engine, from
 // the group's next start on, until it is set anew. The name is copied. Any thread may call it.
 //
-// POOL_OK: set. POOL_INVALID_ARGUMENT: pool_last_error names the argument.
+// What reads as a host ("Ex.com", "ex.com.", "bücher.com", "http://ex.com/") is taken for it.
+//
+// POOL_OK: set. POOL_INVALID_ARGUMENT: pool_last_error names the argument. So is a host that is no
+// group of its own, as "www.ex.com", which is in that of "ex.com" (pool_url_group tells).
 //
 // Requires:
 // `pool` is a live handle; `domain` ends in a NUL.

@@ -241,8 +241,8 @@ struct options {
   rouet::http_version http_version = rouet::http_version::any;
   /// A failed attempt is made again, after retry_min_wait·4^(n−1), at most retry_max_wait, varied
   /// by a quarter either way. The waiting job occupies no worker, and its group's throttle holds.
-  /// docs/errors.md says which errors are tried again. Without it the fields below have nothing to
-  /// say, and are refused if they say it.
+  /// docs/errors.md says which errors are tried again. Without it retry_on_timeout and
+  /// retry_on_statuses have no effect, and are refused.
   bool retry = false;
   /// Attempts in all, the first included; at least 1.
   std::uint32_t retry_max_attempts = 3;
@@ -419,10 +419,22 @@ public:
   /// Where the job ended: the last URL of the stack; empty when there is none.
   std::string_view end_url() const noexcept { return detail::text(c().end_url, c().end_url_size); }
 
+  /// The group the job was in, whose turn it waited for: as it was given, or that of its URL
+  /// (url_group). Redirections do not change it. Empty text: unconstrained. Nothing: no server was to
+  /// be asked, the job having no URL or a bad one.
+  std::optional<std::string_view> group() const noexcept {
+    if (!c().group) return std::nullopt;
+    return std::string_view(c().group, c().group_size);
+  }
+
   /// Whether there is no error, whatever the status.
   bool ok() const noexcept { return c().error_code == nullptr; }
   /// The error's stable name, as "connection-refused"; empty: no error.
   std::string_view error_code() const noexcept { return detail::text(c().error_code); }
+  /// What in particular it was, where the name covers several things: of "ssl" it is "expired",
+  /// "not-yet-valid", "wrong-name", "unknown-authority", "bad-certificate", "ca-file",
+  /// "client-certificate" or "protocol", and there may be more. Empty: nothing more is known.
+  std::string_view error_subcode() const noexcept { return detail::text(c().error_subcode); }
   /// What failed, where and why, for people; empty: no error. Of a callback-error, what the
   /// callback said: the words given to fail, or what() of the exception it threw.
   std::string_view error_message() const noexcept {
@@ -1221,7 +1233,9 @@ public:
 #if ROUET_EXCEPTIONS
   /// Sets the rule of one group, a registrable domain or the name a job gave: `throttle` 0 or
   /// above, `parallelism` at least 1. It holds over all streams of the engine, from the group's
-  /// next start on, until it is set anew. invalid_argument: one of them.
+  /// next start on, until it is set anew. What reads as a host ("Ex.com", "http://ex.com/") is taken
+  /// for it. invalid_argument: one of them, or a host that is no group of its own, as "www.ex.com",
+  /// which is in that of "ex.com" (url_group tells).
   void set_domain_rule(const std::string &domain, seconds throttle, std::uint32_t parallelism = 1) {
     detail::throwing([&](error &fault) { set_domain_rule(domain, throttle, parallelism, fault); });
   }
@@ -1415,6 +1429,34 @@ inline result result::of_page(const page &kept, error &fault) {
               fault);
   return result(made);
 }
+
+/// The group of a job with that URL, unless it names one of its own: the registrable domain of the URL
+/// by the public suffix list, private section included, or its host when that has none. With
+/// infer_redirection it is that of the URL that is asked instead. The URL is read as a job's is; empty
+/// when there is an error. invalid_argument: it is none.
+inline std::string url_group(std::string_view url, error &fault) {
+  std::string group(url.size() + 64, '\0');
+  for (;;) {
+    std::size_t size = 0;
+    // A size of 0 would mean: up to the NUL.
+    const auto came_to = static_cast<status>(pool_url_group(
+        url.empty() ? "" : url.data(), url.size(), &group[0], group.size(), &size));
+    if (came_to == status::ok) {
+      fault = error();
+      group.resize(size);
+      return group;
+    }
+    fault = error(came_to, pool_last_error());
+    if (size < group.size()) return {};
+    group.resize(size + 1); // its host is longer than the URL was, as those of xn-- are
+  }
+}
+#if ROUET_EXCEPTIONS
+/// The same.
+inline std::string url_group(std::string_view url) {
+  return detail::throwing([&](error &fault) { return url_group(url, fault); });
+}
+#endif
 
 #if ROUET_EXCEPTIONS
 inline result result::of_page(const page &kept) {

@@ -249,6 +249,25 @@ fn every_error_code_is_explained() {
     );
 }
 
+#[test]
+fn every_subcode_is_explained() {
+    let (codes, documented) = (read("src/subcode.rs"), read("docs/errors.md"));
+    let slugs: Vec<&str> = codes.split("=> \"").skip(1).collect();
+    assert!(slugs.len() > 7, "{slugs:?}");
+    for slug in slugs {
+        let slug = slug.split('"').next().unwrap_or_default();
+        assert!(documented.contains(&format!("\n- `{slug}`: ")), "{slug}");
+        for header in [
+            "include/rouet.h",
+            "include/rouet.hpp",
+            "bindings/go/errors.go",
+        ] {
+            let header = read(header).replace("\n", " ");
+            assert!(header.contains(&format!("\"{slug}\"")), "nothing of {slug}");
+        }
+    }
+}
+
 /// A field of a struct of the header that a caller sets.
 struct Field {
     name: String,

@@ -278,9 +278,39 @@ func (p *Pool) unhook() {
 	}
 }
 
+// URLGroup tells the group of a job with that URL, unless it has one by [GroupBy]: the registrable
+// domain of the URL by the public suffix list, private section included, or its host when that has
+// none. With [Options.InferRedirection] it is that of the URL that is asked instead. The URL is read as
+// a job's is. The error is [ErrInvalidArgument]: it is none.
+func URLGroup(url string) (string, error) {
+	if url == "" {
+		return "", &Error{Code: ErrInvalidArgument, Message: "url is empty"}
+	}
+	var a arena
+	defer a.free()
+	text := a.text(url)
+	length := &takeMany[C.size_t](&a, 1)[0]
+	size := len(url) + 64 // of some URLs the host is longer in the end
+	for {
+		group := takeMany[C.char](&a, size)
+		err := failure(func() uint32 {
+			return C.pool_url_group(text, C.size_t(len(url)), &group[0], C.size_t(size), length)
+		})
+		if err == nil {
+			return C.GoStringN(&group[0], C.int(*length)), nil
+		}
+		if int(*length) < size {
+			return "", err
+		}
+		size = int(*length) + 1
+	}
+}
+
 // SetDomainRule sets the rule of one group, a registrable domain or the name that [GroupBy] gave:
 // its throttle, 0 (or [NoThrottle]) or above, and its parallelism, at least 1. It holds over all
-// runs, from the group's next start on, until it is set anew.
+// runs, from the group's next start on, until it is set anew. What reads as a host ("Ex.com",
+// "http://ex.com/") is taken for it; a host that is no group of its own, as "www.ex.com", which is in
+// that of "ex.com" ([URLGroup] tells), is [ErrInvalidArgument].
 func (p *Pool) SetDomainRule(domain string, throttle time.Duration, parallelism int) error {
 	if strings.IndexByte(domain, 0) >= 0 {
 		return &Error{Code: ErrInvalidArgument, Message: "domain has a NUL"}

@@ -414,6 +414,77 @@ func TestBadURLs(t *testing.T) {
 	}
 }
 
+func TestURLGroup(t *testing.T) {
+	for url, expected := range map[string]string{
+		"http://www.example.com/":          "example.com",
+		"HTTPS://WWW.Example.co.uk:8080/x": "example.co.uk",
+		"someone.github.io":                "someone.github.io",
+		"bücher.de":                        "xn--bcher-kva.de",
+		"http://127.0.0.1:8080/":           "127.0.0.1",
+		"http://[::1]/":                    "[::1]",
+		strings.Repeat("é.", 50) + "test":  strings.Repeat("xn--9ca.", 50) + "test",
+	} {
+		if group, err := rouet.URLGroup(url); group != expected || err != nil {
+			t.Errorf("%s: %q, %v", url, group, err)
+		}
+	}
+	for _, url := range []string{"", "/about", "ftp://a.test/", "caf\xe9.test", "a\x00b.test"} {
+		if group, err := rouet.URLGroup(url); group != "" || !errors.Is(err, rouet.ErrInvalidArgument) {
+			t.Errorf("%q: %q, %v", url, group, err)
+		}
+	}
+	pool := open(t, fast())
+	for _, name := range []string{"Ex.com", "ex.com.", "http://ex.com/", "bücher.com", "a group"} {
+		if err := pool.SetDomainRule(name, 0, 1); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, name := range []string{"www.ex.com", "http://ex.com/x", "ex.com:80:80", "ex.com:8080"} {
+		if err := pool.SetDomainRule(name, 0, 1); name != "ex.com:80:80" && !errors.Is(err, rouet.ErrInvalidArgument) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestGroupAndSubcodeOfResults(t *testing.T) {
+	pool := open(t, fast())
+	groups := map[string]string{"/text": "", "/empty": "own", "/status/404": rouet.Unconstrained}
+	for result := range rouet.RequestURLs(context.Background(), pool, slices.Values([]string{"/text", "/empty", "/status/404"}),
+		rouet.GroupBy(func(path string) string { return groups[path] })) {
+		if result.Err == nil || result.Group != "" { // a path is no URL
+			t.Errorf("%+v", result)
+		}
+	}
+	urls := func(yield func(string) bool) {
+		for path := range groups {
+			if !yield(site + path) {
+				return
+			}
+		}
+	}
+	for result := range rouet.RequestURLs(context.Background(), pool, urls,
+		rouet.GroupBy(func(url string) string { return groups[strings.TrimPrefix(url, site)] })) {
+		expected := map[string]string{"/text": "127.0.0.1", "/empty": "own"}[strings.TrimPrefix(result.Item, site)]
+		if result.Group != expected || result.Err != nil {
+			t.Errorf("%s: %q, %v", result.Item, result.Group, result.Err)
+		}
+	}
+	secure := strings.Replace(site, "http:", "https:", 1) // where no TLS is spoken
+	for result := range rouet.RequestURLs(context.Background(), pool, slices.Values([]string{secure, faults + "/close"})) {
+		var failed *rouet.Error
+		if !errors.As(result.Err, &failed) {
+			t.Fatalf("%+v", result)
+		}
+		expected := ""
+		if result.Item == secure {
+			expected = "protocol"
+		}
+		if failed.Subcode != expected || errors.Is(failed, rouet.ErrTLS) != (expected != "") {
+			t.Errorf("%v: %q", failed, failed.Subcode)
+		}
+	}
+}
+
 func TestGroupsAndRules(t *testing.T) {
 	var asked, throttled atomic.Int64
 	pool := open(t, rouet.Config{

@@ -310,10 +310,16 @@ export interface Timings {
  * "internal-error".
  */
 export class RouetError extends Error {
-  constructor(code: string, message: string, rest?: { url?: string | null; cause?: unknown });
+  constructor(code: string, message: string, rest?: { url?: string | null; cause?: unknown; subcode?: string | null });
   readonly name: 'RouetError';
   /** A stable name, as "connection-refused". */
   readonly code: string;
+  /**
+   * What in particular it was, where the code covers several things: of "ssl" it is "expired",
+   * "not-yet-valid", "wrong-name", "unknown-authority", "bad-certificate", "ca-file",
+   * "client-certificate" or "protocol", and there may be more. null: nothing more is known.
+   */
+  readonly subcode: string | null;
   /** The URL of the job, as it was handed in. */
   readonly url: string | null;
 }
@@ -337,6 +343,12 @@ interface ResultBase<T> {
   readonly timings: Timings;
   /** How many attempts were made; 0: the job ended before its first. */
   readonly attempts: number;
+  /**
+   * The group the job was in, whose turn it waited for: what `group` gave, or that of its URL
+   * ({@link urlGroup}). Redirections do not change it. "": it waited for none; null: no server was to
+   * be asked, there being no URL or a bad one.
+   */
+  readonly group: string | null;
   /**
    * The media type, in lower case and without parameters: as the Content-Type says; without one, as
    * the start of the body or the extension in the URL tell. null: unknown.
@@ -416,6 +428,14 @@ interface Start {
 type Keyed<T> = Required<Pick<RunOptions<T>, 'key'>>;
 
 /**
+ * The group of a job with that URL, unless `group` names one of its own: the registrable domain of the
+ * URL by the public suffix list, private section included, or its host when that has none. With
+ * inferRedirection it is that of the URL that is asked instead. The URL is read as a job's is; throws a
+ * {@link RouetError} ("invalid-argument") when it is none.
+ */
+export function urlGroup(url: string | URL): string;
+
+/**
  * The engine: threads, connections, politeness. Any number of runs may use it at once, under the
  * same politeness. One that is not closed does not keep the process alive once nothing runs.
  */
@@ -443,7 +463,9 @@ export class Pool {
 
   /**
    * Sets the rule of one group, a registrable domain or the name that `group` gave. It holds over all
-   * runs, from the group's next start on, until it is set anew.
+   * runs, from the group's next start on, until it is set anew. What reads as a host ("Ex.com",
+   * "http://ex.com/") is taken for it; a host that is no group of its own, as "www.ex.com", which is in
+   * that of "ex.com" ({@link urlGroup} tells), is refused.
    */
   setDomainRule(domain: string, rule: DomainRule): void;
 

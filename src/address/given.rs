@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use url::{Host, Url};
 
-use super::{check, shown};
+use super::{check, group, shown};
 use crate::error::{ErrorCode, Failure};
 
 /// The URL a job's text stands for: without what is around it, with a scheme, `http` or `https`,
@@ -65,6 +65,48 @@ fn read(text: &str) -> Result<Url, String> {
     match is_no_host(&url, authority) {
         Some(why) => Err(format!("{why}; if it is a host, put http:// before it")),
         None => Ok(url),
+    }
+}
+
+/// The groups that a rule of that name is for: the name itself, which a job may have given, and what
+/// it says as a host, which may be written in any way. `None`: it is none, or says the same.
+pub(crate) fn named(name: &str) -> Result<(Option<&str>, Option<String>), String> {
+    let address = name.trim().parse::<std::net::Ipv6Addr>();
+    let url = match address {
+        Ok(address) => {
+            Url::parse(&format!("http://[{address}]/")).map_err(|error| error.to_string())
+        }
+        Err(_) => read(name),
+    };
+    let is_url = name.contains("://");
+    let url = match url {
+        Ok(url) => url,
+        Err(why) if is_url => {
+            return Err(format!("is {:?}, which is no group: {why}", shown(name)));
+        }
+        // A job's own group may have any name.
+        Err(_) => return Ok((Some(name), None)),
+    };
+    let site = group(&url);
+    let host = url.host_str().unwrap_or_default();
+    let refused = |why: &str| {
+        let name = shown(name);
+        Err(format!(
+            "is {name:?}, {why}: the group that it is in is {site}"
+        ))
+    };
+    match () {
+        () if url.path() != "/" || url.query().is_some() || url.fragment().is_some() => {
+            refused("which is a page, and a rule is for a group")
+        }
+        () if url.port().is_some() => refused("and a group has all ports of its hosts"),
+        () if site != host.strip_suffix('.').unwrap_or(host) => {
+            refused("which is a host of a group, and not one")
+        }
+        () => {
+            let own = (!is_url).then_some(name);
+            Ok((own, (own != Some(site)).then(|| site.to_owned())))
+        }
     }
 }
 
@@ -471,7 +513,73 @@ mod tests {
         }
     }
 
+    #[test]
+    fn names_of_rules_are_read_as_hosts() {
+        for (name, own, site) in [
+            ("ex.com", Some("ex.com"), None),
+            ("Ex.COM", Some("Ex.COM"), Some("ex.com")),
+            ("ex.com.", Some("ex.com."), Some("ex.com")),
+            (" ex.com\n", Some(" ex.com\n"), Some("ex.com")),
+            ("ex.com/", Some("ex.com/"), Some("ex.com")),
+            ("//ex.com", Some("//ex.com"), Some("ex.com")),
+            ("\"ex.com\"", Some("\"ex.com\""), Some("ex.com")),
+            ("http://ex.com/", None, Some("ex.com")),
+            ("HTTPS://EX.com", None, Some("ex.com")),
+            ("http://ex.com:80/", None, Some("ex.com")),
+            ("http://ex.com./", None, Some("ex.com")),
+            ("bücher.com", Some("bücher.com"), Some("xn--bcher-kva.com")),
+            ("BÜCHER.com", Some("BÜCHER.com"), Some("xn--bcher-kva.com")),
+            ("xn--bcher-kva.com", Some("xn--bcher-kva.com"), None),
+            ("ex.co.uk", Some("ex.co.uk"), None),
+            ("co.uk", Some("co.uk"), None),
+            ("someone.github.io", Some("someone.github.io"), None),
+            ("localhost", Some("localhost"), None),
+            ("LocalHost", Some("LocalHost"), Some("localhost")),
+            ("127.0.0.1", Some("127.0.0.1"), None),
+            ("http://0x7f.1/", None, Some("127.0.0.1")),
+            ("[::1]", Some("[::1]"), None),
+            ("::1", Some("::1"), Some("[::1]")),
+            ("0:0:0:0:0:0:0:1", Some("0:0:0:0:0:0:0:1"), Some("[::1]")),
+            // Of the jobs' own.
+            ("a group", Some("a group"), None),
+            ("slow", Some("slow"), None),
+            ("Mirrors", Some("Mirrors"), None),
+            ("team/3", Some("team/3"), None),
+            ("my.group.test", Some("my.group.test"), None),
+        ] {
+            let site = site.map(str::to_owned);
+            assert_eq!(named(name), Ok((own, site)), "{name:?}");
+        }
+        for (name, words) in [
+            ("WWW.Ex.com", "the group that it is in is ex.com"),
+            ("www.ex.com", "the group that it is in is ex.com"),
+            ("http://www.ex.com/", "the group that it is in is ex.com"),
+            ("a.b.ex.co.uk", "the group that it is in is ex.co.uk"),
+            ("*.ex.com", "the group that it is in is ex.com"),
+            ("ex.com:8080", "has all ports"),
+            ("http://127.0.0.1:8080/", "has all ports"),
+            ("http://ex.com/about", "is a page"),
+            ("ex.com/about", "is a page"),
+            ("http://ex.com/?q", "is a page"),
+            ("http://", "which is no group"),
+            ("ftp://ex.com/", "its scheme is ftp"),
+            ("http://a b/", "which is no group"),
+        ] {
+            let why = named(name).expect_err(name);
+            assert!(why.contains(words), "{name}: {why}");
+        }
+    }
+
     proptest::proptest! {
+        #[test]
+        fn what_is_a_group_has_a_rule(text in "[a-zA-Z0-9.-]{1,30}") {
+            if let Ok(url) = clean(&text) {
+                let site = super::super::group(&url).to_owned();
+                let named = named(&site).map_err(proptest::test_runner::TestCaseError::fail)?;
+                proptest::prop_assert_eq!(named.0, Some(&*site));
+            }
+        }
+
         #[test]
         fn cleaning_is_stable(text in "\\PC{0,60}") {
             if let Ok(url) = clean(&text) {

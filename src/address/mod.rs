@@ -14,7 +14,7 @@ mod infer;
 mod limits;
 
 pub(crate) use entry::{check_connect_to, check_dns, check_proxy, literal, split_host};
-pub(crate) use given::clean;
+pub(crate) use given::{clean, named};
 pub(crate) use infer::infer;
 pub(crate) use limits::Limits;
 

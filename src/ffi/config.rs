@@ -139,7 +139,7 @@ pub struct pool_options_t {
     /// retry_max_wait, varied by a quarter either way. The waiting job occupies no worker, and its
     /// group's throttle still holds. Made again: connections refused, reset or broken off,
     /// unreachable hosts and networks, protocol errors, and names that can't be looked up for now.
-    /// With 0 the fields below have nothing to say, and are refused if they say it. Default 0.
+    /// With 0 retry_on_timeout and retry_on_statuses have no effect, and are refused. Default 0.
     pub retry: i32,
     /// Attempts in all, the first included; at least 1. Default 3.
     pub retry_max_attempts: u32,
@@ -430,7 +430,8 @@ pub struct pool_config_t {
     /// forbidden-address. Default 0.
     pub https_only: i32,
     /// Of the pool: networks that are forbidden, as "10.0.0.0/8", "fc00::/7", or an address. A NAT64
-    /// prefix of one's own belongs here. Default NULL: none.
+    /// prefix of one's own belongs here. 0.0.0.0 and :: are judged as 127.0.0.1 and ::1, where Linux
+    /// connects them to. Default NULL: none.
     pub deny_networks: *const *const c_char,
     /// Of the pool: the number of deny_networks, 10,000 at most. Default 0.
     pub deny_network_count: usize,
@@ -728,34 +729,20 @@ pub(super) unsafe fn read_options(options: *const pool_options_t) -> Result<Opti
     }
 }
 
-/// Whether nothing is said of retries where there are none: it would have no effect. That there is
-/// one attempt is no contradiction.
+/// Whether nothing is to be tried again where there are no retries: it would have no effect. How
+/// often, and after how long, may well be said once for both.
 fn check_retry(given: &pool_options_t) -> Result<(), Error> {
     if given.retry != 0 {
         return Ok(());
     }
-    let usual = pool_options_t::defaults();
-    let attempts = [1, usual.retry_max_attempts];
     let said = [
         ("retry_on_statuses", given.retry_on_status_count > 0),
         ("retry_on_timeout", given.retry_on_timeout != 0),
-        (
-            "retry_max_attempts",
-            !attempts.contains(&given.retry_max_attempts),
-        ),
-        (
-            "retry_min_wait",
-            given.retry_min_wait != usual.retry_min_wait,
-        ),
-        (
-            "retry_max_wait",
-            given.retry_max_wait != usual.retry_max_wait,
-        ),
     ];
     match said.into_iter().find(|(_, is_said)| *is_said) {
         Some((field, _)) => invalid(format!(
             "{field} is given, but retry is 0, so that nothing is tried again: set retry to 1, or \
-             leave {field} as pool_options_init set it"
+             take it back"
         )),
         None => Ok(()),
     }

@@ -721,6 +721,27 @@ impl Session {
                 1 => {
                     let status = pool_set_domain_rule(pool, c"".as_ptr(), throttle, 1);
                     expect(status, POOL_INVALID_ARGUMENT);
+                    let url = Self::url(bytes);
+                    let mut group = [0x7f; 16];
+                    let (room, mut size) = (usize::from(number as u8) * 8, usize::MAX);
+                    let start = group.as_mut_ptr().cast();
+                    // A size of 0 would mean: up to the NUL.
+                    let url = if url.is_empty() { b" ".to_vec() } else { url };
+                    let status =
+                        pool_url_group(url.as_ptr().cast(), url.len(), start, room, &mut size);
+                    let told = crate::url_group(&String::from_utf8_lossy(&url));
+                    match told {
+                        Ok(name) if name.len() < room => {
+                            expect(status, POOL_OK);
+                            assert_eq!(&group[..name.len()], name.as_bytes());
+                            assert_eq!((group[name.len()], size), (0, name.len()));
+                        }
+                        told => {
+                            expect(status, POOL_INVALID_ARGUMENT);
+                            assert_eq!(size, told.map_or(usize::MAX, |name| name.len()));
+                            assert_eq!(group, [0x7f; 16]);
+                        }
+                    }
                 }
                 2 => {
                     let level = number as i32 * 2;
@@ -952,6 +973,12 @@ impl Handle {
         );
         read.bytes(result.url.cast(), result.url_size);
         read.bytes(result.end_url.cast(), result.end_url_size);
+        read.bytes(result.group.cast(), result.group_size);
+        let subcode = read.text(result.error_subcode);
+        assert!(
+            subcode.is_none() || code == Some("ssl"),
+            "{code:?} {subcode:?}"
+        );
         read.bytes(result.body, result.body_size);
         assert_eq!(result.headers.is_null(), result.header_count == 0);
         assert_eq!(result.stack.is_null(), result.stack_count == 0);

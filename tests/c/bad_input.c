@@ -230,9 +230,6 @@ static void options_fields(pool_t *pool) {
   static const uint16_t unavailable[] = {503};
   BAD_OPTIONS("retry_on_statuses", o.retry_on_statuses = unavailable; o.retry_on_status_count = 1);
   BAD_OPTIONS("retry_on_timeout", o.retry_on_timeout = 1);
-  BAD_OPTIONS("retry_max_attempts", o.retry_max_attempts = 5);
-  BAD_OPTIONS("retry_min_wait", o.retry_min_wait = 1);
-  BAD_OPTIONS("retry_max_wait", o.retry_max_wait = 60);
   BAD_OPTIONS("retry", o.retry = 2);
   BAD_OPTIONS("retry", o.retry = -1);
   BAD_OPTIONS("compressed", o.compressed = 2);
@@ -357,6 +354,7 @@ static void jobs(pool_t *pool) {
     CHECK(result->error_code && strcmp(result->error_code, "invalid-url") == 0, "%s: %s",
           bad_urls[i], result->error_code ? result->error_code : "no error");
     CHECK(result->tag == i && result->attempts == 0, "another job's result");
+    CHECK(!result->group && result->group_size == 0 && !result->error_subcode, "no server is asked");
     pool_result_free(result);
   }
   job = job_for(NOT_UTF8, 0);
@@ -392,7 +390,38 @@ static void jobs(pool_t *pool) {
   puts("ok jobs");
 }
 
+static void groups(void) {
+  char group[64], same[64];
+  size_t size = 99;
+  EXPECT(pool_url_group("HTTPS://WWW.Example.co.uk:8080/x", 0, group, sizeof group, &size), POOL_OK);
+  CHECK(strcmp(group, "example.co.uk") == 0 && size == 13, "%s, %zu", group, size);
+  EXPECT(pool_url_group("http://a.github.io/and more", 18, group, sizeof group, &size), POOL_OK);
+  CHECK(strcmp(group, "a.github.io") == 0, "%s", group);
+  memset(same, 'x', sizeof same);
+  EXPECT(pool_url_group("a.test", 0, same, 7, &size), POOL_OK);
+  CHECK(strcmp(same, "a.test") == 0 && same[7] == 'x', "it has room for 7");
+  memset(same, 'x', sizeof same);
+  size = 99;
+  REFUSED(pool_url_group("a.test", 0, same, 6, &size), "size");
+  CHECK(size == 6 && same[0] == 'x', "%zu bytes, of which some were written", size);
+  REFUSED(pool_url_group("a.test", 0, same, 0, &size), "size");
+  size = 99;
+  REFUSED(pool_url_group("/about", 0, group, sizeof group, &size), "url");
+  REFUSED(pool_url_group(NOT_UTF8, 0, group, sizeof group, &size), "url");
+  REFUSED(pool_url_group("", 0, group, sizeof group, &size), "url");
+  REFUSED(pool_url_group(NULL, 0, group, sizeof group, &size), "url");
+  REFUSED(pool_url_group(NULL, 5, group, sizeof group, &size), "url");
+  REFUSED(pool_url_group("a.test", SIZE_MAX, group, sizeof group, &size), "url");
+  REFUSED(pool_url_group("a.test", 0, NULL, 0, &size), "group");
+  REFUSED(pool_url_group("a.test", 0, group, sizeof group, NULL), "group_size");
+  CHECK(size == 99, "a call that failed wrote its output");
+  puts("ok groups");
+}
+
 static void rules_and_log(pool_t *pool) {
+  REFUSED(pool_set_domain_rule(pool, "WWW.Ex.com", 1, 1), "domain");
+  REFUSED(pool_set_domain_rule(pool, "ftp://ex.com/", 1, 1), "domain");
+  EXPECT(pool_set_domain_rule(pool, "HTTP://Ex.com/", 1, 1), POOL_OK);
   REFUSED(pool_set_domain_rule(pool, "", 1, 1), "domain");
   REFUSED(pool_set_domain_rule(pool, NOT_UTF8, 1, 1), "domain");
   REFUSED(pool_set_domain_rule(pool, "example.com", -1, 1), "throttle");
@@ -541,6 +570,7 @@ int main(int argc, char **argv) {
   options_fields(pool);
   headers(pool);
   jobs(pool);
+  groups();
   rules_and_log(pool);
   bad_urls(pool);
   big_things(pool);

@@ -4,7 +4,7 @@ const { inspect } = require('node:util');
 
 const layout = require('./layout');
 const { RouetError } = require('./errors');
-const { Arena, read64 } = require('./memory');
+const { Arena, read64, write64 } = require('./memory');
 const native = require('./native');
 const { OPTIONS, POOL, STREAM, encodeConfig, merge, readRule, snakeCased, split } = require('./options');
 const { Run } = require('./run');
@@ -53,6 +53,24 @@ function readStats(handle) {
   stats.set('struct_size', layout.stats.size);
   native.check(native.stats(handle, stats.address));
   return (name) => read64(stats.bytes, layout.stats.at[snakeCased(name)]);
+}
+
+/** The group of a job with that URL, unless it names one of its own. */
+function urlGroup(url) {
+  const text = url instanceof URL ? url.href : url;
+  if (typeof text !== 'string') throw new TypeError(`url is ${inspect(url, { depth: 0 })}: it is a string or a URL`);
+  const arena = new Arena(4096);
+  const given = arena.text(text);
+  const length = arena.take(8);
+  write64(length.bytes, 0, 0);
+  // Of some URLs the host is longer in the end.
+  for (let size = given.size + 64; ; size = read64(length.bytes, 0) + 1) {
+    const group = arena.take(size);
+    // A size of 0 means: up to the NUL, and so to the end of nothing.
+    const status = native.urlGroup(given.address, given.size, group.address, size, length.address);
+    if (status === native.Status.OK) return group.bytes.toString('utf8', 0, read64(length.bytes, 0));
+    if (read64(length.bytes, 0) < size) throw native.refusal(status);
+  }
 }
 
 function defaultKey(item) {
@@ -189,4 +207,4 @@ class Pool {
   };
 }
 
-module.exports = { Pool };
+module.exports = { Pool, urlGroup };

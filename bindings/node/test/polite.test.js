@@ -5,7 +5,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const test = require('node:test');
 
-const { Pool } = require('../index.js');
+const { Pool, urlGroup } = require('../index.js');
 const { all, folder, open, pages, serve, sleep, until } = require('./support.js');
 
 const log = path.join(folder, 'log');
@@ -59,6 +59,42 @@ test('groups', async (t) => {
   const first = await Promise.race([run.next(), sleep(200)]);
   assert.equal(first, undefined);
   await run.return();
+});
+
+test("a URL's group, and a result's", async (t) => {
+  for (const [url, group] of [
+    ['http://www.example.com/', 'example.com'],
+    ['HTTPS://WWW.Example.co.uk:8080/x', 'example.co.uk'],
+    [new URL('http://a.someone.github.io/'), 'someone.github.io'],
+    ['bücher.de', 'xn--bcher-kva.de'],
+    ['http://127.0.0.1:8080/', '127.0.0.1'],
+    [`${'é.'.repeat(50)}test`, `${'xn--9ca.'.repeat(50)}test`],
+  ]) {
+    assert.equal(urlGroup(url), group);
+  }
+  for (const url of ['', '/about', 'ftp://a.test/', 'http://a.test/\ud800', 'a\0b.test']) {
+    assert.throws(() => urlGroup(url), { code: 'invalid-argument', name: 'RouetError' }, url);
+  }
+  for (const url of [5, null, undefined, {}]) assert.throws(() => urlGroup(url), TypeError);
+  const items = [[`${site}/empty`, null], [`${site}/empty`, 'own'], [`${site}/empty`, ''], ['/about', 'own'], [null, null]];
+  const { results } = await all(
+    open(t).request(items, { key: ([url]) => url, group: ([, group]) => group, passthrough: true, ordered: true }),
+  );
+  assert.deepEqual(results.map(({ group }) => group), ['127.0.0.1', 'own', '', null, null]);
+  const pool = open(t);
+  for (const name of ['Ex.com', 'ex.com.', 'http://ex.com/', 'bücher.com', 'a group']) pool.setDomainRule(name, { throttle: 0 });
+  for (const name of ['www.ex.com', 'http://ex.com/x', 'ex.com:8080', 'ftp://ex.com']) {
+    assert.throws(() => pool.setDomainRule(name, { throttle: 0 }), { code: 'invalid-argument' }, name);
+  }
+});
+
+test('what in particular is wrong with TLS', async (t) => {
+  const secure = site.replace('http:', 'https:'); // where none is spoken
+  const [result] = (await all(open(t).request([secure]))).results;
+  assert.equal(result.errorCode, 'ssl');
+  assert.equal(result.error.subcode, 'protocol');
+  const [refused] = (await all(open(t).request(['http://127.0.0.1:1/']))).results;
+  assert.equal(refused.error.subcode, null);
 });
 
 test('a rule of a domain', async (t) => {
