@@ -4,24 +4,38 @@
  *
  * In one screen:
  *
- *     pool_t *pool;
- *     pool_new(NULL, &pool);                            // default configuration
+ *     #include <rouet.h>
+ *     #include <stdio.h>
  *
- *     pool_job_t job;
- *     pool_job_init(&job, sizeof job);
- *     job.url = "http://example.com/";
- *     pool_submit(pool, &job, -1);                      // any number of them
- *     pool_finish(pool);                                // no more will come
+ *     int main(int argc, char **argv) {                  // any number of URLs
+ *       pool_t *pool;
+ *       if (pool_new(NULL, &pool) != POOL_OK) {          // default configuration
+ *         fprintf(stderr, "%s\n", pool_last_error());
+ *         return 1;
+ *       }
+ *       pool_job_t job;
+ *       pool_job_init(&job, sizeof job);
+ *       for (int next = 1;;) {
+ *         for (; next < argc; next++) {                  // hand over URLs while there is room
+ *           job.url = argv[next];
+ *           pool_status_t status = pool_submit(pool, &job, 0);
+ *           if (status == POOL_AGAIN) break;
+ *           if (status != POOL_OK) fprintf(stderr, "%s\n", pool_last_error());
+ *         }
+ *         if (next == argc) pool_finish(pool);           // no more will come
  *
- *     pool_result_t *result;
- *     while (pool_next_result(pool, -1, &result) == POOL_OK) {
- *       printf("%s %d %zu\n", result->url, result->status, result->body_size);
- *       pool_result_free(result);
+ *         pool_result_t *result;                         // take what is done: that makes room
+ *         if (pool_next_result(pool, -1, &result) != POOL_OK) break;
+ *         if (result->error_code) fprintf(stderr, "%s\n", result->error_message);
+ *         else printf("%s %d %zu\n", result->url, (int)result->status, result->body_size);
+ *         pool_result_free(result);
+ *       }
+ *       pool_free(pool);
  *     }
- *     pool_free(pool);
  *
- * A program that submits and takes results in one thread calls both with a time-out of 0 or
- * above, so that neither waits for the other: submit until POOL_AGAIN, take until POOL_AGAIN.
+ * A program with one thread never waits in pool_submit: room comes when results are taken, which
+ * nobody else does. It submits with a time-out of 0 until POOL_AGAIN, takes, and submits again. With
+ * a thread that submits and one that takes, both may wait for ever.
  *
  * Words. A pool is the engine: threads, connections, politeness. A pool_t is a handle on a
  * stream of jobs that runs on it: pool_new makes an engine and its first stream, pool_share one
@@ -139,11 +153,16 @@ typedef struct pool_header_t {
 typedef struct pool_options_t {
   // Set by pool_options_init.
   size_t struct_size;
-  // The request method. Default NULL: GET for a request, HEAD for a resolve.
+  // The request method, but CONNECT. Default NULL: GET for a request; for a resolve HEAD, or GET
+  // with a body.
   const char *method;
-  // Headers to send, in this order. Authorization, Cookie and Host are not sent on to another
-  // origin; Proxy-Authorization goes to an HTTP proxy alone, on each hop (RFC 9110, section
-  // 11.7.2). A name or value with a line break or a NUL is refused. Default NULL: none.
+  // Headers to send, in this order. Authorization, Cookie and Host are not sent on to another origin;
+  // Proxy-Authorization goes to an HTTP proxy alone. A name or value with a line break, a NUL
+  // or another control character is refused. So is what says where a request ends and what
+  // becomes of its connection: Content-Length, Transfer-Encoding, Trailer, Expect, Upgrade,
+  // HTTP2-Settings, Proxy-Connection, TE but for trailers, Connection but for keep-alive, TE
+  // and close (which closes it behind the answer), a second Host and one that is no host.
+  // Default NULL: none.
   const struct pool_header_t *headers;
   // The number of headers, 1000 at most. Default 0.
   size_t header_count;
@@ -210,7 +229,8 @@ typedef struct pool_options_t {
   // environment's http_proxy and no_proxy are not looked at. Default NULL: none.
   const char *proxy;
   // "HOST:PORT:CONNECT-TO-HOST:CONNECT-TO-PORT", as in curl: connect there instead. An empty
-  // HOST or PORT matches any. Default NULL: none.
+  // HOST or PORT matches any. Ports are 1 to 65535, and hosts are written as in a URL (xn--…).
+  // Default NULL: none.
   const char *const *connect_to;
   // The number of connect_to entries, 10,000 at most. Default 0.
   size_t connect_to_count;
@@ -229,7 +249,7 @@ typedef struct pool_options_t {
   // retry_max_wait, varied by a quarter either way. The waiting job occupies no worker, and its
   // group's throttle still holds. Made again: connections refused, reset or broken off,
   // unreachable hosts and networks, protocol errors, and names that can't be looked up for now.
-  // Default 0.
+  // With 0 retry_on_timeout and retry_on_statuses have no effect, and are refused. Default 0.
   int32_t retry;
   // Attempts in all, the first included; at least 1. Default 3.
   uint32_t retry_max_attempts;
@@ -276,7 +296,8 @@ typedef struct pool_result_t {
   uint64_t tag;
   // The job's userdata.
   void *userdata;
-  // The URL as it was submitted; NULL: the job had none (passthrough).
+  // The URL as it was submitted, but for bytes that are not UTF-8, which are U+FFFD; NULL: the
+  // job had none (passthrough).
   const char *url;
   // Its bytes, without the NUL.
   size_t url_size;
@@ -324,6 +345,16 @@ typedef struct pool_result_t {
   uint32_t attempts;
   // What the stream's callback attached, by writing it here; NULL without one. Never looked at.
   void *value;
+  // What in particular it was, where an error's name covers several things: of "ssl" it is
+  // "expired", "not-yet-valid", "wrong-name", "unknown-authority", "bad-certificate", "ca-file",
+  // "client-certificate" or "protocol", and there may be more. NULL: nothing more is known.
+  const char *error_subcode;
+  // The group the job was in, whose turn it waited for: as it was given, or that of its URL
+  // (pool_url_group). Redirections do not change it. "": unconstrained. NULL: no server was to
+  // be asked, the job having no URL or a bad one.
+  const char *group;
+  // Its bytes, without the NUL.
+  size_t group_size;
 } pool_result_t;
 
 // Says how many seconds a group waits, from the end of a job on, before its next one starts; below
@@ -411,12 +442,14 @@ typedef struct pool_config_t {
   // forbidden-address. Default 0.
   int32_t https_only;
   // Of the pool: networks that are forbidden, as "10.0.0.0/8", "fc00::/7", or an address. A NAT64
-  // prefix of one's own belongs here. Default NULL: none.
+  // prefix of one's own belongs here. 0.0.0.0 and :: are judged as 127.0.0.1 and ::1, where Linux
+  // connects them to. Default NULL: none.
   const char *const *deny_networks;
   // Of the pool: the number of deny_networks, 10,000 at most. Default 0.
   size_t deny_network_count;
   // Of the pool: networks that are not forbidden, whatever deny_private_addresses and
-  // deny_networks say. Default NULL: none.
+  // deny_networks say; refused when neither forbids any. To let nothing through but these, deny
+  // "0.0.0.0/0" and "::/0". Default NULL: none.
   const char *const *allow_networks;
   // Of the pool: the number of allow_networks, 10,000 at most. Default 0.
   size_t allow_network_count;
@@ -432,9 +465,11 @@ typedef struct pool_config_t {
 typedef struct pool_job_t {
   // Set by pool_job_init.
   size_t struct_size;
-  // The URL. White space around it is taken off and http:// put before it when it has no
-  // scheme. A bad one gives a result with invalid-url. Default NULL, which like the empty text
-  // is taken only with passthrough in pool_config_t.
+  // The URL. White space, marks that are not seen (as byte order marks) and quotes around it are
+  // taken off, and http:// is put before it when it has no scheme and starts with a host: a path,
+  // a file's name, a number or a mail address is none. A bad one, or one that is not UTF-8, gives
+  // a result with invalid-url. Default NULL, which like the empty text is taken only with
+  // passthrough in pool_config_t.
   const char *url;
   // The bytes of the URL. Default 0: up to the NUL.
   size_t url_size;
@@ -710,11 +745,33 @@ enum pool_status_t pool_pending(struct pool_t *pool, size_t *pending);
 // `pool` is a live handle; `fd` is writable.
 enum pool_status_t pool_event_fd(struct pool_t *pool, int *fd);
 
+// Tells the group of a job with that URL, unless it names one of its own: the registrable domain of
+// the URL by the public suffix list, private section included, or its host when that has none. With
+// infer_redirection it is that of the URL that is asked instead. The URL is read as a job's is;
+// `url_size` is its bytes, 0: up to the NUL. Writes the name and a NUL to `group`, which has room
+// for `size` bytes, and the bytes of the name to `group_size`. Any thread may call it, and no pool
+// is needed.
+//
+// POOL_OK: written. POOL_INVALID_ARGUMENT: `url` is no URL, and pool_last_error says why; or `size`
+// is too small, and `group_size` alone is written; or a pointer is NULL.
+//
+// Requires:
+// `url` is NULL or has `url_size` bytes, or ends in a NUL; `group` has `size` writable bytes;
+// `group_size` is writable.
+enum pool_status_t pool_url_group(const char *url,
+                                  size_t url_size,
+                                  char *group,
+                                  size_t size,
+                                  size_t *group_size);
+
 // Sets the rule of one group, a registrable domain or the name a job gave: `throttle` in
 // seconds, 0 or above, `parallelism` at least 1. It holds over all streams of the engine, from
 // the group's next start on, until it is set anew. The name is copied. Any thread may call it.
 //
-// POOL_OK: set. POOL_INVALID_ARGUMENT: pool_last_error names the argument.
+// What reads as a host ("Ex.com", "ex.com.", "bücher.com", "http://ex.com/") is taken for it.
+//
+// POOL_OK: set. POOL_INVALID_ARGUMENT: pool_last_error names the argument. So is a host that is no
+// group of its own, as "www.ex.com", which is in that of "ex.com" (pool_url_group tells).
 //
 // Requires:
 // `pool` is a live handle; `domain` ends in a NUL.

@@ -4,17 +4,32 @@
  *
  * In one screen:
  *
- *     rouet::config config;
- *     config.throttle = std::chrono::milliseconds(500);  // C++20: {.throttle = 500ms}
- *     rouet::pool pool(config);
+ *     #include <iostream>
+ *     #include <rouet.hpp>
  *
- *     rouet::job job;
- *     job.url = "http://example.com/";
- *     if (pool.submit(job) == rouet::status::ok)         // any number of them
- *       pool.finish();                                   // no more will come
+ *     int main(int argc, char **argv) {                  // any number of URLs
+ *       rouet::config config;
+ *       config.throttle = std::chrono::milliseconds(200);
+ *       rouet::pool pool(config);
  *
- *     for (rouet::result &result : pool)                 // as they are done
- *       std::cout << result.url() << ' ' << result.status() << ' ' << result.body().size() << '\n';
+ *       int next = 1;
+ *       const auto feed = [&] {                          // hands over URLs while there is room
+ *         rouet::error fault;
+ *         for (rouet::job job; next < argc; next++) {
+ *           job.url = argv[next];
+ *           if (pool.submit(job, rouet::no_wait, fault) == rouet::status::again) return;
+ *           if (fault) std::cerr << fault.what() << '\n';
+ *         }
+ *         pool.finish();                                 // no more will come
+ *       };
+ *       feed();
+ *       for (const rouet::result &result : pool) {       // takes what is done: that makes room
+ *         if (!result.ok()) std::cerr << result.error_message() << '\n';
+ *         else
+ *           std::cout << result.url() << ' ' << result.status() << ' ' << result.body().size() << '\n';
+ *         feed();
+ *       }
+ *     }
  *
  * What a program meets in its normal course is a value: `submit` and `next` give a status that is
  * ok, again, done or closed. What is wrong is an error, and a function tells of it in one of two
@@ -22,9 +37,9 @@
  * it there and does not throw. (std::bad_alloc may still come, as from all that allocates.) In a
  * program compiled without exceptions only those that take an `error &` are there.
  *
- * A program that submits and takes in one thread must let neither wait for the other: submit with
- * no_wait until it gives again, then take. To submit from within a `for` over the pool is fine so
- * long as it does not wait.
+ * A program with one thread never waits in submit: room comes when results are taken, which nobody
+ * else does. It submits with no_wait until that gives again, takes, and submits again, from within a
+ * `for` over the pool too. With a thread that submits and one that takes, both may wait for ever.
  *
  * Any thread may call anything on a pool and on a result, but for what ends, moves or assigns them:
  * no other call on the object may then be running. Text is UTF-8. Text that a result hands out
@@ -148,10 +163,15 @@ enum class http_version : std::int32_t {
 /// How jobs are done. As it is made it has the library's defaults. Copied by each call it is
 /// given to. The fields are those of pool_options_t.
 struct options {
-  /// The request method. Default: GET for a request, HEAD for a resolve.
+  /// The request method, but CONNECT. Default: GET for a request; for a resolve HEAD, or GET with a
+  /// body.
   std::optional<std::string> method{};
-  /// Headers to send, in this order, 1000 at most. Authorization, Cookie and Host are not sent on
-  /// to another origin; Proxy-Authorization goes to an HTTP proxy alone. Default: none.
+  /// Headers to send, in this order, 1000 at most. Authorization, Cookie and Host are
+  /// not sent on to another origin; Proxy-Authorization goes to an HTTP proxy alone. What says
+  /// where a request ends and what becomes of its connection is refused: Content-Length,
+  /// Transfer-Encoding, Trailer, Expect, Upgrade, HTTP2-Settings, Proxy-Connection, TE but for
+  /// trailers, Connection but for keep-alive, TE and close (which closes it behind the answer), a
+  /// second Host and one that is no host. Default: none.
   std::vector<header> headers{};
   /// The value of a Cookie header, not sent on to another origin. Default: none.
   std::optional<std::string> cookie{};
@@ -208,7 +228,8 @@ struct options {
   /// environment's http_proxy and no_proxy are not looked at. Default: none.
   std::optional<std::string> proxy{};
   /// "HOST:PORT:CONNECT-TO-HOST:CONNECT-TO-PORT", as in curl: connect there instead; 10,000 at
-  /// most. An empty HOST or PORT matches any. Default: none.
+  /// most. An empty HOST or PORT matches any. Ports are 1 to 65535, and hosts are written as in a
+  /// URL (xn--…). Default: none.
   std::vector<std::string> connect_to{};
   /// "HOST:PORT:ADDRESS", or several addresses with commas between, as in curl's --resolve; 10,000
   /// at most. A HOST of * is any. Do not give one host different addresses in one pool. Default:
@@ -220,7 +241,8 @@ struct options {
   rouet::http_version http_version = rouet::http_version::any;
   /// A failed attempt is made again, after retry_min_wait·4^(n−1), at most retry_max_wait, varied
   /// by a quarter either way. The waiting job occupies no worker, and its group's throttle holds.
-  /// docs/errors.md says which errors are tried again.
+  /// docs/errors.md says which errors are tried again. Without it retry_on_timeout and
+  /// retry_on_statuses have no effect, and are refused.
   bool retry = false;
   /// Attempts in all, the first included; at least 1.
   std::uint32_t retry_max_attempts = 3;
@@ -247,8 +269,10 @@ enum class kind : std::int32_t {
 
 /// One URL to request or resolve. Copied when submitted.
 struct job {
-  /// The URL. White space around it is taken off and http:// put before it when it has no scheme.
-  /// A bad one gives a result with invalid-url; an empty one is refused, but with passthrough.
+  /// The URL. White space, marks that are not seen (as byte order marks) and quotes around it are
+  /// taken off, and http:// is put before it when it has no scheme and starts with a host: a path, a
+  /// file's name, a number or a mail address is none. A bad one, or one that is not UTF-8, gives a
+  /// result with invalid-url; an empty one is refused, but with passthrough.
   std::string url{};
   /// The politeness key; the empty text "" is unconstrained: no throttle, no limit. Default: the
   /// registrable domain of the URL, or its host when that has none.
@@ -392,15 +416,28 @@ public:
   void *userdata() const noexcept { return c().userdata; }
   /// Whether the job was a request or a resolve.
   rouet::kind kind() const noexcept { return static_cast<rouet::kind>(c().kind); }
-  /// The URL as it was submitted; empty: the job had none (passthrough).
+  /// The URL as it was submitted, but for bytes that are not UTF-8, which are U+FFFD; empty: the job
+  /// had none (passthrough).
   std::string_view url() const noexcept { return detail::text(c().url, c().url_size); }
   /// Where the job ended: the last URL of the stack; empty when there is none.
   std::string_view end_url() const noexcept { return detail::text(c().end_url, c().end_url_size); }
+
+  /// The group the job was in, whose turn it waited for: as it was given, or that of its URL
+  /// (url_group). Redirections do not change it. Empty text: unconstrained. Nothing: no server was to
+  /// be asked, the job having no URL or a bad one.
+  std::optional<std::string_view> group() const noexcept {
+    if (!c().group) return std::nullopt;
+    return std::string_view(c().group, c().group_size);
+  }
 
   /// Whether there is no error, whatever the status.
   bool ok() const noexcept { return c().error_code == nullptr; }
   /// The error's stable name, as "connection-refused"; empty: no error.
   std::string_view error_code() const noexcept { return detail::text(c().error_code); }
+  /// What in particular it was, where the name covers several things: of "ssl" it is "expired",
+  /// "not-yet-valid", "wrong-name", "unknown-authority", "bad-certificate", "ca-file",
+  /// "client-certificate" or "protocol", and there may be more. Empty: nothing more is known.
+  std::string_view error_subcode() const noexcept { return detail::text(c().error_subcode); }
   /// What failed, where and why, for people; empty: no error. Of a callback-error, what the
   /// callback said: the words given to fail, or what() of the exception it threw.
   std::string_view error_message() const noexcept {
@@ -661,7 +698,7 @@ struct config {
   /// most. A NAT64 prefix of one's own belongs here.
   std::vector<std::string> deny_networks{};
   /// Of the pool: networks that are not forbidden, whatever deny_private_addresses and deny_networks
-  /// say; 10,000 at most.
+  /// say; 10,000 at most. Refused when neither forbids any.
   std::vector<std::string> allow_networks{};
   /// Of the pool: the only ports that may be connected to; others end in forbidden-address. Default:
   /// any.
@@ -1200,7 +1237,9 @@ public:
 #if ROUET_EXCEPTIONS
   /// Sets the rule of one group, a registrable domain or the name a job gave: `throttle` 0 or
   /// above, `parallelism` at least 1. It holds over all streams of the engine, from the group's
-  /// next start on, until it is set anew. invalid_argument: one of them.
+  /// next start on, until it is set anew. What reads as a host ("Ex.com", "http://ex.com/") is taken
+  /// for it. invalid_argument: one of them, or a host that is no group of its own, as "www.ex.com",
+  /// which is in that of "ex.com" (url_group tells).
   void set_domain_rule(const std::string &domain, seconds throttle, std::uint32_t parallelism = 1) {
     detail::throwing([&](error &fault) { set_domain_rule(domain, throttle, parallelism, fault); });
   }
@@ -1394,6 +1433,34 @@ inline result result::of_page(const page &kept, error &fault) {
               fault);
   return result(made);
 }
+
+/// The group of a job with that URL, unless it names one of its own: the registrable domain of the URL
+/// by the public suffix list, private section included, or its host when that has none. With
+/// infer_redirection it is that of the URL that is asked instead. The URL is read as a job's is; empty
+/// when there is an error. invalid_argument: it is none.
+inline std::string url_group(std::string_view url, error &fault) {
+  std::string group(url.size() + 64, '\0');
+  for (;;) {
+    std::size_t size = 0;
+    // A size of 0 would mean: up to the NUL.
+    const auto came_to = static_cast<status>(pool_url_group(
+        url.empty() ? "" : url.data(), url.size(), &group[0], group.size(), &size));
+    if (came_to == status::ok) {
+      fault = error();
+      group.resize(size);
+      return group;
+    }
+    fault = error(came_to, pool_last_error());
+    if (size < group.size()) return {};
+    group.resize(size + 1); // its host is longer than the URL was, as those of xn-- are
+  }
+}
+#if ROUET_EXCEPTIONS
+/// The same.
+inline std::string url_group(std::string_view url) {
+  return detail::throwing([&](error &fault) { return url_group(url, fault); });
+}
+#endif
 
 #if ROUET_EXCEPTIONS
 inline result result::of_page(const page &kept) {

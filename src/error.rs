@@ -3,6 +3,8 @@
 use std::any::Any;
 use std::fmt;
 
+use crate::subcode::Subcode;
+
 /// The stable name of what went wrong with a job.
 ///
 /// [`ErrorCode::as_str`] gives the slug that C, Go and Node see.
@@ -150,6 +152,8 @@ impl fmt::Display for ErrorCode {
 pub struct Failure {
     /// What kind of failure it is.
     pub code: ErrorCode,
+    /// What in particular it was, where a code covers several things and that is known.
+    pub subcode: Option<Subcode>,
     /// What failed, where, and the words of the library that noticed.
     pub message: String,
 }
@@ -158,6 +162,7 @@ impl Failure {
     pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         Self {
             code,
+            subcode: None,
             message: message.into(),
         }
     }

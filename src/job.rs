@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use encoding_rs::Encoding;
-use url::Url;
+use url::{Position, Url};
 
 use crate::address;
 use crate::error::{Error, Failure};
@@ -27,8 +27,10 @@ pub enum Kind {
 pub struct Job {
     /// Whether to download or only to find the end.
     pub kind: Kind,
-    /// The URL. White space around it is taken off and `http://` put before it when it has no
-    /// scheme. A bad one gives a result with `invalid-url`. Empty: see
+    /// The URL. White space, marks that are not seen (as byte order marks) and quotes around it are
+    /// taken off, and `http://` is put before it when it has no scheme and starts with a host: a
+    /// path, a file's name, a number or a mail address is none. A bad one, or one with U+FFFD, which
+    /// stands for bytes that were lost, gives a result with `invalid-url`. Empty: see
     /// [`StreamConfig::passthrough`](crate::StreamConfig::passthrough).
     pub url: Arc<str>,
     /// The politeness key; `None`: the registrable domain of the URL, or its host when that has
@@ -184,8 +186,46 @@ pub struct JobResult {
     /// What the stream's [`callback`](crate::StreamConfig::callback) attached: room for a pointer;
     /// 0 without one.
     pub value: usize,
+    pub(crate) group: Group,
     pub(crate) known_encoding: Option<&'static Encoding>,
     pub(crate) content: OnceLock<Box<Content>>,
+}
+
+/// The politeness key of a job: mostly a part of its URL, and then not kept twice.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Group {
+    /// The job asks no server.
+    #[default]
+    None,
+    /// From there to there.
+    InUrl(u32, u32),
+    Own(Box<str>),
+}
+
+impl Group {
+    /// The group of that name of a job with that URL. `host_ends`: where it would be in it.
+    pub fn of(url: &str, name: &str, host_ends: usize) -> Self {
+        let there = |end: usize| {
+            let start = end.checked_sub(name.len())?;
+            let same = url.get(start..end)? == name;
+            same.then_some(Self::InUrl(start as u32, u32::try_from(end).ok()?))
+        };
+        there(host_ends).unwrap_or_else(|| Self::Own(name.into()))
+    }
+
+    /// That of a URL, which is handed in as `text`.
+    pub fn of_url(text: &str, url: &Url) -> Self {
+        Self::of(text, address::group(url), url[..Position::AfterHost].len())
+    }
+
+    /// Its name, given the job's URL.
+    pub fn name<'a>(&'a self, url: &'a str) -> Option<&'a str> {
+        match self {
+            Self::None => None,
+            Self::InUrl(start, end) => url.get(*start as usize..*end as usize),
+            Self::Own(name) => Some(name),
+        }
+    }
 }
 
 /// What the bytes of a body are, found out when it is first asked for, and kept.
@@ -231,6 +271,8 @@ impl JobResult {
             }
             headers.push(&[b"Content-Type: ", value].concat());
         }
+        let group = url.as_ref();
+        let group = group.map_or(Group::None, |url| Group::of_url(url.as_str(), url));
         let text: Option<Arc<str>> = url.map(|url| url.as_str().into());
         let now = SystemTime::now();
         Ok(Self {
@@ -255,9 +297,17 @@ impl JobResult {
             timings: Timings::default(),
             attempts: 0,
             value: 0,
+            group,
             known_encoding,
             content: OnceLock::new(),
         })
+    }
+
+    /// The group the job was in, whose turn it waited for: as it was given, or that of its URL
+    /// ([`url_group`](crate::url_group)). Redirections do not change it. The empty one is
+    /// unconstrained; `None`: no server was to be asked, the job having no URL or a bad one.
+    pub fn group(&self) -> Option<&str> {
+        self.group.name(self.url.as_deref().unwrap_or_default())
     }
 
     /// Where the job ended: the last URL of the stack.

@@ -58,6 +58,7 @@ mod options;
 mod pool;
 mod schedule;
 mod sniff;
+mod subcode;
 mod sync;
 
 pub use error::{Error, ErrorCode, Failure};
@@ -69,6 +70,23 @@ pub use pool::{
     StreamConfig, StreamStats, Submit, ThrottleFn,
 };
 pub use schedule::Rule;
+pub use subcode::Subcode;
+
+/// The group of a job with that URL, unless it names one of its own: the registrable domain of the
+/// URL by the public suffix list, private section included, or its host when that has none. With
+/// [`Options::infer_redirection`] it is that of the URL that is asked instead.
+///
+/// The URL is read as a job's is; a [`Failure`] with [`ErrorCode::InvalidUrl`] says why it is none.
+///
+/// ```
+/// assert_eq!(rouet::url_group("HTTPS://WWW.Example.co.uk/x").unwrap(), "example.co.uk");
+/// assert_eq!(rouet::url_group("someone.github.io").unwrap(), "someone.github.io");
+/// assert_eq!(rouet::url_group("http://127.0.0.1:8080/").unwrap(), "127.0.0.1");
+/// assert!(rouet::url_group("/about").is_err());
+/// ```
+pub fn url_group(url: &str) -> Result<String, Failure> {
+    address::clean(url).map(|url| address::group(&url).to_owned())
+}
 
 // Results are made on one thread and freed on another, where glibc's allocator has both wait for
 // each other: a fifth of the CPU of a small request. Debug builds leave the system's to the

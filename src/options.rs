@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use encoding_rs::Encoding;
 
+use crate::address;
 use crate::error::Error;
 use crate::schedule::Backoff;
 use crate::sniff;
@@ -80,6 +81,12 @@ pub struct Options {
     /// Headers to send, in this order, 1000 at most. One with an empty value is sent empty. `Authorization`,
     /// `Cookie` and `Host` are not sent on to another origin. `Proxy-Authorization` goes to an HTTP
     /// proxy alone, on each hop, and to no server (RFC 9110, section 11.7.2).
+    ///
+    /// What says where a request ends and what becomes of its connection is the library's own, and
+    /// refused: `Content-Length`, `Transfer-Encoding`, `Trailer`, `Expect`, `Upgrade`,
+    /// `HTTP2-Settings`, `Proxy-Connection`, a `TE` but `trailers`, a `Connection` but `keep-alive`,
+    /// `TE` and `close`, which closes the connection behind the answer. So is a second `Host`, and
+    /// one that is no host.
     pub headers: Vec<(String, String)>,
     /// The value of a `Cookie` header; not sent on to another origin. Default none.
     pub cookie: Option<String>,
@@ -138,7 +145,8 @@ pub struct Options {
     /// them. Default none; the environment's `http_proxy` is not looked at.
     pub proxy: Option<String>,
     /// `HOST:PORT:CONNECT-TO-HOST:CONNECT-TO-PORT`, as in curl: connect there instead. An empty
-    /// HOST or PORT matches any. At most 10,000. Default none.
+    /// HOST or PORT matches any. Ports are 1 to 65535, and hosts are written as in a URL (`xn--…`).
+    /// At most 10,000. Default none.
     pub connect_to: Vec<String>,
     /// `HOST:PORT:ADDRESS[,ADDRESS]`, as in curl's `--resolve`: use these addresses. A HOST of `*`
     /// is any. At most 10,000. Jobs of one pool share connections by host and port: do not give one
@@ -218,6 +226,13 @@ impl Options {
                 "method is {method:?}: it is a token (RFC 9110, section 9.1)"
             ));
         }
+        if method.is_some_and(|method| method.eq_ignore_ascii_case("CONNECT")) {
+            return wrong(
+                "method is CONNECT, which would make a tunnel of the connection (RFC 9110, section \
+                 9.3.6): to go through a proxy, give it as proxy"
+                    .into(),
+            );
+        }
         if method == Some("HEAD") && self.body.is_some() {
             return wrong("body can't be sent with method HEAD".into());
         }
@@ -240,8 +255,12 @@ impl Options {
             }
             if !is_field_value(value) {
                 return wrong(format!(
-                    "headers has a value for {name} with a line break or a NUL"
+                    "headers has a value for {name} with a line break, a NUL or another control \
+                     character (RFC 9110, section 5.5)"
                 ));
+            }
+            if let Some(why) = framing(name, value) {
+                return wrong(format!("headers has {name}: {value:?}: {why}"));
             }
         }
         if self
@@ -249,13 +268,19 @@ impl Options {
             .as_deref()
             .is_some_and(|cookie| !is_field_value(cookie))
         {
-            return wrong("cookie has a line break or a NUL".into());
+            return wrong("cookie has a line break, a NUL or another control character".into());
         }
-        let given = |wanted: &str| {
-            self.headers
-                .iter()
-                .any(|(name, _)| name.eq_ignore_ascii_case(wanted))
+        let count = |wanted: &str| {
+            let is_it = |(name, _): &&(String, String)| name.eq_ignore_ascii_case(wanted);
+            self.headers.iter().filter(is_it).count()
         };
+        if count("host") > 1 {
+            return wrong(
+                "headers has Host more than once, which no server takes (RFC 9112, section 3.2)"
+                    .into(),
+            );
+        }
+        let given = |wanted: &str| count(wanted) > 0;
         if self.cookie.is_some() && given("cookie") {
             return wrong(
                 "cookie and a Cookie among headers are both given: one would be lost".into(),
@@ -283,15 +308,20 @@ impl Options {
                 return wrong(format!("{field} has {status}: a status has three digits"));
             }
         }
-        for (field, entries, parts) in [("connect_to", &self.connect_to, 4), ("dns", &self.dns, 3)]
-        {
+        type Check = fn(&str) -> Result<(), String>;
+        let fields: [(_, _, Check); 2] = [
+            ("connect_to", &self.connect_to, address::check_connect_to),
+            ("dns", &self.dns, address::check_dns),
+        ];
+        for (field, entries, check) in fields {
             for entry in entries {
                 // curl tells a proxy of connect_to's hosts as they are.
-                if entry.contains(char::is_control) || entry.split(':').count() < parts {
-                    return wrong(format!(
-                        "{field} has {entry:?}: an entry has {parts} parts with colons between, \
-                         and no control characters"
-                    ));
+                let checked = match entry.contains(char::is_control) {
+                    true => Err("it has a control character".into()),
+                    false => check(entry),
+                };
+                if let Err(why) = checked {
+                    return wrong(format!("{field} has {entry:?}: {why}"));
                 }
             }
         }
@@ -314,6 +344,9 @@ impl Options {
                     known.join(", ")
                 ));
             }
+            if let Err(why) = address::check_proxy(proxy) {
+                return wrong(format!("proxy is {:?}: {why}", address::shown(proxy)));
+            }
         }
         if let Some(retry) = &self.retry {
             if retry.max_attempts == 0 {
@@ -335,8 +368,53 @@ fn is_token(text: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
 
+/// RFC 9110, section 5.5. What is not ASCII is let pass.
 fn is_field_value(text: &str) -> bool {
-    !text.contains(['\r', '\n', '\0'])
+    text.bytes()
+        .all(|byte| byte == b'\t' || !byte.is_ascii_control())
+}
+
+/// Why a header is not the caller's to give, if it is not: the server would see the request end, or
+/// its connection go on, elsewhere than we do, and the next job would get what is none of its own.
+fn framing(name: &str, value: &str) -> Option<&'static str> {
+    const CONNECTION: &str = "what becomes of a connection is not up to one job (RFC 9110, section \
+                              7.6.1); leave it out, or say keep-alive or close";
+    const UPGRADE: &str = "no other protocol is spoken (RFC 9110, section 7.8); leave it out";
+    let is = |other: &str| name.eq_ignore_ascii_case(other);
+    let only = |known: &[&str]| {
+        let is_known = |word: &str| known.iter().any(|other| word.eq_ignore_ascii_case(other));
+        value.split(',').all(|word| is_known(word.trim()))
+    };
+    match () {
+        () if is("content-length") || is("transfer-encoding") => {
+            Some("where a request ends follows from body (RFC 9112, section 6.3); leave it out")
+        }
+        () if is("trailer") => Some("no trailers are sent (RFC 9110, section 6.6.2); leave it out"),
+        () if is("expect") => Some(
+            "a body is sent at once, and waits for no leave (RFC 9110, section 10.1.1); leave it out",
+        ),
+        () if is("upgrade") || is("http2-settings") => Some(UPGRADE),
+        () if is("proxy-connection") => Some(CONNECTION),
+        () if is("connection") && !only(&["keep-alive", "close", "te", ""]) => Some(CONNECTION),
+        () if is("te") && !only(&["trailers", ""]) => Some(
+            "no transfer coding is undone but chunked (RFC 9110, section 10.1.4); leave it out, or \
+             say trailers",
+        ),
+        () if is("host") && !is_host(value) => {
+            Some("it is a host, with a port behind a colon if need be (RFC 9110, section 7.2)")
+        }
+        () => None,
+    }
+}
+
+/// The characters of RFC 3986's `host` and `port`; whether there is such a host, the server knows.
+fn is_host(text: &str) -> bool {
+    let text = text.trim_matches([' ', '\t']);
+    !text.is_empty()
+        && !text.starts_with(':')
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=[]:".contains(&byte))
 }
 
 /// The encoding of that label.

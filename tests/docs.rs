@@ -123,8 +123,8 @@ fn the_readme_program_in_cpp_runs() {
     assert!(run_cpp("readme-alone", &program, &[]).status.success());
 }
 
-/// What a header shows in its first screen, with a URL of the site in place of its own.
-fn first_screen(header: &str, site: &Site) -> String {
+/// The program that a header shows in its first screen, as one copies it.
+fn first_screen(header: &str) -> String {
     let header = read(header);
     let lines: Vec<&str> = header
         .lines()
@@ -133,21 +133,80 @@ fn first_screen(header: &str, site: &Site) -> String {
         .take_while(|line| line.trim() == "*" || line.starts_with(" *     "))
         .map(|line| line.trim_start_matches(" *"))
         .collect();
+    lines.join("\n")
+}
+
+/// The program that the man page shows, as it is read there.
+fn man_program() -> String {
+    let output = Command::new(root().join("scripts/man")).arg("0").output();
+    let page = String::from_utf8(output.expect("a man page").stdout).expect("UTF-8");
+    let description = page.split(".Sh DESCRIPTION").nth(1).expect("a description");
+    let literal = description
+        .split(".Bd -literal\n")
+        .nth(1)
+        .expect("a program");
+    let lines = literal.lines().take_while(|line| *line != ".Ed");
+    // As mdoc(7) has it: \e is a backslash, \& nothing.
     lines
-        .join("\n")
-        .replace("http://example.com/", &site.url("/bytes/7"))
+        .map(|line| line.replace("\\&", "").replace("\\e", "\\") + "\n")
+        .collect()
+}
+
+/// More URLs than a pool holds and starts at once, on as many sites, and what becomes of them.
+fn many(site: &Site) -> (Vec<String>, Vec<String>) {
+    // RFC 6761, section 6.3: they are all this machine.
+    let url = |n: usize| format!("http://s{n}.localhost:{}/bytes/{}", site.port(), n % 10);
+    let urls: Vec<String> = (0..5000).map(url).collect();
+    let line = |(n, url): (usize, &String)| format!("{url} 200 {}", n % 10);
+    let mut lines: Vec<String> = urls.iter().enumerate().map(line).collect();
+    lines.sort();
+    (urls, lines)
+}
+
+/// The program is given five thousand URLs, and some that are none, and does them all.
+fn assert_does_many(output: &Output, expected: &[String]) {
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines.sort();
+    assert!(lines == expected, "{} lines: {complaint}", lines.len());
+    assert!(complaint.contains("its scheme is ftp"), "{complaint}");
+    assert!(complaint.contains("url is empty"), "{complaint}");
+    assert_eq!(complaint.lines().count(), 2, "{complaint}");
 }
 
 #[test]
 fn the_headers_first_screen_runs() {
     let site = Site::start(Options::default()).unwrap();
-    let body = first_screen("include/rouet.h", &site);
-    assert!(body.contains("pool_free(pool);"), "{body}");
-    let program =
-        format!("#include <rouet.h>\n#include <stdio.h>\nint main(void) {{\n{body}\n}}\n");
-    let output = run_c("screen", &program, &[]);
+    let (mut urls, expected) = many(&site);
+    urls.push("ftp://example.com/".into());
+    urls.insert(2500, String::new());
+    let program = first_screen("include/rouet.h");
+    assert!(program.contains("pool_free(pool);"), "{program}");
+    assert_does_many(&run_c("screen", &program, &urls), &expected);
+    assert!(run_c("screen-alone", &program, &[]).status.success());
+}
+
+#[test]
+fn the_man_pages_program_is_that_of_the_header() {
+    let lines = |program: String| -> Vec<String> {
+        let lines = program.lines().map(|line| line.trim().to_owned());
+        lines.filter(|line| !line.is_empty()).collect()
+    };
+    let program = man_program();
+    assert_eq!(
+        lines(program.clone()),
+        lines(first_screen("include/rouet.h"))
+    );
+    let site = Site::start(Options::default()).unwrap();
+    let output = run_c("man", &program, &[site.url("/bytes/7")]);
     let expected = format!("{} 200 7\n", site.url("/bytes/7"));
-    assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        expected,
+        "{output:?}"
+    );
 }
 
 #[test]
@@ -156,15 +215,13 @@ fn the_cpp_headers_first_screen_runs() {
         return;
     }
     let site = Site::start(Options::default()).unwrap();
-    let body = first_screen("include/rouet.hpp", &site);
-    assert!(
-        body.contains("for (rouet::result &result : pool)"),
-        "{body}"
-    );
-    let program = format!("#include <iostream>\n#include <rouet.hpp>\nint main() {{\n{body}\n}}\n");
-    let output = run_cpp("screen", &program, &[]);
-    let expected = format!("{} 200 7\n", site.url("/bytes/7"));
-    assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
+    let (mut urls, expected) = many(&site);
+    urls.push("ftp://example.com/".into());
+    urls.insert(2500, String::new());
+    let program = first_screen("include/rouet.hpp");
+    assert!(program.contains("rouet::pool pool(config);"), "{program}");
+    assert_does_many(&run_cpp("screen", &program, &urls), &expected);
+    assert!(run_cpp("screen-alone", &program, &[]).status.success());
 }
 
 #[test]
@@ -198,6 +255,25 @@ fn every_error_code_is_explained() {
         slugs.len(),
         "docs/errors.md explains codes that are none"
     );
+}
+
+#[test]
+fn every_subcode_is_explained() {
+    let (codes, documented) = (read("src/subcode.rs"), read("docs/errors.md"));
+    let slugs: Vec<&str> = codes.split("=> \"").skip(1).collect();
+    assert!(slugs.len() > 7, "{slugs:?}");
+    for slug in slugs {
+        let slug = slug.split('"').next().unwrap_or_default();
+        assert!(documented.contains(&format!("\n- `{slug}`: ")), "{slug}");
+        for header in [
+            "include/rouet.h",
+            "include/rouet.hpp",
+            "bindings/go/errors.go",
+        ] {
+            let header = read(header).replace("\n", " ");
+            assert!(header.contains(&format!("\"{slug}\"")), "nothing of {slug}");
+        }
+    }
 }
 
 /// A field of a struct of the header that a caller sets.

@@ -302,20 +302,59 @@ fn what_is_wrong_with_a_certificate_is_said() {
         })
     };
     assert_eq!(text(&asked("sound.test", &site)), known_text());
-    for (host, words) in [
-        ("expired.test", "certificate has expired"),
-        ("early.test", "certificate is not yet valid"),
-        ("self-signed.test", "self-signed certificate"),
+    // RFC 5280, sections 4.1.2.5 and 6.1; RFC 9110, section 4.3.4.
+    for (host, subcode, words) in [
+        ("expired.test", "expired", "certificate has expired"),
+        (
+            "early.test",
+            "not-yet-valid",
+            "certificate is not yet valid",
+        ),
+        (
+            "self-signed.test",
+            "unknown-authority",
+            "self-signed certificate",
+        ),
         (
             "example.org",
+            "wrong-name",
             "subject name matches target hostname 'example.org'",
         ),
     ] {
-        assert_fails(&asked(host, &site), "ssl", words);
+        let result = asked(host, &site);
+        assert_fails(&result, "ssl", words);
+        assert_subcode(&result, by_engine(Some(subcode), None));
     }
     let words = "unable to get local issuer certificate";
-    assert_fails(&asked("sound.test", &other), "ssl", words);
+    let result = asked("sound.test", &other);
+    assert_fails(&result, "ssl", words);
+    assert_subcode(&result, by_engine(Some("unknown-authority"), None));
     assert!(site.log().len() == 1, "{:?}", site.log());
+
+    // No TLS is spoken there (RFC 8446, section 6.2).
+    let plain = format!("https://127.0.0.1:{}/", site.port());
+    for job in [Job::request(&*plain), Job::resolve(&*plain)] {
+        let result = fetch(job);
+        assert_eq!(code(&result), "ssl", "{}", message(&result));
+        assert_subcode(&result, Some("protocol"));
+    }
+    let result = fetch_with(site.https_url("/text").unwrap(), |options| {
+        options.ca_file = Some("/nowhere/ca.pem".into());
+    });
+    assert_eq!(code(&result), "ssl", "{}", message(&result));
+    assert_subcode(&result, Some("ca-file"));
+    // Other codes have none.
+    assert_subcode(
+        &fetch(Job::request(format!("http://127.0.0.1:{}/", closed_port()))),
+        None,
+    );
+}
+
+#[track_caller]
+fn assert_subcode(result: &JobResult, expected: Option<&str>) {
+    let failure = result.error.as_ref().expect("a failure");
+    let subcode = failure.subcode.map(|subcode| subcode.as_str());
+    assert_eq!(subcode, expected, "{failure}");
 }
 
 /// What comes of a request to a secure site when that goes wrong on the way to it.

@@ -625,6 +625,41 @@ fn networks_and_ports_are_denied_and_allowed() {
         Raw::on("[::]:8080", |_| answer("200 OK", &[], "another"));
         let texts = |list: &[&str]| -> Vec<String> { list.iter().map(|s| s.to_string()).collect() };
 
+        // What stands for any address is this machine: Linux connects it to loopback.
+        for (deny, allow, any, any6) in [
+            (&["127.0.0.0/8", "::1"][..], &[][..], FORBIDDEN, FORBIDDEN),
+            (&["127.0.0.1"], &[], FORBIDDEN, "ok"),
+            (&["::1"], &[], "ok", FORBIDDEN),
+            (&["0.0.0.0", "::"], &[], FORBIDDEN, FORBIDDEN),
+            (&["10.0.0.0/8", "fc00::/7"], &[], "ok", "ok"),
+            (&["0.0.0.0/0", "::/0"], &["127.0.0.0/8", "::1"], "ok", "ok"),
+        ] {
+            let pool = limited(|config| {
+                config.deny_networks = texts(deny);
+                config.allow_networks = texts(allow);
+            });
+            for (url, expected) in [
+                ("http://0.0.0.0:8080/", any),
+                ("http://0:8080/", any),
+                ("http://[::ffff:0.0.0.0]:8080/", any),
+                ("http://[::]:8080/", any6),
+            ] {
+                let result = on(&pool, url, |_| {});
+                assert_eq!(
+                    code(&result),
+                    expected,
+                    "{url}, {deny:?}: {}",
+                    message(&result)
+                );
+            }
+            for (addresses, expected) in [("0.0.0.0", any), ("[::]", any6)] {
+                let result = on(&pool, "http://named.test:8080/", |options| {
+                    options.dns = vec![format!("named.test:8080:{addresses}")];
+                });
+                assert_eq!(code(&result), expected, "{addresses}, {deny:?}");
+            }
+        }
+
         // What is allowed comes first.
         let pool = limited(|config| {
             config.deny_private_addresses = true;

@@ -6,10 +6,11 @@
 
 mod support;
 
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use rouet::{Job, Pool, Rule, Stream};
+use rouet::{Job, JobResult, Pool, Rule, Stream, StreamConfig};
 use rouet_site::{Entry, Site};
 use support::raw::{Gate, Raw, answer};
 use support::*;
@@ -20,6 +21,14 @@ const LONG: Duration = Duration::from_secs(3600);
 fn stream_to(pool: &Pool, site: &Site) -> Stream {
     stream_of(pool, |config| {
         config.options = options(|options| options.connect_to = all_to(site.port()));
+    })
+}
+
+/// The same on a pool of its own that is not polite, and with more of a configuration.
+fn stream_to_with(site: &Site, set: impl FnOnce(&mut StreamConfig)) -> Stream {
+    stream_of(&hasty_pool(), |config| {
+        config.options = options(|options| options.connect_to = all_to(site.port()));
+        set(config);
     })
 }
 
@@ -291,6 +300,110 @@ fn a_domain_may_have_a_rule_of_its_own() {
     assert_eq!((slow.len(), wide.len()), (4, 12));
     assert_spaced(&slow, ms(200));
     assert_eq!(most_at_once(&wide), 4);
+}
+
+/// However its host is written, it is the rule of its group.
+#[test]
+fn a_rule_is_for_the_host_that_its_name_reads_as() {
+    let site = site();
+    let rule = Rule {
+        throttle: ms(150),
+        parallelism: 1,
+    };
+    for (name, url) in [
+        ("Ex.COM", "http://www.ex.com/text"),
+        ("ex.com.", "http://ex.com/text"),
+        ("http://ex.com/", "http://ex.com./text"),
+        ("HTTPS://EX.com", "ex.com/text"),
+        ("bücher.com", "http://xn--bcher-kva.com/text"),
+        ("xn--bcher-kva.com", "http://www.bücher.com/text"),
+        ("0x7f.1", "http://127.0.0.1/text"),
+        ("::1", "http://[::1]/text"),
+    ] {
+        let pool = pool(Duration::ZERO, 8);
+        pool.set_domain_rule(name, rule).expect(name);
+        let before = site.log().len();
+        let stream = stream_to(&pool, &site);
+        run(&stream, (0..3).map(|_| Job::request(url)));
+        assert_eq!(site.log().len(), before + 3, "{name}");
+        assert_spaced(&site.log()[before..], ms(150));
+    }
+    // And a group of a job's own that is written so has it too.
+    let pool = pool(Duration::ZERO, 8);
+    pool.set_domain_rule("My.Group", rule).unwrap();
+    let before = site.log().len();
+    let job = |i| Job::request(format!("http://{i}.test/text")).group("My.Group");
+    run(&stream_to(&pool, &site), (0..3).map(job));
+    assert_spaced(&site.log()[before..], ms(150));
+    for name in [
+        "WWW.Ex.com",
+        "http://www.ex.com/",
+        "ex.com:8080",
+        "http://ex.com/x",
+        "http://",
+    ] {
+        match pool.set_domain_rule(name, rule) {
+            Err(rouet::Error::InvalidArgument(why)) => assert!(why.starts_with("domain "), "{why}"),
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_result_tells_its_group() {
+    let site = site();
+    let stream = stream_to_with(&site, |config| config.passthrough = true);
+    let inferring = options(|options| {
+        options.infer_redirection = true;
+        options.connect_to = all_to(site.port());
+    });
+    for (job, expected) in [
+        (Job::request("http://www.ex.co.uk/text"), Some("ex.co.uk")),
+        (Job::resolve("http://www.ex.co.uk/text"), Some("ex.co.uk")),
+        (Job::request(" \u{feff}\"EX.com/text\" "), Some("ex.com")),
+        (
+            Job::request("http://bücher.de/text"),
+            Some("xn--bcher-kva.de"),
+        ),
+        (
+            Job::request("http://me:secret@a.test:81/text"),
+            Some("a.test"),
+        ),
+        (Job::request("http://[::1]/text"), Some("[::1]")),
+        (Job::request("http://ex.com/text").group("own"), Some("own")),
+        (Job::request("http://ex.com/text").group(""), Some("")),
+        // That it waited for, not where it was led.
+        (
+            Job::request("http://ex.com/redirect-to?url=http://other.com/text"),
+            Some("ex.com"),
+        ),
+        (
+            Job::request("http://ex.com/?url=http%3A%2F%2Fother.com%2Ftext").options(inferring),
+            Some("other.com"),
+        ),
+        (Job::request("http://"), None),
+        (Job::request("/about").group("own"), None),
+        (Job::request(""), None),
+    ] {
+        let url = job.url.clone();
+        let own = job.group.is_some() || job.options.is_some();
+        submit(&stream, job);
+        let result = take(&stream);
+        assert_eq!(result.group(), expected, "{url:?}");
+        if let (false, Some(group)) = (own, expected) {
+            assert_eq!(rouet::url_group(&url).as_deref(), Ok(group));
+        }
+    }
+    let page = rouet::JobResult::of_page(Some("www.ex.com/x"), None, None, Vec::new());
+    assert_eq!(page.unwrap().group(), Some("ex.com"));
+    // A callback may change what a result says.
+    let callback: rouet::Callback = Arc::new(|result: &mut JobResult| {
+        result.url = Some("é".into());
+        Ok(())
+    });
+    let stream = stream_to_with(&site, |config| config.callback = Some(callback.clone()));
+    submit(&stream, Job::request("http://ex.com/text"));
+    assert_eq!(take(&stream).group(), None);
 }
 
 #[test]

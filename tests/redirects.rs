@@ -79,6 +79,15 @@ fn a_resolve_asks_with_get_where_head_is_refused() {
         assert_eq!(code(&result), "self-redirect");
         assert_eq!(result.stack.len(), 2);
     }
+    // With a body, which HEAD has none of, it is asked with at once.
+    let posted = options(|options| options.body = Some(b"wool"[..].into()));
+    let server = Raw::start(|request| {
+        let got = format!("X-Got: {} {}", request.method, request.body.len());
+        answer("200 OK", &[&got], "")
+    });
+    let result = fetch(Job::resolve(server.url("/")).options(posted));
+    assert_ok(&result);
+    assert_eq!(result.headers.get("x-got"), Some(&b"GET 4"[..]));
     // A method of the caller's own is kept.
     let given = options(|options| options.method = Some("HEAD".into()));
     let result = fetch(Job::resolve(site.url("/no-head")).options(given));

@@ -1108,11 +1108,13 @@ fn options_out_of_their_range_are_refused_by_name() {
         }
     };
     type Set = fn(&mut Options);
-    let cases: [(&str, Set); 11] = [
+    let cases: [(&str, Set); 13] = [
         ("timeout", |o| o.timeout = Duration::ZERO),
         ("connect_timeout", |o| o.connect_timeout = Duration::ZERO),
         ("max_body_size", |o| o.max_body_size = 0),
         ("method", |o| o.method = Some("GE T".into())),
+        ("method", |o| o.method = Some("CONNECT".into())),
+        ("method", |o| o.method = Some("connect".into())),
         ("body", |o| {
             o.method = Some("HEAD".into());
             o.body = Some([1][..].into());
@@ -1139,6 +1141,151 @@ fn options_out_of_their_range_are_refused_by_name() {
     }
     stream.finish();
     assert!(drain(&stream).is_empty());
+}
+
+/// What would have a server see a request end, or its connection go on, elsewhere than we do: the
+/// rest of a body, or of an answer, would be another job's.
+#[test]
+fn what_frames_a_request_or_rules_its_connection_is_not_for_a_job_to_say() {
+    let pool = hasty_pool();
+    let stream = stream(&pool);
+    let refused = |headers: &[(&str, &str)]| {
+        let pairs = headers
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_string()));
+        let options = options(|options| options.headers = pairs.collect());
+        let job = Job::request("http://a.test/").options(Arc::clone(&options));
+        let submitted = stream.submit(job, None);
+        let opened = pool.stream(rouet::StreamConfig {
+            options,
+            ..Default::default()
+        });
+        match (submitted, opened) {
+            (Err(rouet::Error::InvalidArgument(why)), Err(rouet::Error::InvalidArgument(same))) => {
+                assert_eq!(why, same);
+                why
+            }
+            other => panic!("{headers:?}: {other:?}"),
+        }
+    };
+    for (name, value) in [
+        // RFC 9112, section 6.
+        ("Content-Length", "5"),
+        ("content-length", "0"),
+        ("CONTENT-LENGTH", ""),
+        ("Content-Length", "5, 5"),
+        ("Transfer-Encoding", "chunked"),
+        ("transfer-encoding", "gzip, chunked"),
+        ("Transfer-Encoding", "identity"),
+        ("Transfer-Encoding", "\tchunked"),
+        // RFC 9110, sections 6.6.2, 7.6.1, 7.8, 10.1.1, 10.1.4; RFC 7540, section 3.2.1.
+        ("Trailer", "X-Sum"),
+        ("Connection", "Upgrade"),
+        ("Connection", "close, X-Own"),
+        ("Connection", "Upgrade, HTTP2-Settings"),
+        ("Proxy-Connection", "keep-alive"),
+        ("Upgrade", "h2c"),
+        ("upgrade", "websocket"),
+        ("HTTP2-Settings", "AAMAAABkAAQAAP__"),
+        ("Expect", "100-continue"),
+        ("expect", "something"),
+        ("TE", "gzip"),
+        ("te", "trailers, deflate;q=0.5"),
+        // RFC 9110, section 7.2.
+        ("Host", ""),
+        ("Host", "  "),
+        ("Host", ":80"),
+        ("Host", "a.test b.test"),
+        ("Host", "a.test/x"),
+        ("Host", "http://a.test"),
+        ("Host", "me@a.test"),
+    ] {
+        let why = refused(&[(name, value)]);
+        assert!(why.contains(&format!("headers has {name}: ")), "{why}");
+        assert!(why.contains("(RFC 9"), "it says by which rule: {why}");
+        // Where it stands among others makes no difference.
+        let among = refused(&[("X-One", "1"), (name, value), ("X-Two", "2")]);
+        assert_eq!(among, why);
+    }
+    let why = refused(&[("Host", "a.test"), ("host", "b.test")]);
+    assert!(why.contains("Host more than once"), "{why}");
+    // RFC 9110, section 5.5.
+    for value in ["a\x01b", "a\x7f", "\x0b", "\x1b[0m"] {
+        assert!(refused(&[("X-A", value)]).contains("control character"));
+    }
+    stream.finish();
+    assert!(drain(&stream).is_empty());
+}
+
+/// Headers that browsers send, and that people copy from them.
+#[test]
+fn what_says_nothing_new_of_the_connection_is_sent() {
+    for (name, value, sent) in [
+        ("Connection", "keep-alive", "connection: keep-alive"),
+        ("Connection", "Keep-Alive, TE", "connection: keep-alive, te"),
+        ("TE", "trailers", "te: trailers"),
+        ("Keep-Alive", "115", "keep-alive: 115"),
+        (
+            "Upgrade-Insecure-Requests",
+            "1",
+            "upgrade-insecure-requests: 1",
+        ),
+        ("Content-Length-Hint", "1", "content-length-hint: 1"),
+        ("Host", "a.test:8080", "host: a.test:8080"),
+        ("Host", "[::1]:80", "host: [::1]:80"),
+        ("X-Blanks", " \t ", "x-blanks:"),
+        ("Accept", "  ", "accept:"),
+    ] {
+        let head = head_of(|options| options.headers = vec![(name.into(), value.into())]);
+        let lower = head.to_ascii_lowercase();
+        let lines = lower.lines().map(str::trim_end);
+        let prefix = format!("{}:", name.to_ascii_lowercase());
+        let found: Vec<_> = lines.filter(|line| line.starts_with(&prefix)).collect();
+        assert_eq!(found, [sent], "{head}");
+    }
+}
+
+/// RFC 9112, section 9.6: nothing is sent on a connection that a request asked to close, whatever
+/// its server makes of that.
+#[test]
+fn a_connection_that_a_job_asks_to_close_is_not_used_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            std::thread::spawn(move || {
+                // Of the kind that does not heed it.
+                for number in 1.. {
+                    if support::raw::read_request(&mut stream).is_none() {
+                        return;
+                    }
+                    let head = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n";
+                    if write!(stream, "{head}{number}").is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    for (value, expected) in [
+        ("close", "111"),
+        ("Keep-Alive, CLOSE", "111"),
+        ("keep-alive", "123"),
+    ] {
+        let pool = pool_of(Duration::ZERO, 1, 4, 1);
+        let stream = stream_of(&pool, |config| {
+            config.options = options(|options| {
+                options.headers = vec![("Connection".into(), value.into())];
+            });
+        });
+        let numbers: String = (0..3)
+            .map(|_| {
+                submit(&stream, Job::request(&*url));
+                text(&take(&stream)).to_owned()
+            })
+            .collect();
+        assert_eq!(numbers, expected, "{value}");
+    }
 }
 
 #[test]

@@ -42,7 +42,8 @@ const (
 	// ErrTimeout: an answer had begun, and was not whole when [Options.Timeout] was over. A
 	// time-out.
 	ErrTimeout Code = "timeout"
-	// ErrTLS: TLS failed: the certificate, its name or date, the handshake, the CA file.
+	// ErrTLS: TLS failed: the certificate, its name or date, the handshake, the CA file; the error's
+	// Subcode tells these apart.
 	ErrTLS Code = "ssl"
 	// ErrMaxRedirects: more redirections than [Options.MaxRedirects].
 	ErrMaxRedirects Code = "max-redirects"
@@ -101,6 +102,10 @@ var ErrClosed = errors.New("rouet: the pool is closed")
 type Error struct {
 	// Code is the stable name, one of the Code constants but for [ErrInvalidStatus].
 	Code Code
+	// Subcode is what in particular it was, where the code covers several things: of [ErrTLS] it is
+	// "expired", "not-yet-valid", "wrong-name", "unknown-authority", "bad-certificate", "ca-file",
+	// "client-certificate" or "protocol", and there may be more. "": nothing more is known.
+	Subcode string
 	// Message says what failed, where and why, for people.
 	Message string
 	// URL is the job's, as it was handed in; "" for an error of a call.

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"net/textproto"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -24,19 +26,34 @@ const (
 	HTTP2PriorKnowledge HTTPVersion = C.POOL_HTTP_2_PRIOR_KNOWLEDGE
 )
 
-// NoThrottle, as a throttle, is none; NoWait, as a wait, is none: 0 stands for the default.
+// NoThrottle, as a throttle of a [Config] or of [Pool.SetDomainRule], is none; NoWait, as a wait, is
+// none: 0 stands for the default. Other durations below 0 are refused, and those below a microsecond
+// too, which are numbers without a unit.
 const (
 	NoThrottle time.Duration = -1
 	NoWait     time.Duration = -1
 )
 
 // Options say how jobs are done. The zero value is the defaults.
+//
+// Those of a run ([WithOptions]) go before the pool's ([Config.Options]), and those of an item
+// ([OptionsFor]) before both: what has its zero value is as there. Headers go by name, whatever its
+// case: one that is there without values is not sent. A Cookie goes before a Cookie header, and the
+// other way round. So an item can't undo a flag; with Standalone it has nothing from elsewhere.
 type Options struct {
-	// Method is the request method. Default: GET for a request, HEAD for a resolve.
+	// Standalone has these options stand for themselves: nothing is taken from the run's and the
+	// pool's.
+	Standalone bool
+
+	// Method is the request method, but CONNECT. Default: GET for a request; for a resolve HEAD, or
+	// GET with a body.
 	Method string
 	// Header is sent, sorted by name, names in the case they have here; 1000 lines at most.
-	// Authorization, Cookie and Host are not sent on to another origin; Proxy-Authorization goes to
-	// an HTTP proxy alone.
+	// Authorization, Cookie and Host are not sent on to another origin; Proxy-Authorization goes
+	// to an HTTP proxy alone. What says where a request ends and what becomes of its connection
+	// is refused: Content-Length, Transfer-Encoding, Trailer, Expect, Upgrade, HTTP2-Settings,
+	// Proxy-Connection, TE but for trailers, Connection but for keep-alive, TE and close (which
+	// closes it behind the answer), a second Host and one that is no host.
 	Header http.Header
 	// Cookie is the value of a Cookie header, not sent on to another origin.
 	Cookie string
@@ -108,7 +125,7 @@ type Options struct {
 	// HTTPVersion is what is spoken. Default: [HTTPAny].
 	HTTPVersion HTTPVersion
 
-	// Retry makes a failed attempt again after RetryMinWait·4^(n−1), at most RetryMaxWait, varied
+	// Retry makes a failed attempt again; the fields below are refused without it. It is made after RetryMinWait·4^(n−1), at most RetryMaxWait, varied
 	// by a quarter either way. The waiting job occupies no worker.
 	Retry bool
 	// RetryMaxAttempts is the number of attempts in all, the first included. Default: 3.
@@ -152,16 +169,29 @@ func (e *encoder) string(to **C.char, field, text string) {
 }
 
 // seconds writes a duration; nothing for 0.
-func (e *encoder) seconds(to *C.double, value time.Duration) {
-	if value != 0 {
+func (e *encoder) seconds(to *C.double, field string, value time.Duration) {
+	switch {
+	case value == 0:
+	case value < 0:
+		e.refuse("%s is %v: it is above 0", field, value)
+	case value < time.Microsecond:
+		e.refuse("%s is %v: a number alone is of nanoseconds, say %d * time.Second or the like",
+			field, value, value)
+	default:
 		*to = C.double(value.Seconds())
 	}
 }
 
-// secondsOrNone is seconds, and 0 for what is below.
-func (e *encoder) secondsOrNone(to *C.double, value time.Duration) {
-	e.seconds(to, value)
-	*to = max(*to, 0)
+// secondsOrNone is seconds, and 0 for none (-1).
+func (e *encoder) secondsOrNone(to *C.double, field, none string, value time.Duration) {
+	switch {
+	case value == NoWait:
+		*to = 0
+	case value < 0:
+		e.refuse("%s is %v: it is above 0, or %s", field, value, none)
+	default:
+		e.seconds(to, field, value)
+	}
 }
 
 // numbers writes statuses, or ports.
@@ -236,6 +266,42 @@ func number[T ~uint32 | ~uint64](e *encoder, to *T, field string, value int64) {
 	}
 }
 
+// over gives the options with what they leave open as in others.
+func (o *Options) over(base *Options) *Options {
+	if o == nil {
+		return base
+	}
+	if o.Standalone {
+		return o
+	}
+	all := *o
+	to, from := reflect.ValueOf(&all).Elem(), reflect.ValueOf(base).Elem()
+	for i := range to.NumField() {
+		if to.Field(i).IsZero() {
+			to.Field(i).Set(from.Field(i))
+		}
+	}
+	all.Standalone = false
+	all.Header = make(http.Header, len(base.Header)+len(o.Header))
+	own := make(map[string]bool, len(o.Header)+1)
+	for name, values := range o.Header {
+		own[textproto.CanonicalMIMEHeaderKey(name)] = true
+		if len(values) > 0 {
+			all.Header[name] = values
+		}
+	}
+	if own["Cookie"] && o.Cookie == "" {
+		all.Cookie = ""
+	}
+	own["Cookie"] = own["Cookie"] || o.Cookie != ""
+	for name, values := range base.Header {
+		if !own[textproto.CanonicalMIMEHeaderKey(name)] {
+			all.Header[name] = values
+		}
+	}
+	return &all
+}
+
 // encode writes the options into the arena.
 func (o *Options) encode(a *arena) (*C.pool_options_t, error) {
 	e := &encoder{arena: a}
@@ -253,8 +319,8 @@ func (o *Options) encode(a *arena) (*C.pool_options_t, error) {
 		setBody(c, body)
 	}
 
-	e.seconds(&c.connect_timeout, o.ConnectTimeout)
-	e.seconds(&c.timeout, o.Timeout)
+	e.seconds(&c.connect_timeout, "ConnectTimeout", o.ConnectTimeout)
+	e.seconds(&c.timeout, "Timeout", o.Timeout)
 	number(e, &c.max_body_size, "MaxBodySize", o.MaxBodySize)
 	flag(&c.compressed, o.Compressed)
 
@@ -292,11 +358,25 @@ func (o *Options) encode(a *arena) (*C.pool_options_t, error) {
 	}
 	c.http_version = C.int32_t(o.HTTPVersion)
 
+	for _, field := range []struct {
+		name  string
+		given bool
+	}{
+		{"RetryMaxAttempts", o.RetryMaxAttempts > 1}, // one attempt is what there is without
+		{"RetryOnTimeout", o.RetryOnTimeout},
+		{"RetryMinWait", o.RetryMinWait != 0},
+		{"RetryMaxWait", o.RetryMaxWait != 0},
+		{"RetryOnStatuses", len(o.RetryOnStatuses) > 0},
+	} {
+		if field.given && !o.Retry {
+			e.refuse("%s is given without Retry: nothing is tried again", field.name)
+		}
+	}
 	flag(&c.retry, o.Retry)
 	number(e, &c.retry_max_attempts, "RetryMaxAttempts", int64(o.RetryMaxAttempts))
 	flag(&c.retry_on_timeout, o.RetryOnTimeout)
-	e.secondsOrNone(&c.retry_min_wait, o.RetryMinWait)
-	e.secondsOrNone(&c.retry_max_wait, o.RetryMaxWait)
+	e.secondsOrNone(&c.retry_min_wait, "RetryMinWait", "NoWait", o.RetryMinWait)
+	e.secondsOrNone(&c.retry_max_wait, "RetryMaxWait", "NoWait", o.RetryMaxWait)
 	e.numbers(&c.retry_on_statuses, &c.retry_on_status_count, "RetryOnStatuses", o.RetryOnStatuses)
 
 	flag(&c.mask_credentials, o.MaskCredentials)

@@ -68,18 +68,19 @@ type Config struct {
 	// DenyNetworks are forbidden, as "10.0.0.0/8", "fc00::/7", or an address; 10,000 at most. A
 	// NAT64 prefix of one's own belongs here.
 	DenyNetworks []string
-	// AllowNetworks are not forbidden, whatever the two fields above say; 10,000 at most.
+	// AllowNetworks are not forbidden, whatever the two fields above say; 10,000 at most. Refused
+	// when neither forbids any.
 	AllowNetworks []string
 	// AllowedPorts are the only ones that may be connected to. Default: any.
 	AllowedPorts []int
 	// HTTPSOnly has URLs that are no https, and redirections to one, end in [ErrForbiddenAddress].
 	HTTPSOnly bool
 
-	// Options say how jobs are done, unless a run or an item has its own.
+	// Options say how jobs are done; those of a run and of an item go before them ([Options]).
 	Options Options
-	// Log, if any, takes what the engine has to say, up to LogLevel.
+	// Log, if any, takes what the engine has to say, up to LogLevel, which has to be set with it.
 	Log func(level LogLevel, message string)
-	// LogLevel is the most that Log takes. Default: [LogOff], nothing.
+	// LogLevel is the most that Log takes: [LogError] to [LogDebug].
 	LogLevel LogLevel
 }
 
@@ -182,13 +183,19 @@ func New(config Config) (*Pool, error) {
 	C.pool_config_init(c, C.sizeof_pool_config_t)
 	number(e, &c.max_workers, "MaxWorkers", int64(config.MaxWorkers))
 	number(e, &c.threads, "Threads", int64(config.Threads))
-	e.secondsOrNone(&c.throttle, config.Throttle)
+	e.secondsOrNone(&c.throttle, "Throttle", "NoThrottle", config.Throttle)
 	number(e, &c.domain_parallelism, "DomainParallelism", int64(config.DomainParallelism))
 	flag(&c.deny_private_addresses, config.DenyPrivateAddresses)
 	e.strings(&c.deny_networks, &c.deny_network_count, "DenyNetworks", config.DenyNetworks)
 	e.strings(&c.allow_networks, &c.allow_network_count, "AllowNetworks", config.AllowNetworks)
 	e.numbers(&c.allowed_ports, &c.allowed_port_count, "AllowedPorts", config.AllowedPorts)
 	flag(&c.https_only, config.HTTPSOnly)
+	switch {
+	case config.Log == nil && config.LogLevel != LogOff:
+		e.refuse("LogLevel is %d, but there is no Log to take it", config.LogLevel)
+	case config.Log != nil && (config.LogLevel <= LogOff || config.LogLevel > LogDebug):
+		e.refuse("LogLevel is %d, so that Log takes nothing: it is LogError to LogDebug", config.LogLevel)
+	}
 	if e.err != nil {
 		return nil, e.err
 	}
@@ -271,12 +278,48 @@ func (p *Pool) unhook() {
 	}
 }
 
+// URLGroup tells the group of a job with that URL, unless it has one by [GroupBy]: the registrable
+// domain of the URL by the public suffix list, private section included, or its host when that has
+// none. With [Options.InferRedirection] it is that of the URL that is asked instead. The URL is read as
+// a job's is. The error is [ErrInvalidArgument]: it is none.
+func URLGroup(url string) (string, error) {
+	if url == "" {
+		return "", &Error{Code: ErrInvalidArgument, Message: "url is empty"}
+	}
+	var a arena
+	defer a.free()
+	text := a.text(url)
+	length := &takeMany[C.size_t](&a, 1)[0]
+	size := len(url) + 64 // of some URLs the host is longer in the end
+	for {
+		group := takeMany[C.char](&a, size)
+		err := failure(func() uint32 {
+			return C.pool_url_group(text, C.size_t(len(url)), &group[0], C.size_t(size), length)
+		})
+		if err == nil {
+			return C.GoStringN(&group[0], C.int(*length)), nil
+		}
+		if int(*length) < size {
+			return "", err
+		}
+		size = int(*length) + 1
+	}
+}
+
 // SetDomainRule sets the rule of one group, a registrable domain or the name that [GroupBy] gave:
-// its throttle, 0 or above, and its parallelism, at least 1. It holds over all runs, from the
-// group's next start on, until it is set anew.
+// its throttle, 0 (or [NoThrottle]) or above, and its parallelism, at least 1. It holds over all
+// runs, from the group's next start on, until it is set anew. What reads as a host ("Ex.com",
+// "http://ex.com/") is taken for it; a host that is no group of its own, as "www.ex.com", which is in
+// that of "ex.com" ([URLGroup] tells), is [ErrInvalidArgument].
 func (p *Pool) SetDomainRule(domain string, throttle time.Duration, parallelism int) error {
 	if strings.IndexByte(domain, 0) >= 0 {
 		return &Error{Code: ErrInvalidArgument, Message: "domain has a NUL"}
+	}
+	e := encoder{}
+	var seconds C.double
+	e.secondsOrNone(&seconds, "throttle", "NoThrottle", throttle)
+	if e.err != nil {
+		return e.err
 	}
 	if parallelism < 1 || parallelism > math.MaxUint32 {
 		return &Error{Code: ErrInvalidArgument, Message: "parallelism is not at least 1"}
@@ -290,7 +333,7 @@ func (p *Pool) SetDomainRule(domain string, throttle time.Duration, parallelism 
 	}
 	return failure(func() uint32 {
 		return C.pool_set_domain_rule(
-			p.native, a.text(domain), C.double(throttle.Seconds()), C.uint32_t(parallelism))
+			p.native, a.text(domain), seconds, C.uint32_t(parallelism))
 	})
 }
 

@@ -67,6 +67,10 @@ type Response struct {
 	Timings Timings
 	// Attempts is how many were made; 0: the job ended before its first.
 	Attempts int
+	// Group is that of the job, whose turn it waited for: what [GroupBy] gave, or that of its URL
+	// ([URLGroup]). Redirections do not change it. "": it is [Unconstrained], or no server was to be
+	// asked, there being no URL or a bad one.
+	Group string
 
 	content *content
 	undone  bool // whether a compression was asked for, and so undone
@@ -297,6 +301,7 @@ func decode(native *C.pool_result_t) (Response, *Error) {
 		EndURL:   sized(native.end_url, native.end_url_size),
 		Status:   int(native.status),
 		Attempts: int(native.attempts),
+		Group:    sized(native.group, native.group_size),
 		Timings: Timings{
 			Start:      instant(native.start_time),
 			End:        instant(native.end_time),
@@ -332,7 +337,11 @@ func decode(native *C.pool_result_t) (Response, *Error) {
 	if native.error_code == nil {
 		return response, nil
 	}
-	return response, &Error{Code: Code(ended(native.error_code)), Message: ended(native.error_message)}
+	failed := &Error{Code: Code(ended(native.error_code)), Message: ended(native.error_message)}
+	if native.error_subcode != nil {
+		failed.Subcode = ended(native.error_subcode)
+	}
+	return response, failed
 }
 
 func instant(seconds C.double) time.Time {

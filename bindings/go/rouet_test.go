@@ -2,9 +2,11 @@ package rouet_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -276,6 +278,209 @@ func TestOptionsOfItems(t *testing.T) {
 		}
 		if number != 3 {
 			t.Errorf("%d results", number)
+		}
+	}
+}
+
+// What an item's options leave open is as the run's say, and what those leave open as the pool's.
+func TestOptionsMerge(t *testing.T) {
+	port := site[strings.LastIndexByte(site, ':')+1:]
+	config := fast()
+	config.Options = rouet.Options{
+		Header:    http.Header{"X-Pool": {"1"}, "X-Of": {"pool"}, "User-Agent": {"spinner/1"}, "Cookie": {"of=pool"}},
+		ConnectTo: []string{"::127.0.0.1:" + port}, // in place of a proxy: without it nothing comes
+		Method:    "PUT",
+		Body:      []byte("wool"),
+		Retry:     true,
+	}
+	pool := open(t, config)
+	of := map[string]*rouet.Options{
+		"none":    nil,
+		"empty":   {},
+		"header":  {Header: http.Header{"x-of": {"item", "again"}}},
+		"removed": {Header: http.Header{"X-POOL": nil, "X-Run": {}}},
+		"cookie":  {Cookie: "of=item"},
+		"method":  {Method: "POST", Body: []byte{}},
+		"retry":   {RetryOnStatuses: []int{503}},
+		"alone":   {Standalone: true, ConnectTo: []string{"::127.0.0.1:" + port}},
+	}
+	items := slices.Sorted(maps.Keys(of))
+	url := func(item string) string { return "http://" + item + ".test/echo" }
+	for result := range rouet.Request(context.Background(), pool, slices.Values(items), url,
+		rouet.WithOptions(rouet.Options{Header: http.Header{"X-Run": {"2"}, "x-of": {"run"}}, Timeout: time.Minute}),
+		rouet.OptionsFor(func(item string) *rouet.Options { return of[item] })) {
+		if result.Err != nil {
+			t.Errorf("%s: %v", result.Item, result.Err)
+			continue
+		}
+		var echo struct {
+			Method  string
+			Body    string
+			Headers [][2]string
+		}
+		if err := json.Unmarshal(result.Body, &echo); err != nil {
+			t.Fatal(err)
+		}
+		saw := map[string]string{"method": echo.Method, "body": echo.Body}
+		for _, header := range echo.Headers {
+			saw[header[0]] += header[1]
+		}
+		expected := map[string]string{
+			"method": "PUT", "body": "wool", "x-pool": "1", "x-run": "2", "x-of": "run",
+			"user-agent": "spinner/1", "cookie": "of=pool",
+		}
+		switch result.Item {
+		case "header":
+			expected["x-of"] = "itemagain"
+		case "removed":
+			expected["x-pool"], expected["x-run"] = "", ""
+		case "cookie":
+			expected["cookie"] = "of=item"
+		case "method":
+			expected["method"], expected["body"] = "POST", ""
+		case "alone":
+			expected = map[string]string{"method": "GET", "body": "", "x-pool": "", "x-run": "", "x-of": "",
+				"user-agent": "rouet/" + rouet.Version(), "cookie": ""}
+		}
+		for name, value := range expected {
+			if saw[name] != value {
+				t.Errorf("%s: %s is %q, not %q", result.Item, name, saw[name], value)
+			}
+		}
+	}
+}
+
+// What would have no effect is refused, by name.
+func TestOptionsWithoutEffect(t *testing.T) {
+	log := func(rouet.LogLevel, string) {}
+	of := func(options rouet.Options) rouet.Config { return rouet.Config{Options: options} }
+	for _, c := range []struct {
+		field  string
+		config rouet.Config
+	}{
+		{"RetryOnStatuses", of(rouet.Options{RetryOnStatuses: []int{503}})},
+		{"RetryOnTimeout", of(rouet.Options{RetryOnTimeout: true})},
+		{"RetryMaxAttempts", of(rouet.Options{RetryMaxAttempts: 5})},
+		{"RetryMinWait", of(rouet.Options{RetryMinWait: time.Second})},
+		{"RetryMaxWait", of(rouet.Options{RetryMaxWait: rouet.NoWait})},
+		{"LogLevel", rouet.Config{Log: log}},
+		{"LogLevel", rouet.Config{Log: log, LogLevel: rouet.LogDebug + 1}},
+		{"LogLevel", rouet.Config{LogLevel: rouet.LogDebug}},
+		{"Throttle", rouet.Config{Throttle: -time.Second}},
+		{"Throttle", rouet.Config{Throttle: -2}},
+		{"Throttle", rouet.Config{Throttle: 500}}, // nanoseconds
+		{"Timeout", of(rouet.Options{Timeout: -time.Second})},
+		{"Timeout", of(rouet.Options{Timeout: 30})},
+		{"ConnectTimeout", of(rouet.Options{ConnectTimeout: -1})},
+		{"RetryMinWait", of(rouet.Options{Retry: true, RetryMinWait: -time.Minute})},
+		{"RetryMaxWait", of(rouet.Options{Retry: true, RetryMaxWait: -time.Minute})},
+		{"RetryMaxAttempts", of(rouet.Options{Retry: true, RetryMaxAttempts: -1})},
+		{"allow_networks", rouet.Config{AllowNetworks: []string{"127.0.0.0/8"}}},
+		{"Content-Length", of(rouet.Options{Header: http.Header{"Content-Length": {"3"}}})},
+		{"Transfer-Encoding", of(rouet.Options{Header: http.Header{"Transfer-Encoding": {"chunked"}}})},
+		{"nothost", of(rouet.Options{DNS: []string{"a.com:80:nothost"}})},
+	} {
+		pool, err := rouet.New(c.config)
+		if pool != nil || !errors.Is(err, rouet.ErrInvalidArgument) || !strings.Contains(err.Error(), c.field) {
+			t.Errorf("%s: %v", c.field, err)
+		}
+	}
+	pool := open(t, rouet.Config{Options: rouet.Options{RetryMaxAttempts: 1}}) // as there is
+	for _, throttle := range []time.Duration{-time.Second, -2, 5} {
+		if err := pool.SetDomainRule("a.test", throttle, 1); !errors.Is(err, rouet.ErrInvalidArgument) {
+			t.Errorf("%v: %v", throttle, err)
+		}
+	}
+	for _, throttle := range []time.Duration{rouet.NoThrottle, 0, time.Second} {
+		if err := pool.SetDomainRule("a.test", throttle, 1); err != nil {
+			t.Errorf("%v: %v", throttle, err)
+		}
+	}
+}
+
+// A URL is its item's own fault, whatever its bytes: it gives a result.
+func TestBadURLs(t *testing.T) {
+	pool := open(t, fast())
+	urls := []string{"caf\xe9", "\xff\xfe", "http://a.test/\xe9", "/about", "about.html", "tel:123"}
+	for result := range rouet.RequestURLs(context.Background(), pool, slices.Values(urls)) {
+		if !errors.Is(result.Err, rouet.ErrInvalidURL) || result.URL != result.Item {
+			t.Errorf("%q: %q, %v", result.Item, result.URL, result.Err)
+		}
+	}
+	for result := range rouet.RequestURLs(context.Background(), pool, slices.Values([]string{"\ufeff\"" + site + "/text\""})) {
+		if result.Err != nil || result.EndURL != site+"/text" {
+			t.Errorf("%q: %v", result.EndURL, result.Err)
+		}
+	}
+}
+
+func TestURLGroup(t *testing.T) {
+	for url, expected := range map[string]string{
+		"http://www.example.com/":          "example.com",
+		"HTTPS://WWW.Example.co.uk:8080/x": "example.co.uk",
+		"someone.github.io":                "someone.github.io",
+		"bücher.de":                        "xn--bcher-kva.de",
+		"http://127.0.0.1:8080/":           "127.0.0.1",
+		"http://[::1]/":                    "[::1]",
+		strings.Repeat("é.", 50) + "test":  strings.Repeat("xn--9ca.", 50) + "test",
+	} {
+		if group, err := rouet.URLGroup(url); group != expected || err != nil {
+			t.Errorf("%s: %q, %v", url, group, err)
+		}
+	}
+	for _, url := range []string{"", "/about", "ftp://a.test/", "caf\xe9.test", "a\x00b.test"} {
+		if group, err := rouet.URLGroup(url); group != "" || !errors.Is(err, rouet.ErrInvalidArgument) {
+			t.Errorf("%q: %q, %v", url, group, err)
+		}
+	}
+	pool := open(t, fast())
+	for _, name := range []string{"Ex.com", "ex.com.", "http://ex.com/", "bücher.com", "a group"} {
+		if err := pool.SetDomainRule(name, 0, 1); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, name := range []string{"www.ex.com", "http://ex.com/x", "ex.com:80:80", "ex.com:8080"} {
+		if err := pool.SetDomainRule(name, 0, 1); name != "ex.com:80:80" && !errors.Is(err, rouet.ErrInvalidArgument) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestGroupAndSubcodeOfResults(t *testing.T) {
+	pool := open(t, fast())
+	groups := map[string]string{"/text": "", "/empty": "own", "/status/404": rouet.Unconstrained}
+	for result := range rouet.RequestURLs(context.Background(), pool, slices.Values([]string{"/text", "/empty", "/status/404"}),
+		rouet.GroupBy(func(path string) string { return groups[path] })) {
+		if result.Err == nil || result.Group != "" { // a path is no URL
+			t.Errorf("%+v", result)
+		}
+	}
+	urls := func(yield func(string) bool) {
+		for path := range groups {
+			if !yield(site + path) {
+				return
+			}
+		}
+	}
+	for result := range rouet.RequestURLs(context.Background(), pool, urls,
+		rouet.GroupBy(func(url string) string { return groups[strings.TrimPrefix(url, site)] })) {
+		expected := map[string]string{"/text": "127.0.0.1", "/empty": "own"}[strings.TrimPrefix(result.Item, site)]
+		if result.Group != expected || result.Err != nil {
+			t.Errorf("%s: %q, %v", result.Item, result.Group, result.Err)
+		}
+	}
+	secure := strings.Replace(site, "http:", "https:", 1) // where no TLS is spoken
+	for result := range rouet.RequestURLs(context.Background(), pool, slices.Values([]string{secure, faults + "/close"})) {
+		var failed *rouet.Error
+		if !errors.As(result.Err, &failed) {
+			t.Fatalf("%+v", result)
+		}
+		expected := ""
+		if result.Item == secure {
+			expected = "protocol"
+		}
+		if failed.Subcode != expected || errors.Is(failed, rouet.ErrTLS) != (expected != "") {
+			t.Errorf("%v: %q", failed, failed.Subcode)
 		}
 	}
 }

@@ -41,13 +41,13 @@ func MaxBufferedBytes(bytes int64) Option {
 	return func(r *runOptions) { r.maxBufferedBytes = bytes }
 }
 
-// WithOptions says how the run's jobs are done, in place of [Config.Options].
+// WithOptions says how the run's jobs are done, where that is not as [Config.Options] say.
 func WithOptions(options Options) Option {
 	return func(r *runOptions) { r.options = &options }
 }
 
-// OptionsFor asks for each item how its job is done; nil: as the run's options say. What it gives
-// must not be changed after. T has to be the type of the run's items.
+// OptionsFor asks for each item how its job is done where that is not as the run's options say; nil:
+// as they say. What it gives must not be changed after. T has to be the type of the run's items.
 func OptionsFor[T any](options func(item T) *Options) Option {
 	return func(r *runOptions) { r.optionsFor = options }
 }
@@ -266,10 +266,16 @@ func (r *run[T]) feed(items iter.Seq[T]) {
 			r.cancel()
 		}
 	}()
+	var given, last *Options // most often they are the same for many
 	for item := range items {
 		next := slot[T]{item: item, url: r.key(item)}
 		if r.optionsFor != nil {
-			next.options = r.optionsFor(item)
+			if own := r.optionsFor(item); own != nil {
+				if own != given {
+					given, last = own, own.over(r.stream.options)
+				}
+				next.options = last
+			}
 		}
 		if r.groupBy != nil {
 			next.group = r.groupBy(item)
@@ -478,13 +484,10 @@ func (r *run[T]) result(native *C.pool_result_t) Result[T] {
 }
 
 func (r *run[T]) optionsOf(slot *slot[T]) *Options {
-	switch {
-	case slot.options != nil:
+	if slot.options != nil {
 		return slot.options
-	case r.settings.options != nil:
-		return r.settings.options
 	}
-	return &r.stream.pool.options
+	return r.stream.options
 }
 
 // cause is why the run was cancelled.

@@ -49,7 +49,8 @@ const (
 
 // stream is one run's handle on the pool, and memory of C to talk with it.
 type stream struct {
-	pool   *Pool
+	pool    *Pool
+	options *Options // the run's, over the pool's
 	native *C.pool_t // nil: freed; guarded by pool.mu, but for the run itself
 
 	file *os.File
@@ -77,12 +78,9 @@ func (p *Pool) open(r *runOptions) (*stream, error) {
 	flag(&c.passthrough, r.passthrough)
 	number(e, &c.buffer_size, "BufferSize", int64(r.bufferSize))
 	number(e, &c.max_buffered_bytes, "MaxBufferedBytes", r.maxBufferedBytes)
-	options := &p.options
-	if r.options != nil {
-		options = r.options
-	}
+	s.options = r.options.over(&p.options)
 	var err error
-	c.options, err = options.encode(&s.memory)
+	c.options, err = s.options.encode(&s.memory)
 	if e.err != nil {
 		err = e.err
 	}

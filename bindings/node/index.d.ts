@@ -16,15 +16,26 @@ export const version: string;
 /** The foreign function interface in use. The environment's ROUET_FFI forces one. */
 export const backend: 'koffi' | 'ffi-napi';
 
-/** How jobs are done. Times are in seconds, sizes in bytes. `undefined`: the default. */
+/**
+ * How jobs are done. Times are in seconds, or in milliseconds under the same name with Ms behind it
+ * (one of the two); sizes are in bytes. `undefined`: the default.
+ *
+ * Those of a run go before the pool's, and those of an item before both, one by one: headers by name,
+ * parts of `retry` too. A `cookie` goes before a Cookie header, and the other way round.
+ */
 export interface Options {
-  /** The request method. Default: GET for a request, HEAD for a resolve. */
+  /** The request method, but CONNECT. Default: GET for a request; for a resolve HEAD, or GET with a body. */
   method?: string;
   /**
-   * Headers to send, in their order, 1000 at most. Authorization, Cookie and Host are not sent on to
-   * another origin; Proxy-Authorization goes to an HTTP proxy alone. Default: none.
+   * Headers to send, in their order, 1000 at most. Authorization, Cookie and Host are
+   * not sent on to another origin; Proxy-Authorization goes to an HTTP proxy alone. What says
+   * where a request ends and what becomes of its connection is refused: Content-Length,
+   * Transfer-Encoding, Trailer, Expect, Upgrade, HTTP2-Settings, Proxy-Connection, TE but for
+   * trailers, Connection but for keep-alive, TE and close (which closes it behind the answer), a
+   * second Host and one that is no host. A value of null, in what goes before others: this header
+   * is not sent. Default: none.
    */
-  headers?: Headers | Iterable<readonly [string, string]> | Record<string, string>;
+  headers?: Headers | Iterable<readonly [string, string | null]> | Record<string, string | null>;
   /** The value of a Cookie header, not sent on to another origin. Default: none. */
   cookie?: string;
   /**
@@ -36,10 +47,14 @@ export interface Options {
   spoofUa?: boolean;
   /** What to send as the request's body; a string as UTF-8. Default: none. */
   body?: string | Uint8Array;
-  /** To look up the name, connect and shake hands, each hop; above 0. Default: 5. */
+  /** Seconds to look up the name, connect and shake hands, each hop; above 0, at most 60. Default: 5. */
   connectTimeout?: number;
-  /** For a whole attempt, all hops and the body; above 0. Default: 30. */
+  /** The same in milliseconds, without a most. */
+  connectTimeoutMs?: number;
+  /** Seconds for a whole attempt, all hops and the body; above 0, at most 600. Default: 30. */
   timeout?: number;
+  /** The same in milliseconds, without a most. */
+  timeoutMs?: number;
   /** The largest body taken, after decompression; beyond: body-too-large. Default: 256 MiB. */
   maxBodySize?: number;
   /** Ask for gzip, deflate, br or zstd, and undo them. Default: false. */
@@ -132,10 +147,14 @@ export interface Retry {
   maxAttempts?: number;
   /** Time-outs are tried again too. Default: false. */
   onTimeout?: boolean;
-  /** Seconds to wait after the first attempt; 0 or above. Default: 10. */
+  /** Seconds to wait after the first attempt; 0 to 600. Default: 10. */
   minWait?: number;
+  /** The same in milliseconds, without a most. */
+  minWaitMs?: number;
   /** The longest wait, in seconds; at least minWait. Default: 86400, one day. */
   maxWait?: number;
+  /** The same in milliseconds. */
+  maxWaitMs?: number;
   /** Statuses of a final answer that are tried again too. Default: none. */
   onStatuses?: Iterable<number>;
 }
@@ -149,10 +168,12 @@ export interface PoolOptions extends Options {
   /** Threads that run transfers, 256 at most, and never more than maxWorkers. Default: one a core. */
   threads?: number;
   /**
-   * Seconds between the end (and the start) of a group's last job and the start of its next; 0 or
-   * above. Default: 0.2.
+   * Seconds between the end (and the start) of a group's last job and the start of its next; 0 to 60,
+   * as more are most likely milliseconds. Default: 0.2.
    */
   throttle?: number;
+  /** The same in milliseconds, without a most. */
+  throttleMs?: number;
   /** Jobs of one group in flight at once; at least 1. Default: 1. */
   domainParallelism?: number;
   /**
@@ -171,7 +192,8 @@ export interface PoolOptions extends Options {
    */
   denyNetworks?: Iterable<string>;
   /**
-   * Networks that are not forbidden, whatever the two above say; 10,000 at most. Default: none.
+   * Networks that are not forbidden, whatever the two above say; 10,000 at most. Refused when neither
+   * forbids any. Default: none.
    */
   allowNetworks?: Iterable<string>;
   /** The only ports that may be connected to; others end in forbidden-address. Default: any. */
@@ -183,9 +205,10 @@ export interface PoolOptions extends Options {
 /** How a run is done; what it has of {@link Options} goes before the pool's. */
 export interface RunOptions<T> extends Options {
   /**
-   * Finds the URL of an item. White space around it is taken off and http:// put before it when it
-   * has no scheme; a bad one gives a result with invalid-url. Default: an item that is a string or a
-   * URL is its own.
+   * Finds the URL of an item. White space, marks that are not seen (as byte order marks) and quotes
+   * around it are taken off, and http:// is put before it when it has no scheme and starts with a
+   * host: a path, a file's name, a number or a mail address is none. A bad one gives a result with
+   * invalid-url. Default: an item that is a string or a URL is its own.
    */
   key?: (item: T) => string | null | undefined;
   /** Results come in the order of the items, within a window of bufferSize. Default: false. */
@@ -215,14 +238,16 @@ export interface RunOptions<T> extends Options {
    * Default (also for undefined and null): the registrable domain of the URL, or its host.
    */
   group?: (item: T) => string | null | undefined;
-  /** How the job of one item is done, beside what the run says. */
+  /** How the job of one item is done where that is not as the run says: see {@link Options}. */
   optionsFor?: (item: T) => Options | null | undefined;
 }
 
 /** The throttle and the parallelism of one group. */
 export interface DomainRule {
-  /** Seconds; 0 or above. Default: the pool's. */
+  /** Seconds; 0 to 60. Default: the pool's. */
   throttle?: number;
+  /** The same in milliseconds, without a most. */
+  throttleMs?: number;
   /** At least 1. Default: the pool's. */
   parallelism?: number;
 }
@@ -291,10 +316,16 @@ export interface Timings {
  * "internal-error".
  */
 export class RouetError extends Error {
-  constructor(code: string, message: string, rest?: { url?: string | null; cause?: unknown });
+  constructor(code: string, message: string, rest?: { url?: string | null; cause?: unknown; subcode?: string | null });
   readonly name: 'RouetError';
   /** A stable name, as "connection-refused". */
   readonly code: string;
+  /**
+   * What in particular it was, where the code covers several things: of "ssl" it is "expired",
+   * "not-yet-valid", "wrong-name", "unknown-authority", "bad-certificate", "ca-file",
+   * "client-certificate" or "protocol", and there may be more. null: nothing more is known.
+   */
+  readonly subcode: string | null;
   /** The URL of the job, as it was handed in. */
   readonly url: string | null;
 }
@@ -318,6 +349,12 @@ interface ResultBase<T> {
   readonly timings: Timings;
   /** How many attempts were made; 0: the job ended before its first. */
   readonly attempts: number;
+  /**
+   * The group the job was in, whose turn it waited for: what `group` gave, or that of its URL
+   * ({@link urlGroup}). Redirections do not change it. "": it waited for none; null: no server was to
+   * be asked, there being no URL or a bad one.
+   */
+  readonly group: string | null;
   /**
    * The media type, in lower case and without parameters: as the Content-Type says; without one, as
    * the start of the body or the extension in the URL tell. null: unknown.
@@ -397,6 +434,14 @@ interface Start {
 type Keyed<T> = Required<Pick<RunOptions<T>, 'key'>>;
 
 /**
+ * The group of a job with that URL, unless `group` names one of its own: the registrable domain of the
+ * URL by the public suffix list, private section included, or its host when that has none. With
+ * inferRedirection it is that of the URL that is asked instead. The URL is read as a job's is; throws a
+ * {@link RouetError} ("invalid-argument") when it is none.
+ */
+export function urlGroup(url: string | URL): string;
+
+/**
  * The engine: threads, connections, politeness. Any number of runs may use it at once, under the
  * same politeness. One that is not closed does not keep the process alive once nothing runs.
  */
@@ -424,7 +469,9 @@ export class Pool {
 
   /**
    * Sets the rule of one group, a registrable domain or the name that `group` gave. It holds over all
-   * runs, from the group's next start on, until it is set anew.
+   * runs, from the group's next start on, until it is set anew. What reads as a host ("Ex.com",
+   * "http://ex.com/") is taken for it; a host that is no group of its own, as "www.ex.com", which is in
+   * that of "ex.com" ({@link urlGroup} tells), is refused.
    */
   setDomainRule(domain: string, rule: DomainRule): void;
 

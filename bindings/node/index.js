@@ -2,11 +2,12 @@
 
 const { RouetError } = require('./lib/errors');
 const native = require('./lib/native');
-const { Pool } = require('./lib/pool');
+const { Pool, urlGroup } = require('./lib/pool');
 
 module.exports = {
   Pool,
   RouetError,
+  urlGroup,
   /** The library's version, and the foreign function interface that is used. */
   version: native.textAt(native.version()),
   backend: native.backend,

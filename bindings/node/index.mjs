@@ -1,3 +1,3 @@
 import rouet from './index.js';
 
-export const { Pool, RouetError, version, backend } = rouet;
+export const { Pool, RouetError, urlGroup, version, backend } = rouet;

@@ -455,14 +455,30 @@ static char *percent_encode(const char *url, size_t *size) {
   return encoded;
 }
 
+/* Whether text is UTF-8 (RFC 3629, section 4). */
+static bool is_utf8(const char *text, size_t size) {
+  for (size_t i = 0; i < size;) {
+    unsigned char first = (unsigned char)text[i++];
+    if (first < 0x80) continue;
+    if (first < 0xc2 || first > 0xf4) return false;
+    size_t more = first < 0xe0 ? 1 : first < 0xf0 ? 2 : 3;
+    unsigned char least = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
+    unsigned char most = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
+    for (; more > 0; more--, i++) {
+      if (i == size || (unsigned char)text[i] < least || (unsigned char)text[i] > most) return false;
+      least = 0x80;
+      most = 0xbf;
+    }
+  }
+  return true;
+}
+
 static pool_status_t submit(pool_t *pool, const pool_job_t *job) {
-  pool_status_t status = pool_submit(pool, job, 0);
-  if (status != POOL_INVALID_ARGUMENT) return status;
+  if (is_utf8(job->url, job->url_size)) return pool_submit(pool, job, 0);
   pool_job_t second = *job;
   char *encoded = percent_encode(job->url, &second.url_size);
-  if (!encoded) return status;
-  second.url = encoded;
-  status = pool_submit(pool, &second, 0);
+  if (encoded) second.url = encoded;
+  pool_status_t status = pool_submit(pool, &second, 0);
   free(encoded);
   return status;
 }

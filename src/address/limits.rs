@@ -88,6 +88,19 @@ fn within(address: Ipv6Addr) -> impl Iterator<Item = Ipv4Addr> {
     first.into_iter().chain(second)
 }
 
+fn is_in(networks: &[IpNet], address: IpAddr) -> bool {
+    networks.iter().any(|network| network.contains(&address))
+}
+
+/// Where Linux connects the addresses that stand for any: to this machine itself.
+fn loopback(address: IpAddr) -> Option<IpAddr> {
+    match address {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Some(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Some(Ipv6Addr::LOCALHOST.into()),
+        _ => None,
+    }
+}
+
 /// A network as text: `10.0.0.0/8`, `fc00::/7`, or an address alone.
 fn network(text: &str) -> Result<IpNet, String> {
     // By the standard library, which does not take 010 for 10, nor for 8.
@@ -152,6 +165,15 @@ impl Limits {
         if allowed_ports.contains(&0) {
             return Err("allowed_ports has 0: a port is 1 to 65535".into());
         }
+        if !allow_networks.is_empty() && !deny_private_addresses && deny_networks.is_empty() {
+            networks("allow_networks", allow_networks)?;
+            return Err(
+                "allow_networks takes networks out of those denied, and none is: set \
+                 deny_private_addresses, or deny_networks to 0.0.0.0/0 and ::/0 if nothing but \
+                 these is to be let through"
+                    .into(),
+            );
+        }
         Ok(Self {
             deny_private: deny_private_addresses,
             deny: networks("deny_networks", deny_networks)?,
@@ -172,7 +194,8 @@ impl Limits {
     }
 
     /// What forbids an address, if anything does. An IPv6 address that has an IPv4 one in it is
-    /// forbidden if either is.
+    /// forbidden if either is. `0.0.0.0` and `::` are judged as what Linux connects them to, loopback,
+    /// and are forbidden if they are so themselves, unless that is allowed.
     pub fn on_address(&self, address: IpAddr) -> Option<&'static str> {
         if !self.are_on_addresses() {
             return None;
@@ -184,16 +207,22 @@ impl Limits {
             IpAddr::V4(_) => None,
         };
         let mut all = std::iter::once(address).chain(carried.into_iter().flatten());
-        all.find_map(|address| {
-            let is_in = |networks: &[IpNet]| networks.iter().any(|net| net.contains(&address));
-            if is_in(&self.allow) {
-                None
-            } else if is_in(&self.deny) {
-                Some("deny_networks")
-            } else {
-                (self.deny_private && is_private(address)).then_some("deny_private_addresses")
-            }
+        all.find_map(|address| match loopback(address) {
+            None => self.on_bare(address),
+            Some(real) if is_in(&self.allow, real) => None,
+            Some(real) => self.on_bare(real).or_else(|| self.on_bare(address)),
         })
+    }
+
+    /// The same of that very address, and nothing it may stand for.
+    fn on_bare(&self, address: IpAddr) -> Option<&'static str> {
+        if is_in(&self.allow, address) {
+            None
+        } else if is_in(&self.deny, address) {
+            Some("deny_networks")
+        } else {
+            (self.deny_private && is_private(address)).then_some("deny_private_addresses")
+        }
     }
 
     /// What forbids a port, if anything does.
@@ -365,6 +394,61 @@ mod tests {
         assert_eq!(only.on_address(ip("8.8.8.8")), Some("deny_networks"));
         assert_eq!(only.on_address(ip("2a00::1")), Some("deny_networks"));
         assert_eq!(Limits::default().on_address(ip("127.0.0.1")), None);
+    }
+
+    #[test]
+    fn any_address_is_this_machine() {
+        let both = ["0.0.0.0", "::ffff:0.0.0.0", "64:ff9b::0.0.0.0"];
+        for (deny, allow, private, forbidden) in [
+            (&["127.0.0.0/8"][..], &[][..], false, true),
+            (&["127.0.0.1"], &[], false, true),
+            (&["0.0.0.0/8"], &[], false, true),
+            (&["0.0.0.0"], &[], false, true),
+            (&["10.0.0.0/8"], &[], false, false),
+            (&["127.0.0.0/8"], &["0.0.0.0/8"], false, true),
+            (&["0.0.0.0/0", "::/0"], &["127.0.0.0/8"], false, false),
+            (&[], &["127.0.0.1"], true, false),
+            (&[], &["0.0.0.0"], true, true),
+            (&[], &[], true, true),
+        ] {
+            let limits = limits(deny, allow, private);
+            for text in &both[..2] {
+                let found = limits.on_address(ip(text));
+                assert_eq!(
+                    found.is_some(),
+                    forbidden,
+                    "{text}: {deny:?} {allow:?} {private}"
+                );
+            }
+            if forbidden {
+                assert!(limits.on_address(ip(both[2])).is_some());
+            }
+        }
+        for (deny, allow, private, forbidden) in [
+            (&["::1"][..], &[][..], false, true),
+            (&["::/127"], &[], false, true),
+            (&["::"], &[], false, true),
+            (&["127.0.0.0/8", "fc00::/7"], &[], false, false),
+            (&["::/0"], &["::1"], false, false),
+            (&["::1"], &["::"], false, true),
+            (&[], &["::1"], true, false),
+            (&[], &["::"], true, true),
+        ] {
+            let found = limits(deny, allow, private).on_address(ip("::"));
+            assert_eq!(found.is_some(), forbidden, "{deny:?} {allow:?} {private}");
+        }
+    }
+
+    #[test]
+    fn what_is_allowed_must_have_been_denied() {
+        let allow = ["10.0.0.0/8".to_owned()];
+        let why = Limits::new(false, &[], &allow, &[], false).expect_err("no effect");
+        assert!(
+            why.starts_with("allow_networks ") && why.contains("deny_networks"),
+            "{why}"
+        );
+        assert!(Limits::new(true, &[], &allow, &[], false).is_ok());
+        assert!(Limits::new(false, &["::/0".to_owned()], &allow, &[], false).is_ok());
     }
 
     #[test]

@@ -7,48 +7,20 @@ use url::{Host, Url};
 
 use crate::error::{ErrorCode, Failure};
 
+mod entry;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
+mod given;
 mod infer;
 mod limits;
 
+pub(crate) use entry::{check_connect_to, check_dns, check_proxy, literal, split_host};
+pub(crate) use given::{clean, named};
 pub(crate) use infer::infer;
 pub(crate) use limits::Limits;
 
 /// The characters of a URL that a message shows.
 const SHOWN: usize = 200;
-
-/// The URL a job's text stands for: trimmed, with a scheme, `http` or `https`, parsed by the
-/// WHATWG URL standard.
-pub(crate) fn clean(text: &str) -> Result<Url, Failure> {
-    let invalid = |why: &str| {
-        Failure::new(
-            ErrorCode::InvalidUrl,
-            format!(
-                "{:?} is not a URL that can be requested: {why}",
-                shown(text)
-            ),
-        )
-    };
-    let trimmed = text.trim();
-    let is_control = match trimmed.is_ascii() {
-        // All bytes at once: most URLs are ASCII, and none is stopped short here.
-        true => trimmed
-            .bytes()
-            .fold(false, |any, byte| any | byte.is_ascii_control()),
-        false => trimmed.contains(char::is_control),
-    };
-    if is_control {
-        return Err(invalid("it has a control character"));
-    }
-    let with_scheme = match has_scheme(trimmed) {
-        true => Cow::Borrowed(trimmed),
-        false => Cow::Owned(format!("http://{}", trimmed.trim_start_matches('/'))),
-    };
-    let url = Url::parse(&with_scheme).map_err(|error| invalid(&error.to_string()))?;
-    check(&url).map_err(|why| invalid(&why))?;
-    Ok(url)
-}
 
 /// A URL for people: without the credentials in it, and cut short when it is very long.
 pub(crate) fn shown(url: &str) -> Cow<'_, str> {
@@ -113,25 +85,6 @@ pub(crate) fn check(url: &Url) -> Result<(), String> {
         Some(_) if url.port() == Some(0) => Err("port 0 can't be connected to".into()),
         Some(_) => Ok(()),
     }
-}
-
-/// Whether text starts with a scheme, rather than with `host:port`.
-fn has_scheme(text: &str) -> bool {
-    // So do most, and are looked at no further.
-    if text.starts_with("http://") || text.starts_with("https://") {
-        return true;
-    }
-    let Some((scheme, rest)) = text.split_once(':') else {
-        return false;
-    };
-    let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-        && scheme
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
-    // `localhost:8080/x` has a port behind its colon; `mailto:x` and `http:/x` have not.
-    let port = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let is_port = port.bytes().all(|byte| byte.is_ascii_digit()) && !rest.starts_with("//");
-    is_scheme && !(is_port && (scheme.contains('.') || !port.is_empty()))
 }
 
 /// The politeness key of a URL: its registrable domain by the public suffix list, private section
@@ -247,51 +200,6 @@ fn decode_location(header: &[u8]) -> Option<Cow<'_, str>> {
 mod tests {
     use super::*;
 
-    fn cleaned(text: &str) -> String {
-        clean(text).map_or_else(|failure| failure.code.to_string(), String::from)
-    }
-
-    #[test]
-    fn cleans() {
-        for (text, expected) in [
-            ("http://example.com", "http://example.com/"),
-            ("  https://Example.COM/a b \n", "https://example.com/a%20b"),
-            ("example.com", "http://example.com/"),
-            ("example.com/path?q=1#f", "http://example.com/path?q=1#f"),
-            ("example.com:8080/path", "http://example.com:8080/path"),
-            ("localhost:8080", "http://localhost:8080/"),
-            ("//example.com/x", "http://example.com/x"),
-            ("127.0.0.1:80/x", "http://127.0.0.1/x"),
-            (
-                "http://bücher.example/ü",
-                "http://xn--bcher-kva.example/%C3%BC",
-            ),
-            ("HTTP://EXAMPLE.com:80/", "http://example.com/"),
-            ("http://[::1]:81/", "http://[::1]:81/"),
-            (
-                "example.com?u=http://other.com/",
-                "http://example.com/?u=http://other.com/",
-            ),
-            ("http:/example.com/x", "http://example.com/x"),
-            ("", "invalid-url"),
-            ("http://", "invalid-url"),
-            ("ftp://example.com/", "invalid-url"),
-            ("mailto:someone@example.com", "invalid-url"),
-            ("javascript:alert(1)", "invalid-url"),
-            ("file:///etc/passwd", "invalid-url"),
-            ("http://a b/", "invalid-url"),
-            (".", "invalid-url"),
-            ("http://example..com/", "invalid-url"),
-            ("http://example.com../", "invalid-url"),
-            ("http://example.com:99999/", "invalid-url"),
-            ("http://example.com:0/", "invalid-url"),
-            ("http://exam\0ple.com/", "invalid-url"),
-            ("http://example.com/a\r\nb", "invalid-url"),
-        ] {
-            assert_eq!(cleaned(text), expected, "{text:?}");
-        }
-    }
-
     #[test]
     fn groups() {
         for (url, expected) in [
@@ -392,14 +300,6 @@ mod tests {
     }
 
     proptest::proptest! {
-        #[test]
-        fn cleaning_is_stable(text in "\\PC{0,60}") {
-            if let Ok(url) = clean(&text) {
-                proptest::prop_assert_eq!(clean(url.as_str()).unwrap(), url.clone());
-                proptest::prop_assert!(!group(&url).is_empty());
-            }
-        }
-
         #[test]
         fn a_location_leads_to_http_or_nowhere(header: Vec<u8>) {
             let base = Url::parse("https://example.com/").unwrap();

@@ -10,10 +10,12 @@ use super::{MORE_DESCRIPTORS, is_of_descriptors};
 use crate::address::shown;
 use crate::error::{ErrorCode, Failure};
 use crate::options::Options;
+use crate::subcode::Subcode;
 
 // Not in curl-sys.
 const CURLE_WEIRD_SERVER_REPLY: code::CURLcode = 8;
 const CURLE_PROXY: code::CURLcode = 97;
+const CURLE_SSL_CLIENTCERT: code::CURLcode = 98;
 const CURLE_TOO_LARGE: code::CURLcode = 100;
 
 /// How far a transfer had come when it failed, and by what way.
@@ -61,7 +63,51 @@ pub(super) fn failure(url: &str, error: &curl::Error, how: &Circumstances<'_>) -
         }
     }
     message.push_str(&format!(", after {:.3} s", how.took.as_secs_f64()));
-    Failure::new(kind, message)
+    Failure {
+        subcode: (kind == ErrorCode::Ssl)
+            .then(|| subcode(error.code(), own_words))
+            .flatten(),
+        ..Failure::new(kind, message)
+    }
+}
+
+/// What in particular is wrong with TLS. The words are OpenSSL's of its verdict on a certificate, and
+/// curl's of names; isahc passes on neither.
+fn subcode(curl: code::CURLcode, words: Option<&str>) -> Option<Subcode> {
+    let says = |any: &[&str]| {
+        any.iter()
+            .any(|what| words.is_some_and(|words| words.contains(what)))
+    };
+    Some(match curl {
+        code::CURLE_SSL_CACERT_BADFILE => Subcode::CaFile,
+        CURLE_SSL_CLIENTCERT | code::CURLE_SSL_CERTPROBLEM => Subcode::ClientCertificate,
+        _ if says(&["certificate required"]) => Subcode::ClientCertificate,
+        code::CURLE_PEER_FAILED_VERIFICATION | code::CURLE_SSL_ISSUER_ERROR => {
+            words?;
+            match () {
+                () if says(&["certificate has expired"]) => Subcode::Expired,
+                () if says(&["certificate is not yet valid"]) => Subcode::NotYetValid,
+                () if says(&["subject name", "hostname mismatch", "IP address mismatch"]) => {
+                    Subcode::WrongName
+                }
+                () if says(&[
+                    "self-signed certificate",
+                    "self signed certificate",
+                    "issuer certificate",
+                    "unable to verify the first certificate",
+                    "certificate not trusted",
+                ]) =>
+                {
+                    Subcode::UnknownAuthority
+                }
+                () => Subcode::BadCertificate,
+            }
+        }
+        code::CURLE_SSL_PINNEDPUBKEYNOTMATCH | code::CURLE_SSL_INVALIDCERTSTATUS => {
+            Subcode::BadCertificate
+        }
+        _ => Subcode::Protocol,
+    })
 }
 
 /// The failure when the answer is a proxy's: only they ask for credentials with 407 (RFC 9110,
@@ -144,6 +190,10 @@ fn classify(error: &curl::Error, how: &Circumstances<'_>) -> ErrorCode {
         code::CURLE_SEND_ERROR | code::CURLE_RECV_ERROR if how.errno == Some(libc::ETIMEDOUT) => {
             ErrorCode::ReadTimeout
         }
+        // Of TLS 1.3 this comes after the handshake.
+        code::CURLE_SEND_ERROR | code::CURLE_RECV_ERROR if says("alert certificate required") => {
+            ErrorCode::Ssl
+        }
         // TLS is broken; over HTTP/2 that may be noticed while sending.
         code::CURLE_SEND_ERROR | code::CURLE_RECV_ERROR if says("SSL_read") => {
             ErrorCode::ReceiveError
@@ -164,6 +214,7 @@ fn classify(error: &curl::Error, how: &Circumstances<'_>) -> ErrorCode {
         | code::CURLE_SSL_ENGINE_SETFAILED
         | code::CURLE_SSL_ENGINE_INITFAILED
         | code::CURLE_SSL_CERTPROBLEM
+        | CURLE_SSL_CLIENTCERT
         | code::CURLE_SSL_CIPHER
         | code::CURLE_SSL_CACERT_BADFILE
         | code::CURLE_SSL_CRL_BADFILE
@@ -180,5 +231,57 @@ fn classify(error: &curl::Error, how: &Circumstances<'_>) -> ErrorCode {
         | CURLE_TOO_LARGE
         | code::CURLE_CHUNK_FAILED => ErrorCode::ProtocolError,
         _ => ErrorCode::InternalError,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the tests' servers can't be brought to: their words are OpenSSL's and curl's.
+    #[test]
+    fn what_of_tls_it_was() {
+        let failed = code::CURLE_PEER_FAILED_VERIFICATION;
+        let problem = |words: &str| format!("SSL certificate problem: {words}");
+        for (words, expected) in [
+            ("certificate has expired", Subcode::Expired),
+            ("certificate is not yet valid", Subcode::NotYetValid),
+            ("hostname mismatch", Subcode::WrongName),
+            ("IP address mismatch", Subcode::WrongName),
+            ("self signed certificate", Subcode::UnknownAuthority),
+            (
+                "self-signed certificate in certificate chain",
+                Subcode::UnknownAuthority,
+            ),
+            (
+                "unable to get local issuer certificate",
+                Subcode::UnknownAuthority,
+            ),
+            (
+                "unable to verify the first certificate",
+                Subcode::UnknownAuthority,
+            ),
+            ("CA md too weak", Subcode::BadCertificate),
+            ("unsuitable certificate purpose", Subcode::BadCertificate),
+        ] {
+            assert_eq!(
+                subcode(failed, Some(&problem(words))),
+                Some(expected),
+                "{words}"
+            );
+        }
+        assert_eq!(subcode(failed, None), None);
+        let alert = "TLS cert problem: tlsv13 alert certificate required";
+        let asked = Some(Subcode::ClientCertificate);
+        assert_eq!(subcode(CURLE_SSL_CLIENTCERT, Some(alert)), asked);
+        assert_eq!(subcode(code::CURLE_RECV_ERROR, Some(alert)), asked);
+        assert_eq!(
+            subcode(code::CURLE_SSL_CONNECT_ERROR, None),
+            Some(Subcode::Protocol)
+        );
+        assert_eq!(
+            subcode(code::CURLE_SSL_CIPHER, None),
+            Some(Subcode::Protocol)
+        );
     }
 }

@@ -200,7 +200,8 @@ impl<R: Receive> Isahc<R> {
         receiver: &mut R,
         answer: &mut Answer,
     ) -> Result<(), Failure> {
-        let client = match request::is_idempotent(hop.method) && !hop.fresh {
+        let keeps = !hop.fresh && !request::closes(hop.options);
+        let client = match request::is_idempotent(hop.method) && keeps {
             true => &self.client,
             false => self.once.get_or_try_init(|| client(0))?,
         };
@@ -319,10 +320,8 @@ fn make(
             HttpVersion::Http11 => VersionNegotiation::http11(),
             HttpVersion::Http2PriorKnowledge => VersionNegotiation::http2(),
         })
-        .tls_config(tls(hop)?);
-    if !request::given(options, "expect") {
-        request = request.expect_continue(false);
-    }
+        .tls_config(tls(hop)?)
+        .expect_continue(false);
     if let Some(proxy) = &options.proxy {
         request = request.proxy(proxy_uri(hop, proxy)?);
     }

@@ -24,6 +24,19 @@ pub(super) fn user_agent(options: &Options) -> Option<&'static str> {
     })
 }
 
+/// Whether the request asks for its connection to be closed behind the answer: nothing more is then
+/// sent on it (RFC 9112, section 9.6).
+pub(super) fn closes(options: &Options) -> bool {
+    let is_close = |value: &str| {
+        let mut words = value.split(',');
+        words.any(|word| word.trim().eq_ignore_ascii_case("close"))
+    };
+    options
+        .headers
+        .iter()
+        .any(|(name, value)| name.eq_ignore_ascii_case("connection") && is_close(value))
+}
+
 /// The headers to send but for the `User-Agent` and the `Cookie` of the hop. `home` and `kept` are
 /// the hop's: whether this is the origin the caller meant, and still the body.
 pub(super) fn headers(
@@ -47,7 +60,9 @@ pub(super) fn headers(
             "content-type",
         ]);
         let sent = (home || !private) && (kept || !about_body);
-        sent.then_some((&**name, &**value))
+        // Blanks around a value are none of it (RFC 9110, section 5.5), and to curl nothing but
+        // blanks is a header to be left out.
+        sent.then_some((&**name, value.trim_matches([' ', '\t'])))
     });
     ours.into_iter().chain(theirs)
 }

@@ -1,9 +1,9 @@
 //! Where a hop goes, whichever engine takes it there.
 
-use std::net::IpAddr;
-
 use url::Url;
 
+pub(super) use crate::address::literal as address;
+use crate::address::split_host;
 use crate::options::Options;
 
 /// The host and port of a URL.
@@ -18,14 +18,6 @@ pub(super) fn led<'a>(url: &'a Url, options: &'a Options) -> Option<(&'a str, u1
         .connect_to
         .iter()
         .find_map(|entry| connect_to(entry, host, port))
-}
-
-/// The address that a host is, if it is no name.
-pub(super) fn address(host: &str) -> Option<IpAddr> {
-    let inner = host
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'));
-    inner.unwrap_or(host).parse().ok()
 }
 
 /// RFC 6761, section 6.3: curl connects these to the loopback addresses without asking.
@@ -65,12 +57,4 @@ fn connect_to<'a>(entry: &'a str, host: &'a str, port: u16) -> Option<(&'a str, 
         let to_host = if to_host.is_empty() { host } else { to_host };
         (to_host, to_port.parse().unwrap_or(port))
     })
-}
-
-/// Splits a host, in brackets if it is an IPv6 address, from what follows its colon.
-fn split_host(text: &str) -> Option<(&str, &str)> {
-    match text.find(']').filter(|_| text.starts_with('[')) {
-        Some(end) => Some((&text[..=end], text[end + 1..].strip_prefix(':')?)),
-        None => text.split_once(':'),
-    }
 }

@@ -76,9 +76,11 @@ impl<'a> Chain<'a> {
         }
     }
 
-    /// Asks with HEAD, unless the caller gave a method or pages are looked into.
+    /// Asks with HEAD, unless the caller gave a method, or a body, which HEAD has none of, or pages
+    /// are looked into.
     pub fn spare_bodies(&mut self) {
-        if self.options.method.is_none() && !self.look().is_any() {
+        let options = self.options;
+        if options.method.is_none() && options.body.is_none() && !self.look().is_any() {
             self.method = Cow::Borrowed("HEAD");
         }
     }

@@ -13,7 +13,8 @@ use crate::job::{JobResult, Kind};
 /// How large a result's block is, and what goes into it.
 pub(super) struct Plan<'a> {
     result: &'a JobResult,
-    error: Option<(&'a str, Cow<'a, str>)>,
+    error: Option<(&'a str, Option<&'a str>, Cow<'a, str>)>,
+    group: Option<&'a str>,
     headers: usize,
     hops: usize,
     /// The bytes of the block.
@@ -27,17 +28,20 @@ impl<'a> Plan<'a> {
                 true => failure.message.replace('\0', "\u{fffd}").into(),
                 false => failure.message.as_str().into(),
             };
-            (failure.code.as_str(), message)
+            let subcode = failure.subcode.map(|subcode| subcode.as_str());
+            (failure.code.as_str(), subcode, message)
         });
+        let group = result.group();
         let headers = result.headers.len();
         let hops = result.stack.len();
         let arrays = size_of::<pool_result_t>()
             + headers * size_of::<pool_header_t>()
             + hops * size_of::<pool_hop_t>();
         let text = result.url.as_ref().map_or(0, |url| url.len() + 1)
-            + error
-                .as_ref()
-                .map_or(0, |(code, message)| code.len() + message.len() + 2)
+            + error.as_ref().map_or(0, |(code, subcode, message)| {
+                code.len() + message.len() + 2 + subcode.map_or(0, |subcode| subcode.len() + 1)
+            })
+            + group.map_or(0, |group| group.len() + 1)
             + result
                 .headers
                 .lines()
@@ -51,6 +55,7 @@ impl<'a> Plan<'a> {
         Self {
             result,
             error,
+            group,
             headers,
             hops,
             size: arrays + text,
@@ -127,9 +132,17 @@ impl<'a> Plan<'a> {
                 Some(url) => (text.put(url.as_bytes()), url.len()),
                 None => (null(), 0),
             };
-            let (error_code, error_message) = match &self.error {
-                Some((code, message)) => (text.put(code.as_bytes()), text.put(message.as_bytes())),
-                None => (null(), null()),
+            let (mut error_code, mut error_message, mut error_subcode) = (null(), null(), null());
+            if let Some((code, subcode, message)) = &self.error {
+                error_code = text.put(code.as_bytes());
+                error_message = text.put(message.as_bytes());
+                if let Some(subcode) = subcode {
+                    error_subcode = text.put(subcode.as_bytes());
+                }
+            }
+            let (group, group_size) = match self.group {
+                Some(group) => (text.put(group.as_bytes()), group.len()),
+                None => (null(), 0),
             };
             let unless_empty = |count: usize, start: *const u8| match count {
                 0 => null(),
@@ -166,6 +179,9 @@ impl<'a> Plan<'a> {
                 status: result.status.into(),
                 attempts: result.attempts,
                 value: result.value as *mut c_void,
+                error_subcode,
+                group,
+                group_size,
             });
         }
     }

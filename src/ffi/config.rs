@@ -1,5 +1,6 @@
 //! `pool_config_t` and `pool_options_t`: how a pool, a stream and a job are set up.
 
+use std::borrow::Cow;
 use std::ffi::{CStr, CString, OsStr, c_char, c_int, c_void};
 use std::mem::offset_of;
 use std::os::unix::ffi::OsStrExt;
@@ -44,11 +45,16 @@ pub struct pool_header_t {
 pub struct pool_options_t {
     /// Set by pool_options_init.
     pub struct_size: usize,
-    /// The request method. Default NULL: GET for a request, HEAD for a resolve.
+    /// The request method, but CONNECT. Default NULL: GET for a request; for a resolve HEAD, or GET
+    /// with a body.
     pub method: *const c_char,
-    /// Headers to send, in this order. Authorization, Cookie and Host are not sent on to another
-    /// origin; Proxy-Authorization goes to an HTTP proxy alone, on each hop (RFC 9110, section
-    /// 11.7.2). A name or value with a line break or a NUL is refused. Default NULL: none.
+    /// Headers to send, in this order. Authorization, Cookie and Host are not sent on to another origin;
+    /// Proxy-Authorization goes to an HTTP proxy alone. A name or value with a line break, a NUL
+    /// or another control character is refused. So is what says where a request ends and what
+    /// becomes of its connection: Content-Length, Transfer-Encoding, Trailer, Expect, Upgrade,
+    /// HTTP2-Settings, Proxy-Connection, TE but for trailers, Connection but for keep-alive, TE
+    /// and close (which closes it behind the answer), a second Host and one that is no host.
+    /// Default NULL: none.
     pub headers: *const pool_header_t,
     /// The number of headers, 1000 at most. Default 0.
     pub header_count: usize,
@@ -115,7 +121,8 @@ pub struct pool_options_t {
     /// environment's http_proxy and no_proxy are not looked at. Default NULL: none.
     pub proxy: *const c_char,
     /// "HOST:PORT:CONNECT-TO-HOST:CONNECT-TO-PORT", as in curl: connect there instead. An empty
-    /// HOST or PORT matches any. Default NULL: none.
+    /// HOST or PORT matches any. Ports are 1 to 65535, and hosts are written as in a URL (xn--…).
+    /// Default NULL: none.
     pub connect_to: *const *const c_char,
     /// The number of connect_to entries, 10,000 at most. Default 0.
     pub connect_to_count: usize,
@@ -134,7 +141,7 @@ pub struct pool_options_t {
     /// retry_max_wait, varied by a quarter either way. The waiting job occupies no worker, and its
     /// group's throttle still holds. Made again: connections refused, reset or broken off,
     /// unreachable hosts and networks, protocol errors, and names that can't be looked up for now.
-    /// Default 0.
+    /// With 0 retry_on_timeout and retry_on_statuses have no effect, and are refused. Default 0.
     pub retry: i32,
     /// Attempts in all, the first included; at least 1. Default 3.
     pub retry_max_attempts: u32,
@@ -430,12 +437,14 @@ pub struct pool_config_t {
     /// forbidden-address. Default 0.
     pub https_only: i32,
     /// Of the pool: networks that are forbidden, as "10.0.0.0/8", "fc00::/7", or an address. A NAT64
-    /// prefix of one's own belongs here. Default NULL: none.
+    /// prefix of one's own belongs here. 0.0.0.0 and :: are judged as 127.0.0.1 and ::1, where Linux
+    /// connects them to. Default NULL: none.
     pub deny_networks: *const *const c_char,
     /// Of the pool: the number of deny_networks, 10,000 at most. Default 0.
     pub deny_network_count: usize,
     /// Of the pool: networks that are not forbidden, whatever deny_private_addresses and
-    /// deny_networks say. Default NULL: none.
+    /// deny_networks say; refused when neither forbids any. To let nothing through but these, deny
+    /// "0.0.0.0/0" and "::/0". Default NULL: none.
     pub allow_networks: *const *const c_char,
     /// Of the pool: the number of allow_networks, 10,000 at most. Default 0.
     pub allow_network_count: usize,
@@ -662,6 +671,7 @@ pub(super) unsafe fn read_options(options: *const pool_options_t) -> Result<Opti
         } else {
             Some(OsStr::from_bytes(CStr::from_ptr(given.ca_file).to_bytes()).into())
         };
+        check_retry(&given)?;
         let retry = Retry {
             max_attempts: given.retry_max_attempts,
             min_wait: seconds(given.retry_min_wait, "retry_min_wait")?,
@@ -727,6 +737,25 @@ pub(super) unsafe fn read_options(options: *const pool_options_t) -> Result<Opti
     }
 }
 
+/// Whether nothing is to be tried again where there are no retries: it would have no effect. How
+/// often, and after how long, may well be said once for both.
+fn check_retry(given: &pool_options_t) -> Result<(), Error> {
+    if given.retry != 0 {
+        return Ok(());
+    }
+    let said = [
+        ("retry_on_statuses", given.retry_on_status_count > 0),
+        ("retry_on_timeout", given.retry_on_timeout != 0),
+    ];
+    match said.into_iter().find(|(_, is_said)| *is_said) {
+        Some((field, _)) => invalid(format!(
+            "{field} is given, but retry is 0, so that nothing is tried again: set retry to 1, or \
+             take it back"
+        )),
+        None => Ok(()),
+    }
+}
+
 /// Text that C hands over: NULL is none, a size of 0 means up to the NUL.
 ///
 /// # Safety
@@ -736,23 +765,46 @@ pub(super) unsafe fn text<'a>(
     size: usize,
     field: &str,
 ) -> Result<Option<&'a str>, Error> {
-    if start.is_null() {
-        return match size {
-            0 => Ok(None),
-            _ => invalid(format!("{field} is NULL, but its size is {size}")),
-        };
-    }
-    let bytes = if size == 0 {
-        // SAFETY: the caller's promise.
-        unsafe { CStr::from_ptr(start) }.to_bytes()
-    } else {
-        // SAFETY: the caller's promise.
-        unsafe { slice(start.cast::<u8>(), size, field) }?
-    };
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Ok(Some(text)),
+    // SAFETY: the caller's promise.
+    let bytes = unsafe { bytes(start, size, field) }?;
+    match bytes.map(std::str::from_utf8).transpose() {
+        Ok(text) => Ok(text),
         Err(error) => invalid(format!("{field} is not UTF-8: {error}")),
     }
+}
+
+/// The bytes of such a text.
+///
+/// # Safety
+/// As for `text`.
+unsafe fn bytes<'a>(
+    start: *const c_char,
+    size: usize,
+    field: &str,
+) -> Result<Option<&'a [u8]>, Error> {
+    match (start.is_null(), size) {
+        (true, 0) => Ok(None),
+        (true, _) => invalid(format!("{field} is NULL, but its size is {size}")),
+        // SAFETY: the caller's promise.
+        (false, 0) => Ok(Some(unsafe { CStr::from_ptr(start) }.to_bytes())),
+        // SAFETY: the caller's promise.
+        (false, _) => unsafe { slice(start.cast::<u8>(), size, field) }.map(Some),
+    }
+}
+
+/// The same, but for what is not UTF-8: bytes that are none become U+FFFD, which is no URL's.
+///
+/// # Safety
+/// As for `text`.
+pub(super) unsafe fn lossy<'a>(
+    start: *const c_char,
+    size: usize,
+    field: &str,
+) -> Result<Cow<'a, str>, Error> {
+    // SAFETY: the caller's promise.
+    Ok(String::from_utf8_lossy(
+        unsafe { bytes(start, size, field) }?.unwrap_or_default(),
+    ))
 }
 
 unsafe fn texts(

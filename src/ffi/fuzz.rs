@@ -289,10 +289,12 @@ impl Session {
         options.compressed = flag(one, 5);
         options.stateful = flag(one, 6);
         options.retry = flag(one, 7);
-        options.retry_min_wait = 0.001;
-        options.retry_max_wait = 0.002;
-        options.retry_max_attempts = 1 + u32::from(two & 3);
-        options.retry_on_timeout = flag(two, 2);
+        if options.retry == 1 {
+            options.retry_min_wait = 0.001;
+            options.retry_max_wait = 0.002;
+            options.retry_max_attempts = 1 + u32::from(two & 3);
+            options.retry_on_timeout = flag(two, 2);
+        }
         options.timeout = if two & 8 == 0 { 2.0 } else { 0.02 };
         options.max_redirects = if two & 16 == 0 { -1 } else { 1 };
         options.max_body_size = if two & 32 == 0 { 1 << 20 } else { 10 };
@@ -482,13 +484,19 @@ impl Session {
         }
         let mut options = own.as_ref().map_or(pool_options_init_(), |own| own.options);
         let timeout = i32::from(bytes.once_in(8));
-        let text = std::str::from_utf8(&url[..url.len() - 1]);
+        let text = String::from_utf8_lossy(&url[..url.len() - 1]);
         let at = bytes.below(self.handles.len());
         let handle = &mut self.handles[at];
-        let mut is_good = text.is_ok_and(|text| handle.passthrough || !text.trim().is_empty());
+        let mut is_good = handle.passthrough || !text.trim().is_empty();
+        let framing = pool_header_t {
+            name: c"Content-Length".as_ptr(),
+            value: c"3".as_ptr(),
+            name_size: 0,
+            value_size: 0,
+        };
         if bytes.once_in(12) {
             is_good = false;
-            match bytes.below(7) {
+            match bytes.below(9) {
                 0 => job.struct_size += 8,
                 1 => job.kind = 2,
                 2 => (job.url, job.url_size) = (null(), 1),
@@ -497,6 +505,8 @@ impl Session {
                     match which {
                         4 => options.compressed = 2,
                         5 => options.timeout = 0.0,
+                        6 => (options.headers, options.header_count) = (&framing, 1),
+                        7 => (options.retry, options.retry_on_timeout) = (0, 1),
                         _ => options.method = c"NO METHOD".as_ptr(),
                     }
                     job.options = &options;
@@ -540,8 +550,8 @@ impl Session {
         // SAFETY: there are so many jobs, and all that they point to lives.
         let status = unsafe { pool_submit_many(handle.pool, start, count, timeout, &mut accepted) };
         let is_good = |url: &Vec<u8>| {
-            let text = std::str::from_utf8(&url[..url.len() - 1]);
-            text.is_ok_and(|text| handle.passthrough || !text.trim().is_empty())
+            let text = String::from_utf8_lossy(&url[..url.len() - 1]);
+            handle.passthrough || !text.trim().is_empty()
         };
         let first_bad = urls.iter().position(|url| !is_good(url)).unwrap_or(count);
         assert!(accepted <= first_bad);
@@ -711,6 +721,27 @@ impl Session {
                 1 => {
                     let status = pool_set_domain_rule(pool, c"".as_ptr(), throttle, 1);
                     expect(status, POOL_INVALID_ARGUMENT);
+                    let url = Self::url(bytes);
+                    let mut group = [0x7f; 16];
+                    let (room, mut size) = (usize::from(number as u8) * 8, usize::MAX);
+                    let start = group.as_mut_ptr().cast();
+                    // A size of 0 would mean: up to the NUL.
+                    let url = if url.is_empty() { b" ".to_vec() } else { url };
+                    let status =
+                        pool_url_group(url.as_ptr().cast(), url.len(), start, room, &mut size);
+                    let told = crate::url_group(&String::from_utf8_lossy(&url));
+                    match told {
+                        Ok(name) if name.len() < room => {
+                            expect(status, POOL_OK);
+                            assert_eq!(&group[..name.len()], name.as_bytes());
+                            assert_eq!((group[name.len()], size), (0, name.len()));
+                        }
+                        told => {
+                            expect(status, POOL_INVALID_ARGUMENT);
+                            assert_eq!(size, told.map_or(usize::MAX, |name| name.len()));
+                            assert_eq!(group, [0x7f; 16]);
+                        }
+                    }
                 }
                 2 => {
                     let level = number as i32 * 2;
@@ -942,6 +973,12 @@ impl Handle {
         );
         read.bytes(result.url.cast(), result.url_size);
         read.bytes(result.end_url.cast(), result.end_url_size);
+        read.bytes(result.group.cast(), result.group_size);
+        let subcode = read.text(result.error_subcode);
+        assert!(
+            subcode.is_none() || code == Some("ssl"),
+            "{code:?} {subcode:?}"
+        );
         read.bytes(result.body, result.body_size);
         assert_eq!(result.headers.is_null(), result.header_count == 0);
         assert_eq!(result.stack.is_null(), result.stack_count == 0);

@@ -3,7 +3,7 @@
 use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 
-use super::config::{pool_options_t, read_options, text};
+use super::config::{lossy, pool_options_t, read_options, text};
 use super::{Sized_, init_sized, invalid, pool_status_t, read_sized};
 use crate::error::Error;
 use crate::{Job, Kind};
@@ -20,9 +20,11 @@ pub const POOL_RESOLVE: i32 = 1;
 pub struct pool_job_t {
     /// Set by pool_job_init.
     pub struct_size: usize,
-    /// The URL. White space around it is taken off and http:// put before it when it has no
-    /// scheme. A bad one gives a result with invalid-url. Default NULL, which like the empty text
-    /// is taken only with passthrough in pool_config_t.
+    /// The URL. White space, marks that are not seen (as byte order marks) and quotes around it are
+    /// taken off, and http:// is put before it when it has no scheme and starts with a host: a path,
+    /// a file's name, a number or a mail address is none. A bad one, or one that is not UTF-8, gives
+    /// a result with invalid-url. Default NULL, which like the empty text is taken only with
+    /// passthrough in pool_config_t.
     pub url: *const c_char,
     /// The bytes of the URL. Default 0: up to the NUL.
     pub url_size: usize,
@@ -83,7 +85,7 @@ pub(super) unsafe fn read_job(job: *const pool_job_t) -> Result<Job, Error> {
     // SAFETY: the caller's promise, for the struct and each of its pointers.
     unsafe {
         let given = read_sized(job)?;
-        let url = text(given.url, given.url_size, "url")?;
+        let url = lossy(given.url, given.url_size, "url")?;
         Ok(Job {
             kind: match given.kind {
                 POOL_REQUEST => Kind::Request,
@@ -94,7 +96,7 @@ pub(super) unsafe fn read_job(job: *const pool_job_t) -> Result<Job, Error> {
                     ));
                 }
             },
-            url: url.unwrap_or_default().into(),
+            url: url.into(),
             group: text(given.group, given.group_size, "group")?.map(Into::into),
             tag: given.tag,
             userdata: given.userdata as usize,

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::block::Plan;
-use super::config::{KeptOptions, pool_config_t, pool_options_t, read_config, rule, text};
+use super::config::{KeptOptions, lossy, pool_config_t, pool_options_t, read_config, rule, text};
 use super::job::{pool_job_t, read_job};
 use super::pool_status_t::{self, *};
 use super::result::{into_c, pool_result_t};
@@ -456,11 +456,60 @@ pub unsafe extern "C" fn pool_event_fd(pool: *mut pool_t, fd: *mut c_int) -> poo
     })
 }
 
+/// Tells the group of a job with that URL, unless it names one of its own: the registrable domain of
+/// the URL by the public suffix list, private section included, or its host when that has none. With
+/// infer_redirection it is that of the URL that is asked instead. The URL is read as a job's is;
+/// `url_size` is its bytes, 0: up to the NUL. Writes the name and a NUL to `group`, which has room
+/// for `size` bytes, and the bytes of the name to `group_size`. Any thread may call it, and no pool
+/// is needed.
+///
+/// POOL_OK: written. POOL_INVALID_ARGUMENT: `url` is no URL, and pool_last_error says why; or `size`
+/// is too small, and `group_size` alone is written; or a pointer is NULL.
+///
+/// # Safety
+/// `url` is NULL or has `url_size` bytes, or ends in a NUL; `group` has `size` writable bytes;
+/// `group_size` is writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_url_group(
+    url: *const c_char,
+    url_size: usize,
+    group: *mut c_char,
+    size: usize,
+    group_size: *mut usize,
+) -> pool_status_t {
+    guard(|| {
+        if group.is_null() || group_size.is_null() {
+            return invalid("group or group_size is NULL");
+        }
+        // SAFETY: the caller's promise.
+        let url = unsafe { lossy(url, url_size, "url") }?;
+        let name = crate::url_group(&url)
+            .or_else(|failure| invalid(format!("url: {}", failure.message)))?;
+        // SAFETY: not NULL; the caller's promise.
+        unsafe { group_size.write(name.len()) };
+        if size <= name.len() {
+            return invalid(format!(
+                "size is {size}: the group takes {} bytes, with its NUL",
+                name.len() + 1
+            ));
+        }
+        // SAFETY: there is room for the name and the NUL behind it.
+        unsafe {
+            std::ptr::copy_nonoverlapping(name.as_ptr().cast(), group, name.len());
+            group.add(name.len()).write(0);
+        }
+        Ok(POOL_OK)
+    })
+}
+
 /// Sets the rule of one group, a registrable domain or the name a job gave: `throttle` in
 /// seconds, 0 or above, `parallelism` at least 1. It holds over all streams of the engine, from
 /// the group's next start on, until it is set anew. The name is copied. Any thread may call it.
 ///
-/// POOL_OK: set. POOL_INVALID_ARGUMENT: pool_last_error names the argument.
+/// What reads as a host ("Ex.com", "ex.com.", "bücher.com", "http://ex.com/") is taken for it.
+///
+/// POOL_OK: set. POOL_INVALID_ARGUMENT: pool_last_error names the argument. So is a host that is no
+/// group of its own, as "www.ex.com", which is in that of "ex.com" (pool_url_group tells).
 ///
 /// # Safety
 /// `pool` is a live handle; `domain` ends in a NUL.

@@ -44,7 +44,8 @@ pub struct pool_result_t {
     pub tag: u64,
     /// The job's userdata.
     pub userdata: *mut c_void,
-    /// The URL as it was submitted; NULL: the job had none (passthrough).
+    /// The URL as it was submitted, but for bytes that are not UTF-8, which are U+FFFD; NULL: the
+    /// job had none (passthrough).
     pub url: *const c_char,
     /// Its bytes, without the NUL.
     pub url_size: usize,
@@ -92,6 +93,16 @@ pub struct pool_result_t {
     pub attempts: u32,
     /// What the stream's callback attached, by writing it here; NULL without one. Never looked at.
     pub value: *mut c_void,
+    /// What in particular it was, where an error's name covers several things: of "ssl" it is
+    /// "expired", "not-yet-valid", "wrong-name", "unknown-authority", "bad-certificate", "ca-file",
+    /// "client-certificate" or "protocol", and there may be more. NULL: nothing more is known.
+    pub error_subcode: *const c_char,
+    /// The group the job was in, whose turn it waited for: as it was given, or that of its URL
+    /// (pool_url_group). Redirections do not change it. "": unconstrained. NULL: no server was to
+    /// be asked, the job having no URL or a bad one.
+    pub group: *const c_char,
+    /// Its bytes, without the NUL.
+    pub group_size: usize,
 }
 
 /// What lies before each `pool_result_t`.
@@ -447,9 +458,15 @@ mod tests {
         let mut failed = page("http://example.com/", b"", b"");
         failed.error = Some(Failure::new(ErrorCode::Timeout, "with a \0 in it"));
         failed.start_time = SystemTime::UNIX_EPOCH - Duration::from_secs(1);
+        let mut other = page("http://www.example.com/", b"", b"");
+        other.group = crate::job::Group::Own("".into());
+        other.error = Some(Failure {
+            subcode: Some(crate::Subcode::Expired),
+            ..Failure::new(ErrorCode::Ssl, "late")
+        });
         let mut bare = JobResult::of_page(None, None, None, Vec::new()).expect("a page");
         bare.status = 0;
-        vec![full, failed, bare]
+        vec![full, failed, other, bare]
     }
 
     /// # Safety
@@ -472,6 +489,11 @@ mod tests {
                 assert_eq!(read(all.end_url).as_deref(), expected.end_url());
                 let code = expected.error.as_ref().map(|error| error.code.as_str());
                 assert_eq!(read(all.error_code).as_deref(), code);
+                let subcode = expected.error.as_ref().and_then(|error| error.subcode);
+                let subcode = subcode.map(|subcode| subcode.as_str());
+                assert_eq!(read(all.error_subcode).as_deref(), subcode);
+                assert_eq!(read(all.group).as_deref(), expected.group());
+                assert_eq!(all.group_size, expected.group().map_or(0, str::len));
                 assert!(!read(all.error_message).is_some_and(|text| text.is_empty()));
                 assert_eq!(all.header_count, expected.headers.len());
                 for (index, (name, value)) in expected.headers.iter().enumerate() {

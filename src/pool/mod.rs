@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError};
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use crate::address::Limits;
+use crate::address::{self, Limits};
 use crate::engine::{Names, fork};
 use crate::error::{Error, Failure};
 use crate::job::JobResult;
@@ -84,10 +84,11 @@ pub struct PoolConfig {
     /// look names up themselves. Default no.
     pub deny_private_addresses: bool,
     /// Networks that are forbidden, as `10.0.0.0/8`, `fc00::/7`, or an address; 10,000 at most. A
-    /// NAT64 prefix of one's own belongs here. Default none.
+    /// NAT64 prefix of one's own belongs here. `0.0.0.0` and `::` are judged as `127.0.0.1` and
+    /// `::1`, where Linux connects them to. Default none.
     pub deny_networks: Vec<String>,
-    /// Networks that are not forbidden, whatever the two fields above say; 10,000 at most. Default
-    /// none.
+    /// Networks that are not forbidden, whatever the two fields above say; 10,000 at most. Refused
+    /// when neither forbids any. Default none.
     pub allow_networks: Vec<String>,
     /// The only ports that may be connected to. Default any.
     pub allowed_ports: Vec<u16>,
@@ -423,16 +424,22 @@ impl Pool {
     /// Sets the rule of one group, a registrable domain or the name jobs gave. It holds over all
     /// streams, from the group's next start on, until it is set anew.
     ///
-    /// A `parallelism` of 0 is [`Error::InvalidArgument`].
+    /// What reads as a host (`Ex.com`, `ex.com.`, `bücher.com`, `http://ex.com/`) is taken for it.
+    /// [`Error::InvalidArgument`]: it is no group of its own (`www.ex.com` is in that of `ex.com`,
+    /// as [`url_group`](crate::url_group) tells), a URL that is none, or the `parallelism` is 0.
     pub fn set_domain_rule(&self, group: &str, rule: Rule) -> Result<(), Error> {
         if rule.parallelism == 0 {
             return Err(Error::InvalidArgument(
                 "parallelism is 0: it is at least 1".into(),
             ));
         }
+        let (own, site) =
+            address::named(group).map_err(|why| Error::InvalidArgument(format!("domain {why}")))?;
         let common = self.common();
-        let message = Message::Rule(Box::new((group.into(), rule)));
-        common.inboxes[common.shard_of(group)].send(message);
+        for group in own.into_iter().chain(site.as_deref()) {
+            let message = Message::Rule(Box::new((group.into(), rule)));
+            common.inboxes[common.shard_of(group)].send(message);
+        }
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime};
 
-use url::{Position, Url};
+use url::Url;
 
 use super::callbacks::{self, Calls};
 use super::inbox::Message;
@@ -19,7 +19,7 @@ use super::{Common, Pool};
 use crate::address;
 use crate::error::{Error, ErrorCode, Failure};
 use crate::fetch::{self, Attempt};
-use crate::job::{Job, JobResult, Kind};
+use crate::job::{Group, Job, JobResult, Kind};
 use crate::options::Options;
 use crate::schedule::{Gate, StreamId};
 use crate::sniff;
@@ -148,25 +148,6 @@ pub(crate) enum Work {
     PassThrough,
 }
 
-/// The politeness key of a job: mostly a part of its URL, and then not kept twice.
-enum Group {
-    /// From there to there.
-    InUrl(u32, u32),
-    Own(Box<str>),
-}
-
-impl Group {
-    /// The group of that name of a job with that URL. `host_ends`: where it would be in it.
-    fn of(url: &str, name: &str, host_ends: usize) -> Self {
-        let there = |end: usize| {
-            let start = end.checked_sub(name.len())?;
-            let same = url.get(start..end)? == name;
-            same.then_some(Self::InUrl(start as u32, u32::try_from(end).ok()?))
-        };
-        there(host_ends).unwrap_or_else(|| Self::Own(name.into()))
-    }
-}
-
 /// A job on its way. It gives exactly one result, whatever becomes of it: if it is dropped without
 /// one, `internal-error`.
 ///
@@ -207,10 +188,7 @@ impl Task {
     }
 
     pub fn group(&self) -> &str {
-        match &self.group {
-            Group::InUrl(start, end) => &self.url[*start as usize..*end as usize],
-            Group::Own(group) => group,
-        }
+        self.group.name(&self.url).unwrap_or_default()
     }
 
     /// The job's URL, for people.
@@ -260,6 +238,7 @@ impl Task {
             timings: attempt.timings,
             attempts: self.attempts,
             value: 0,
+            group: self.group.clone(),
             known_encoding: known_encoding.and_then(sniff::for_label),
             content: Default::default(),
         }
@@ -760,11 +739,10 @@ impl Stream {
             (Work::Fetch(target), None) => {
                 let asked = fetch::first_asked(target, &options);
                 let asked = asked.as_ref().unwrap_or(target);
-                let host_ends = asked[..Position::AfterHost].len();
-                Group::of(&url, address::group(asked), host_ends)
+                Group::of_url(&url, asked)
             }
             // No server is asked, so none needs sparing.
-            _ => Group::of(&url, "", 0),
+            _ => Group::None,
         };
         let read = match work {
             Work::Fetch(target) if core.held.load(SeqCst) <= FEW => Some(Box::new(target)),

@@ -153,6 +153,12 @@ static void config_fields(pool_t *pool) {
   BAD_CONFIG(https_only, 2);
   const char *const no_network[] = {"10.0.0.0/8", "10.0.0.1/8"}, *const not_utf8[] = {"\xff", NULL};
   const uint16_t ports[] = {80, 0};
+  static const char *const local[] = {"127.0.0.0/8"};
+  pool_config_t allowing = default_config(); /* and denying nothing */
+  allowing.allow_networks = local;
+  allowing.allow_network_count = 1;
+  pool_t *none = NULL;
+  REFUSED(pool_new(&allowing, &none), "deny_networks");
   bad_list(pool, NULL, NULL, 1);
   bad_list(pool, no_network, ports, 2);
   bad_list(pool, no_network, ports, SIZE_MAX);
@@ -220,6 +226,10 @@ static void options_fields(pool_t *pool) {
   BAD_OPTIONS("retry_max_attempts", o.retry = 1; o.retry_max_attempts = 0);
   BAD_OPTIONS("retry_on_statuses", o.retry_on_status_count = 1);
   BAD_OPTIONS("retry_on_timeout", o.retry_on_timeout = 2);
+  /* Without retry these would have no effect. */
+  static const uint16_t unavailable[] = {503};
+  BAD_OPTIONS("retry_on_statuses", o.retry_on_statuses = unavailable; o.retry_on_status_count = 1);
+  BAD_OPTIONS("retry_on_timeout", o.retry_on_timeout = 1);
   BAD_OPTIONS("retry", o.retry = 2);
   BAD_OPTIONS("retry", o.retry = -1);
   BAD_OPTIONS("compressed", o.compressed = 2);
@@ -249,6 +259,7 @@ static void options_fields(pool_t *pool) {
 
   BAD_OPTIONS("method", o.method = NOT_UTF8);
   BAD_OPTIONS("method", o.method = "");
+  BAD_OPTIONS("method", o.method = "CONNECT");
   BAD_OPTIONS("method", o.method = "GET / HTTP/1.1\r\nX: y");
   BAD_OPTIONS("cookie", o.cookie = NOT_UTF8);
   BAD_OPTIONS("cookie", o.cookie = "a=b\r\nX: y");
@@ -269,6 +280,15 @@ static void options_fields(pool_t *pool) {
   BAD_OPTIONS("dns", o.dns = &not_utf8[1]; o.dns_count = 1);
   BAD_OPTIONS("dns", o.dns = &with_null[1]; o.dns_count = 1);
   BAD_OPTIONS("dns", o.dns = nonsense; o.dns_count = 1);
+  static const char *const no_dns[] = {"a.com:80:nothost", "a.com:65536:127.0.0.1", "a.com:80:"};
+  BAD_OPTIONS("nothost", o.dns = no_dns; o.dns_count = 1);
+  BAD_OPTIONS("65536", o.dns = &no_dns[1]; o.dns_count = 1);
+  BAD_OPTIONS("dns", o.dns = &no_dns[2]; o.dns_count = 1);
+  static const char *const no_connection[] = {"a.com:80:b.com:65536", "a.com:x:b.com:80"};
+  BAD_OPTIONS("65536", o.connect_to = no_connection; o.connect_to_count = 1);
+  BAD_OPTIONS("connect_to", o.connect_to = &no_connection[1]; o.connect_to_count = 1);
+  BAD_OPTIONS("proxy", o.proxy = "http://127.0.0.1:65536");
+  BAD_OPTIONS("proxy", o.proxy = "socks5://");
   puts("ok options_fields");
 }
 
@@ -299,6 +319,21 @@ static void headers(pool_t *pool) {
   BAD_HEADER(.name = "A", .value = "b\rX: y");
   BAD_HEADER(.name = "A", .value = "b\0X", .value_size = 3);
   BAD_HEADER(.name = "A", .value = NULL, .value_size = 3);
+  /* What tells where a request ends, and what becomes of its connection. */
+  BAD_HEADER(.name = "Content-Length", .value = "3");
+  BAD_HEADER(.name = "content-length", .value = "3", .value_size = 1);
+  BAD_HEADER(.name = "Transfer-Encoding", .value = "chunked");
+  BAD_HEADER(.name = "Transfer-EncodingX", .name_size = 17, .value = "chunked");
+  BAD_HEADER(.name = "Connection", .value = "Upgrade");
+  BAD_HEADER(.name = "Upgrade", .value = "h2c");
+  BAD_HEADER(.name = "HTTP2-Settings", .value = "AAMAAABkAAQAAP__");
+  BAD_HEADER(.name = "Expect", .value = "100-continue");
+  BAD_HEADER(.name = "TE", .value = "gzip");
+  BAD_HEADER(.name = "Trailer", .value = "X-Sum");
+  BAD_HEADER(.name = "Host", .value = "a.test/x");
+  BAD_HEADER(.name = "A", .value = "\x1b[0m");
+  pool_header_t hosts[] = {{.name = "Host", .value = "a.test"}, {.name = "HOST", .value = "b.test"}};
+  BAD_OPTIONS("headers", o.headers = hosts; o.header_count = 2);
   puts("ok headers");
 }
 
@@ -310,8 +345,24 @@ static void jobs(pool_t *pool) {
   job = job_for(NULL, 0);
   job.url_size = 5;
   REFUSED(pool_submit(pool, &job, 0), "url");
+  /* A bad URL is no bad call: it gives a result, whatever its bytes are. */
+  const char *const bad_urls[] = {NOT_UTF8, "\xff\xfe", "http://a.test/\xe9", "/about", "tel:123",
+                                  "about.html", "http://a.test:65536/", "\"\""};
+  for (size_t i = 0; i < sizeof bad_urls / sizeof bad_urls[0]; i++) {
+    job = job_for(bad_urls[i], i);
+    EXPECT(pool_submit(pool, &job, 0), POOL_OK);
+    pool_result_t *result = take(pool);
+    CHECK(result->error_code && strcmp(result->error_code, "invalid-url") == 0, "%s: %s",
+          bad_urls[i], result->error_code ? result->error_code : "no error");
+    CHECK(result->tag == i && result->attempts == 0, "another job's result");
+    CHECK(!result->group && result->group_size == 0 && !result->error_subcode, "no server is asked");
+    pool_result_free(result);
+  }
   job = job_for(NOT_UTF8, 0);
-  REFUSED(pool_submit(pool, &job, 0), "url");
+  EXPECT(pool_submit(pool, &job, 0), POOL_OK);
+  pool_result_t *lossy = take(pool);
+  CHECK(strcmp(lossy->url, "caf\xef\xbf\xbd") == 0, "it is %s", lossy->url);
+  pool_result_free(lossy);
   job = job_for(page, 0);
   job.url_size = SIZE_MAX;
   REFUSED(pool_submit(pool, &job, 0), "url");
@@ -340,7 +391,38 @@ static void jobs(pool_t *pool) {
   puts("ok jobs");
 }
 
+static void groups(void) {
+  char group[64], same[64];
+  size_t size = 99;
+  EXPECT(pool_url_group("HTTPS://WWW.Example.co.uk:8080/x", 0, group, sizeof group, &size), POOL_OK);
+  CHECK(strcmp(group, "example.co.uk") == 0 && size == 13, "%s, %zu", group, size);
+  EXPECT(pool_url_group("http://a.github.io/and more", 18, group, sizeof group, &size), POOL_OK);
+  CHECK(strcmp(group, "a.github.io") == 0, "%s", group);
+  memset(same, 'x', sizeof same);
+  EXPECT(pool_url_group("a.test", 0, same, 7, &size), POOL_OK);
+  CHECK(strcmp(same, "a.test") == 0 && same[7] == 'x', "it has room for 7");
+  memset(same, 'x', sizeof same);
+  size = 99;
+  REFUSED(pool_url_group("a.test", 0, same, 6, &size), "size");
+  CHECK(size == 6 && same[0] == 'x', "%zu bytes, of which some were written", size);
+  REFUSED(pool_url_group("a.test", 0, same, 0, &size), "size");
+  size = 99;
+  REFUSED(pool_url_group("/about", 0, group, sizeof group, &size), "url");
+  REFUSED(pool_url_group(NOT_UTF8, 0, group, sizeof group, &size), "url");
+  REFUSED(pool_url_group("", 0, group, sizeof group, &size), "url");
+  REFUSED(pool_url_group(NULL, 0, group, sizeof group, &size), "url");
+  REFUSED(pool_url_group(NULL, 5, group, sizeof group, &size), "url");
+  REFUSED(pool_url_group("a.test", SIZE_MAX, group, sizeof group, &size), "url");
+  REFUSED(pool_url_group("a.test", 0, NULL, 0, &size), "group");
+  REFUSED(pool_url_group("a.test", 0, group, sizeof group, NULL), "group_size");
+  CHECK(size == 99, "a call that failed wrote its output");
+  puts("ok groups");
+}
+
 static void rules_and_log(pool_t *pool) {
+  REFUSED(pool_set_domain_rule(pool, "WWW.Ex.com", 1, 1), "domain");
+  REFUSED(pool_set_domain_rule(pool, "ftp://ex.com/", 1, 1), "domain");
+  EXPECT(pool_set_domain_rule(pool, "HTTP://Ex.com/", 1, 1), POOL_OK);
   REFUSED(pool_set_domain_rule(pool, "", 1, 1), "domain");
   REFUSED(pool_set_domain_rule(pool, NOT_UTF8, 1, 1), "domain");
   REFUSED(pool_set_domain_rule(pool, "example.com", -1, 1), "throttle");
@@ -489,6 +571,7 @@ int main(int argc, char **argv) {
   options_fields(pool);
   headers(pool);
   jobs(pool);
+  groups();
   rules_and_log(pool);
   bad_urls(pool);
   big_things(pool);

@@ -404,11 +404,18 @@ static pool_options_t random_options(dice_t *dice, int place) {
   }
   if (one_in(dice, 100)) options.proxy = no_proxy;
   options.retry = one_in(dice, 3);
-  options.retry_max_attempts = (uint32_t)between(dice, 1, 4);
-  options.retry_on_timeout = one_in(dice, 2);
-  options.retry_min_wait = (double)below(dice, 100) / 1000;
-  options.retry_max_wait = options.retry_min_wait + (double)below(dice, 100) / 1000;
-  if (one_in(dice, 2)) {
+  uint32_t attempts = (uint32_t)between(dice, 1, 4);
+  double min_wait = (double)below(dice, 100) / 1000;
+  double max_wait = min_wait + (double)below(dice, 100) / 1000;
+  bool on_timeout = one_in(dice, 2);
+  if (options.retry) {
+    options.retry_max_attempts = attempts;
+    options.retry_on_timeout = on_timeout;
+    options.retry_min_wait = min_wait;
+    options.retry_max_wait = max_wait;
+  }
+  bool on_statuses = one_in(dice, 2);
+  if (options.retry && on_statuses) {
     options.retry_on_statuses = SOME_STATUSES;
     options.retry_on_status_count = 2;
   }

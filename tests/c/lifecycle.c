@@ -580,6 +580,15 @@ static void batches(void) {
   puts("ok batches");
 }
 
+/* The text is inside the result's block, and so is the NUL after it. */
+static void inside_of(const pool_result_t *result, const char *text, size_t size,
+                      const char *what) {
+  const char *start = (const char *)result, *end = start + result->block_size;
+  CHECK(text >= start + sizeof *result && text < end && size < (size_t)(end - text),
+        "%s is outside the block", what);
+  CHECK(text[size] == '\0', "%s has no NUL after it", what);
+}
+
 static void domain_rules(void) {
   pool_options_t options = everywhere();
   pool_config_t config = default_config();
@@ -604,6 +613,10 @@ static void domain_rules(void) {
     for (int i = 0; i < 3; i++) {
       pool_result_t *result = take(pool);
       CHECK(!result->error_code, "%s: %s", result->url, error_of(result));
+      const char *group = in_group ? "a group" : "example.com";
+      CHECK(strcmp(result->group, group) == 0 && result->group_size == strlen(group),
+            "%s in the group %s", result->url, result->group);
+      inside_of(result, result->group, result->group_size, "group");
       /* The clock of dates is not the clock that the throttle goes by. */
       CHECK(result->start_time - end >= 0.195, "%.4f s after the one before",
             result->start_time - end);
@@ -617,12 +630,8 @@ static void domain_rules(void) {
 
 static const pool_result_t *checked;
 
-/* The text is inside the block, and so is the NUL after it. */
 static void inside(const char *text, size_t size, const char *what) {
-  const char *start = (const char *)checked, *end = start + checked->block_size;
-  CHECK(text >= start + sizeof *checked && text < end && size < (size_t)(end - text),
-        "%s is outside the block", what);
-  CHECK(text[size] == '\0', "%s has no NUL after it", what);
+  inside_of(checked, text, size, what);
 }
 
 static void self_contained_result(const pool_result_t *result) {
@@ -632,6 +641,9 @@ static void self_contained_result(const pool_result_t *result) {
   CHECK(result->block_size >= sizeof *result, "block_size is %zu", result->block_size);
   if (result->url) inside(result->url, result->url_size, "url");
   if (result->end_url) inside(result->end_url, result->end_url_size, "end_url");
+  if (result->group) inside(result->group, result->group_size, "group");
+  if (result->error_subcode)
+    inside(result->error_subcode, strlen(result->error_subcode), "error_subcode");
   if (result->error_code) inside(result->error_code, strlen(result->error_code), "error_code");
   if (result->error_message)
     inside(result->error_message, strlen(result->error_message), "error_message");

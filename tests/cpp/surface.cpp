@@ -274,6 +274,11 @@ void each_field_of_a_config_gets_through() {
     config.deny_networks = {std::string("10.0.0.0\0", 9)};
   });
   refused("allow_networks", [](rouet::config &config) { config.allow_networks = {"none"}; });
+  refused("deny_networks", [](rouet::config &config) { config.allow_networks = {"10.0.0.0/8"}; });
+  refused("retry_on_statuses",
+          [](rouet::config &config) { config.options.retry_on_statuses = {503}; });
+  refused("Content-Length",
+          [](rouet::config &config) { config.options.headers = {{"Content-Length", "3"}}; });
   refused("allowed_ports", [](rouet::config &config) { config.allowed_ports = {80, 0}; });
 
   rouet::config config;
@@ -499,8 +504,32 @@ void both_ways_to_tell() {
   job.url.clear();
   expect(thrown_by([&] { static_cast<void>(pool.submit(job)); }), status::invalid_argument, "URL");
   job = job_for("http://caf\xe9.example/");
-  expect(thrown_by([&] { static_cast<void>(pool.submit(job)); }), status::invalid_argument,
-         "UTF-8");
+  SAME(pool.submit(job), status::ok); // a bad URL is no bad call
+  rouet::result lossy;
+  while (pool.next(lossy) == status::ok && lossy.url() != "http://caf\xef\xbf\xbd.example/") continue;
+  SAME(lossy.error_code(), "invalid-url");
+  SAME(lossy.error_subcode(), "");
+  CHECK(!lossy.group(), "no server is asked");
+
+  SAME(rouet::url_group("HTTPS://WWW.Example.co.uk:8080/x"), "example.co.uk");
+  SAME(rouet::url_group("b\xc3\xbc" "cher.de"), "xn--bcher-kva.de");
+  SAME(rouet::url_group("http://[::ffff:10.0.0.1]/"), "[::ffff:a00:1]");
+  std::string many, in_ascii;
+  for (int i = 0; i < 50; i++) {
+    many += "\xc3\xa9.";
+    in_ascii += "xn--9ca.";
+  }
+  SAME(rouet::url_group(many + "a-b"), in_ascii + "a-b");
+  for (const char *url : {"/about", "", "ftp://a.example/", "http://caf\xe9.example/"}) {
+    expect(thrown_by([&] { rouet::url_group(url); }), status::invalid_argument, "url");
+    SAME(rouet::url_group(url, error), "");
+    expect(error, status::invalid_argument, "url");
+  }
+  SAME(rouet::url_group("a.example", error), "a.example");
+  CHECK(!error, "the error stays: " << error.what());
+  pool.set_domain_rule("http://Ruled.example/", 0s);
+  expect(thrown_by([&] { pool.set_domain_rule("www.ruled.com", 0s); }), status::invalid_argument,
+         "ruled.com");
 
   expect(thrown_by([&] { pool.set_domain_rule("", 0s); }), status::invalid_argument, "domain");
   expect(thrown_by([&] { pool.set_domain_rule(cut, 0s); }), status::invalid_argument, "domain");

@@ -6,9 +6,10 @@ class RouetError extends Error {
    * @param {string} code a stable name: docs/errors.md has those of jobs
    * @param {string} message what failed, where and why
    */
-  constructor(code, message, { url = null, cause } = {}) {
+  constructor(code, message, { url = null, cause, subcode = null } = {}) {
     super(message, cause === undefined ? undefined : { cause });
     this.code = code;
+    this.subcode = subcode;
     this.url = url;
   }
 

@@ -107,7 +107,8 @@ exports.result = struct(fields(`
   double: start_time end_time name_lookup_time connect_time tls_time wait_time receive_time
   int: kind status
   uint: attempts
-  pointer: value`));
+  pointer: value error_subcode group
+  size: group_size`));
 
 exports.stats = struct(fields(`
   size: struct_size

@@ -99,6 +99,7 @@ const functions = {
   finish: ['pool_finish', 'uint', ['size']],
   cancel: ['pool_cancel', 'uint', ['size']],
   eventFd: ['pool_event_fd', 'uint', ['size', 'size']],
+  urlGroup: ['pool_url_group', 'uint', ['size', 'size', 'size', 'size', 'size']],
   setDomainRule: ['pool_set_domain_rule', 'uint', ['size', 'size', 'double', 'uint']],
   stats: ['pool_stats', 'uint', ['size', 'size']],
   lastError: ['pool_last_error', 'size', []],

@@ -17,6 +17,17 @@ function number(name, value) {
   return value;
 }
 
+/** The most seconds that some options take: more are most likely milliseconds. */
+function seconds(name, value, most) {
+  if (number(name, value) > most) {
+    throw new TypeError(
+      `${name} is ${value}: it is in seconds, ${most} at most; ` +
+        `${name}Ms: ${value} says milliseconds, ${name}Ms: ${value * 1000} so many seconds`,
+    );
+  }
+  return value;
+}
+
 function integer(name, value, least, most) {
   if (!Number.isInteger(value) || value < least || value > most) {
     throw wrong(name, value, `a whole number from ${least} to ${most}`);
@@ -79,8 +90,11 @@ const kinds = {
   size(name, value, to, field) {
     to.set(field, integer(name, value, 0, Number.MAX_SAFE_INTEGER));
   },
-  seconds(name, value, to, field) {
-    to.set(field, number(name, value));
+  seconds(name, value, to, field, arena, most = Infinity) {
+    to.set(field, seconds(name, value, most));
+  },
+  milliseconds(name, value, to, field) {
+    to.set(field, number(name, value) / 1000);
   },
   text(name, value, to, field, arena) {
     to.set(field, arena.text(cText(name, value)).address);
@@ -138,11 +152,14 @@ const kinds = {
   },
 };
 
-/** Options by their names here, as [the kind, the field in C if it has another name]. */
+/**
+ * Options by their names here, as [the kind, the field in C if it has another name, the most]. What
+ * is here in seconds is in milliseconds under the same name with Ms behind it.
+ */
 const RETRY = {
   maxAttempts: ['uint', 'retry_max_attempts'],
   onTimeout: ['flag', 'retry_on_timeout'],
-  minWait: ['seconds', 'retry_min_wait'],
+  minWait: ['seconds', 'retry_min_wait', 600],
   maxWait: ['seconds', 'retry_max_wait'],
   onStatuses: ['numbers', 'retry_on_statuses'],
 };
@@ -154,8 +171,8 @@ const OPTIONS = {
   stateful: ['flag'],
   spoofUa: ['flag'],
   body: ['bytes'],
-  connectTimeout: ['seconds'],
-  timeout: ['seconds'],
+  connectTimeout: ['seconds', undefined, 60],
+  timeout: ['seconds', undefined, 600],
   maxBodySize: ['size'],
   compressed: ['flag'],
   followRedirects: ['flag'],
@@ -189,7 +206,7 @@ const STREAM = {
 const POOL = {
   maxWorkers: ['uint'],
   threads: ['uint'],
-  throttle: ['seconds'],
+  throttle: ['seconds', undefined, 60],
   domainParallelism: ['uint'],
   denyPrivateAddresses: ['flag'],
   denyNetworks: ['texts'],
@@ -198,33 +215,105 @@ const POOL = {
   httpsOnly: ['flag'],
 };
 
+/** What a group's rule has. */
+const RULE = {
+  throttle: POOL.throttle,
+  parallelism: ['uint'],
+};
+
 function snakeCased(name) {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+/** What a table says of an option: nothing, if there is none. */
+function lookUp(table, name) {
+  if (Object.hasOwn(table, name)) return table[name];
+  const base = twin(name);
+  if (!name.endsWith('Ms') || !Object.hasOwn(table, base) || table[base][0] !== 'seconds') return undefined;
+  return ['milliseconds', table[base][1] ?? snakeCased(base)];
+}
+
+/** The name of a time in the other unit. */
+function twin(name) {
+  return name.endsWith('Ms') ? name.slice(0, -2) : `${name}Ms`;
 }
 
 /** Writes those of the values that the table has into a struct. */
 function fill(table, values, to, arena, prefix = '') {
   for (const [name, value] of Object.entries(values)) {
     if (value === undefined) continue;
-    if (!Object.hasOwn(table, name)) {
+    const known = lookUp(table, name);
+    if (!known) {
       throw new TypeError(`${prefix}${name} is no option: there are ${Object.keys(table).join(', ')}`);
     }
-    const [kind, field = snakeCased(name)] = table[name];
-    kinds[kind](prefix + name, value, to, field, arena);
+    if (lookUp(table, twin(name)) && values[twin(name)] !== undefined) {
+      throw new TypeError(`${prefix}${name} and ${prefix}${twin(name)} are both given: they say the same`);
+    }
+    const [kind, field = snakeCased(name), most] = known;
+    kinds[kind](prefix + name, value, to, field, arena, most);
   }
+}
+
+/**
+ * Options over others: what is there goes before what is not, a time in either unit before both,
+ * headers by name, parts of retry one by one. A cookie goes before a Cookie header, and the other way
+ * round. Headers whose value is null are taken away.
+ */
+function merge(base, own) {
+  const merged = { ...base };
+  for (const [name, value] of Object.entries(own)) {
+    if (value === undefined) continue;
+    delete merged[twin(name)];
+    merged[name] = value;
+  }
+  const isCookie = ([name]) => typeof name === 'string' && name.toLowerCase() === 'cookie';
+  const mine = own.headers === undefined ? [] : pairs('headers', own.headers).map((pair) => list('a header', pair));
+  const theirs = base.headers === undefined ? [] : pairs('headers', base.headers);
+  const lower = (name) => (typeof name === 'string' ? name.toLowerCase() : name);
+  const names = new Set(mine.map(([name]) => lower(name)));
+  if (own.cookie === undefined) {
+    if (mine.some(isCookie)) delete merged.cookie;
+  } else if (own.cookie !== null) {
+    names.add('cookie');
+  }
+  if (own.headers !== undefined || names.size > 0) {
+    merged.headers = [
+      ...theirs.filter(([name]) => !names.has(lower(name))),
+      ...mine.filter(([, value]) => value !== null),
+    ];
+  }
+  const { retry } = own;
+  if (retry === true && typeof base.retry === 'object') merged.retry = base.retry;
+  if (typeof retry === 'object' && retry !== null && typeof base.retry === 'object') {
+    merged.retry = { ...base.retry };
+    for (const [name, value] of Object.entries(retry)) {
+      if (value === undefined) continue;
+      delete merged.retry[twin(name)];
+      merged.retry[name] = value;
+    }
+  }
+  return merged;
+}
+
+/** What of a rule is given, in the units of C. */
+function readRule(rule, usual) {
+  if (typeof rule !== 'object' || rule === null) throw wrong('the rule', rule, 'an object');
+  const read = { ...usual };
+  fill(RULE, rule, { set: (field, value) => (read[field] = value) });
+  return read;
 }
 
 /** Divides options up by the tables that have them; they are copies. */
 function split(values, ...tables) {
   const parts = tables.map(() => ({}));
   for (const [name, value] of Object.entries(values)) {
-    const index = tables.findIndex((table) => Object.hasOwn(table, name));
+    const index = tables.findIndex((table) => lookUp(table, name));
     if (index < 0) {
       const names = tables.flatMap((table) => Object.keys(table)).join(', ');
       throw new TypeError(`${name} is no option: there are ${names}`);
     }
     if (value === undefined) continue;
-    const [kind] = tables[index][name];
+    const [kind] = lookUp(tables[index], name);
     parts[index][name] = Object.hasOwn(copies, kind) ? copies[kind](name, value) : value;
   }
   return parts;
@@ -260,4 +349,6 @@ function encodeConfig(pool, stream, options, arena) {
   return config.address;
 }
 
-module.exports = { OPTIONS, POOL, STREAM, encodeConfig, encodeOptions, fresh, snakeCased, split };
+module.exports = {
+  OPTIONS, POOL, STREAM, encodeConfig, encodeOptions, fresh, merge, readRule, snakeCased, split,
+};

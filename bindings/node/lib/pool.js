@@ -4,9 +4,9 @@ const { inspect } = require('node:util');
 
 const layout = require('./layout');
 const { RouetError } = require('./errors');
-const { Arena, read64 } = require('./memory');
+const { Arena, read64, write64 } = require('./memory');
 const native = require('./native');
-const { OPTIONS, POOL, STREAM, encodeConfig, snakeCased, split } = require('./options');
+const { OPTIONS, POOL, STREAM, encodeConfig, merge, readRule, snakeCased, split } = require('./options');
 const { Run } = require('./run');
 
 /** What a run can be told beside options of the library. */
@@ -55,6 +55,24 @@ function readStats(handle) {
   return (name) => read64(stats.bytes, layout.stats.at[snakeCased(name)]);
 }
 
+/** The group of a job with that URL, unless it names one of its own. */
+function urlGroup(url) {
+  const text = url instanceof URL ? url.href : url;
+  if (typeof text !== 'string') throw new TypeError(`url is ${inspect(url, { depth: 0 })}: it is a string or a URL`);
+  const arena = new Arena(4096);
+  const given = arena.text(text);
+  const length = arena.take(8);
+  write64(length.bytes, 0, 0);
+  // Of some URLs the host is longer in the end.
+  for (let size = given.size + 64; ; size = read64(length.bytes, 0) + 1) {
+    const group = arena.take(size);
+    // A size of 0 means: up to the NUL, and so to the end of nothing.
+    const status = native.urlGroup(given.address, given.size, group.address, size, length.address);
+    if (status === native.Status.OK) return group.bytes.toString('utf8', 0, read64(length.bytes, 0));
+    if (read64(length.bytes, 0) < size) throw native.refusal(status);
+  }
+}
+
 function defaultKey(item) {
   if (typeof item === 'string' || item === null || item === undefined) return item;
   if (item instanceof URL) return item.href;
@@ -78,9 +96,10 @@ class Pool {
   constructor(settings = {}) {
     const [pool, options] = split(settings, POOL, OPTIONS);
     this.#options = options;
-    this.#rule = { throttle: pool.throttle ?? 0.2, parallelism: pool.domainParallelism ?? 1 };
     const arena = new Arena(4096);
     const config = encodeConfig(pool, {}, options, arena);
+    const { throttle, throttleMs } = pool;
+    this.#rule = readRule({ throttle, throttleMs, parallelism: pool.domainParallelism }, { throttle: 0.2, parallelism: 1 });
     this.#handle = newHandle((place) => native.new(config, place));
     forgotten.register(this, this.#handle, this);
   }
@@ -113,20 +132,20 @@ class Pool {
     if (signal !== undefined && !(signal instanceof AbortSignal)) {
       throw new TypeError('signal is no AbortSignal');
     }
-    const merged = { ...this.#options, ...options };
+    const merged = merge(this.#options, options);
     // Here already, to tell what is wrong with them; the arena is to live until the run begins.
     const arena = new Arena(4096);
     const config = { arena, address: encodeConfig({}, stream, merged, arena) };
     return new Run(this.#ofRuns, { kind, items, key, group, optionsFor, signal, config, options: merged });
   }
 
-  setDomainRule(domain, { throttle = this.#rule.throttle, parallelism = this.#rule.parallelism } = {}) {
+  setDomainRule(domain, rule = {}) {
     this.#checkOpen();
     if (typeof domain !== 'string' || domain.includes('\0')) {
       throw new TypeError(`domain is ${inspect(domain)}: it is the name of a group`);
     }
-    if (typeof throttle !== 'number') throw new TypeError(`throttle is ${inspect(throttle)}: it is in seconds`);
-    if (!Number.isInteger(parallelism) || parallelism < 1 || parallelism >= 2 ** 32) {
+    const { throttle, parallelism } = readRule(rule, this.#rule);
+    if (parallelism < 1) {
       throw new TypeError(`parallelism is ${inspect(parallelism)}: it is a whole number from 1 on`);
     }
     const name = new Arena(256).text(domain);
@@ -188,4 +207,4 @@ class Pool {
   };
 }
 
-module.exports = { Pool };
+module.exports = { Pool, urlGroup };

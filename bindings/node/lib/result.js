@@ -41,7 +41,8 @@ class Result {
       const code = this.errorCode;
       if (code === null) return null;
       const cause = code === 'cancelled' ? this.#how.cause() : undefined;
-      return RouetError.ofResult(code, this.#text('error_message'), { url: this.url, cause });
+      const subcode = this.#text('error_subcode');
+      return RouetError.ofResult(code, this.#text('error_message'), { url: this.url, cause, subcode });
     });
   }
 
@@ -93,6 +94,10 @@ class Result {
       this.#body = size > 0 ? this.#block.subarray(at, at + size) : NOTHING;
     }
     return this.#body;
+  }
+
+  get group() {
+    return this.#keep('group', () => this.#text('group', this.#size('group_size')));
   }
 
   get attempts() {

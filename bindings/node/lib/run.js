@@ -8,7 +8,7 @@ const { RouetError } = require('./errors');
 const layout = require('./layout');
 const { Arena, read64 } = require('./memory');
 const native = require('./native');
-const { encodeOptions, fresh } = require('./options');
+const { encodeOptions, fresh, merge } = require('./options');
 const { Result } = require('./result');
 
 const { Status } = native;
@@ -39,12 +39,9 @@ function checked(given) {
   throw new TypeError(`the iterator of the items gave ${inspect(given)}: it gives an object`);
 }
 
-/** An item's options but those that it leaves undefined. */
 function itemOptions(options) {
-  if (typeof options !== 'object') {
-    throw new TypeError(`optionsFor gave ${inspect(options)}: it gives an object`);
-  }
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  if (typeof options === 'object') return options;
+  throw new TypeError(`optionsFor gave ${inspect(options)}: it gives an object`);
 }
 
 /** What keeps a job's place while it is under way: its number is the job's tag. */
@@ -364,7 +361,7 @@ class Run {
     }
     if (!slot.options) return;
     try {
-      const merged = { ...this.#settings.options, ...itemOptions(slot.options) };
+      const merged = merge(this.#settings.options, itemOptions(slot.options));
       slot.how = this.#howOf(merged);
       job.set('options', encodeOptions(merged, this.#arena));
     } catch (error) {

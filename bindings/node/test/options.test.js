@@ -89,6 +89,91 @@ test("an item's options go before the run's, and those before the pool's", async
   assert.equal((await echoed(pool)).header('x-of')[0], 'pool');
 });
 
+test("an item's options merge with the run's, and those with the pool's", async (t) => {
+  const port = new URL(site).port;
+  const pool = open(t, {
+    headers: { 'X-Pool': '1', 'X-Of': 'pool', 'User-Agent': 'spinner/1', Cookie: 'of=pool' },
+    connectTo: [`::127.0.0.1:${port}`],
+    timeout: 20,
+    retry: { minWait: 0, maxAttempts: 2 },
+  });
+  const of = {
+    none: undefined,
+    empty: {},
+    header: { headers: [['x-of', 'item'], ['X-OF', 'again']] },
+    map: { headers: new Map([['X-OF', 'map']]) },
+    removed: { headers: { 'x-pool': null, 'X-RUN': null } },
+    cookie: { cookie: 'of=item' },
+    time: { timeoutMs: 900_000, retry: { onStatuses: [503] } },
+    retry: { retry: true },
+  };
+  const expected = { 'x-pool': '1', 'x-run': '2', 'x-of': 'run', 'user-agent': 'spinner/1', cookie: 'of=pool' };
+  const others = {
+    header: { 'x-of': 'itemagain' },
+    map: { 'x-of': 'map' },
+    removed: { 'x-pool': undefined, 'x-run': undefined },
+    cookie: { cookie: 'of=item' },
+  };
+  const run = pool.request(Object.keys(of), {
+    key: (name) => `http://${name}.test/echo`,
+    headers: { 'X-Run': '2', 'x-of': 'run' },
+    optionsFor: (name) => of[name],
+  });
+  const { results, failure } = await all(run);
+  assert.equal(failure, undefined);
+  for (const result of results) {
+    assert.equal(result.error, null, result.error?.message);
+    const saw = {};
+    for (const [name, value] of result.json().headers) saw[name] = (saw[name] ?? '') + value;
+    for (const [name, value] of Object.entries({ ...expected, ...others[result.item] })) {
+      assert.equal(saw[name], value, `${result.item}: ${name}`);
+    }
+  }
+  // What is retried is still so when an item says on which statuses.
+  const again = await all(
+    pool.request(['http://a.test/status/503'], { optionsFor: () => ({ retry: { onStatuses: [503] } }) }),
+  );
+  assert.equal(again.results[0].attempts, 2);
+  const not = await all(
+    pool.request(['http://a.test/status/503'], { retry: { onStatuses: [503] }, optionsFor: () => ({ retry: false }) }),
+  );
+  assert.equal(not.results[0].attempts, 1);
+});
+
+test('times are in seconds, or in milliseconds by name; what is absurd is refused', async (t) => {
+  for (const [name, value] of [['throttle', 500], ['throttle', 61], ['timeout', 30_000], ['connectTimeout', 5000], ['retry', { minWait: 1000 }]]) {
+    const named = (error) => error instanceof TypeError && /is in seconds, \d+ at most; \S+Ms: \d+ says milliseconds/.test(error.message);
+    assert.throws(() => new Pool({ [name]: value }), named, name);
+    if (name !== 'throttle') assert.throws(() => open(t).request([], { [name]: value }), named, name);
+  }
+  for (const settings of [{ timeout: 1, timeoutMs: 1000 }, { retry: { minWait: 1, minWaitMs: 1000 } }, { throttle: 0, throttleMs: 0 }]) {
+    assert.throws(() => new Pool(settings), /both given/);
+  }
+  for (const name of ['followRedirectsMs', 'Ms', 'methodMs', 'timeoutMsMs']) {
+    assert.throws(() => new Pool({ [name]: 1 }), new RegExp(`${name} is no option`));
+  }
+  const pool = open(t, { throttle: undefined, throttleMs: 3_600_000, timeoutMs: 100 });
+  assert.equal((await one(pool, `${site}/slow?ms=2000`, { group: () => '' })).errorCode, 'read-timeout');
+  assert.equal((await one(pool, `${site}/slow?ms=300`, { timeout: 20, group: () => '' })).error, null);
+});
+
+test('what frames a request is refused, and so is what has no effect', async (t) => {
+  for (const [settings, words] of [
+    [{ headers: { 'Content-Length': '3' } }, /Content-Length/],
+    [{ headers: { 'transfer-encoding': 'chunked' } }, /transfer-encoding/],
+    [{ dns: ['a.com:80:nothost'] }, /nothost/],
+    [{ connectTo: ['a.com:80:b.com:65536'] }, /65536/],
+    [{ allowNetworks: ['127.0.0.0/8'] }, /allowNetworks .* denyNetworks/],
+  ]) {
+    assert.throws(() => new Pool(settings), (error) => error.code === 'invalid-argument' && words.test(error.message));
+  }
+  const bad = ['/about', 'about.html', 'tel:123', 'http://a.test/\ud800', '"'];
+  const { results } = await all(open(t).request(bad));
+  assert.deepEqual(results.map(({ errorCode }) => errorCode), bad.map(() => 'invalid-url'));
+  const quoted = await all(open(t).request([`\ufeff"${site}/text"\u200b`]));
+  assert.equal(quoted.results[0].endUrl, `${site}/text`);
+});
+
 test('a wrong option of an item is an error of that item alone', async (t) => {
   const pool = open(t);
   const wrong = [

@@ -5,7 +5,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const test = require('node:test');
 
-const { Pool } = require('../index.js');
+const { Pool, urlGroup } = require('../index.js');
 const { all, folder, open, pages, serve, sleep, until } = require('./support.js');
 
 const log = path.join(folder, 'log');
@@ -43,7 +43,7 @@ test('the default is polite', async (t) => {
 });
 
 test('groups', async (t) => {
-  const pool = open(t, { throttle: 3600, domainParallelism: 1 });
+  const pool = open(t, { throttle: undefined, throttleMs: 3_600_000, domainParallelism: 1 });
   pool.setDomainRule('ruled', { throttle: 0, parallelism: 8 });
   // One job of each other group is all that an hour's throttle lets through.
   const groups = [...Array(30).fill('ruled'), ...Array(30).fill(''), null, 'of its own'];
@@ -61,8 +61,44 @@ test('groups', async (t) => {
   await run.return();
 });
 
+test("a URL's group, and a result's", async (t) => {
+  for (const [url, group] of [
+    ['http://www.example.com/', 'example.com'],
+    ['HTTPS://WWW.Example.co.uk:8080/x', 'example.co.uk'],
+    [new URL('http://a.someone.github.io/'), 'someone.github.io'],
+    ['bücher.de', 'xn--bcher-kva.de'],
+    ['http://127.0.0.1:8080/', '127.0.0.1'],
+    [`${'é.'.repeat(50)}test`, `${'xn--9ca.'.repeat(50)}test`],
+  ]) {
+    assert.equal(urlGroup(url), group);
+  }
+  for (const url of ['', '/about', 'ftp://a.test/', 'http://a.test/\ud800', 'a\0b.test']) {
+    assert.throws(() => urlGroup(url), { code: 'invalid-argument', name: 'RouetError' }, url);
+  }
+  for (const url of [5, null, undefined, {}]) assert.throws(() => urlGroup(url), TypeError);
+  const items = [[`${site}/empty`, null], [`${site}/empty`, 'own'], [`${site}/empty`, ''], ['/about', 'own'], [null, null]];
+  const { results } = await all(
+    open(t).request(items, { key: ([url]) => url, group: ([, group]) => group, passthrough: true, ordered: true }),
+  );
+  assert.deepEqual(results.map(({ group }) => group), ['127.0.0.1', 'own', '', null, null]);
+  const pool = open(t);
+  for (const name of ['Ex.com', 'ex.com.', 'http://ex.com/', 'bücher.com', 'a group']) pool.setDomainRule(name, { throttle: 0 });
+  for (const name of ['www.ex.com', 'http://ex.com/x', 'ex.com:8080', 'ftp://ex.com']) {
+    assert.throws(() => pool.setDomainRule(name, { throttle: 0 }), { code: 'invalid-argument' }, name);
+  }
+});
+
+test('what in particular is wrong with TLS', async (t) => {
+  const secure = site.replace('http:', 'https:'); // where none is spoken
+  const [result] = (await all(open(t).request([secure]))).results;
+  assert.equal(result.errorCode, 'ssl');
+  assert.equal(result.error.subcode, 'protocol');
+  const [refused] = (await all(open(t).request(['http://127.0.0.1:1/']))).results;
+  assert.equal(refused.error.subcode, null);
+});
+
 test('a rule of a domain', async (t) => {
-  const pool = open(t, { throttle: 3600, domainParallelism: 1 });
+  const pool = open(t, { throttle: undefined, throttleMs: 3_600_000, domainParallelism: 1 });
   pool.setDomainRule('127.0.0.1', { throttle: 0.1 });
   await all(pool.request(pages(`${site}/empty?ruled`, 4)));
   for (const gap of gaps(await asked('/empty?ruled', 4))) assert.ok(gap >= 0.1 - TOLERANCE && gap < 60);
@@ -72,6 +108,14 @@ test('a rule of a domain', async (t) => {
     ['a.test', { throttle: '1' }, /throttle/],
     ['a.test', { parallelism: 0 }, /parallelism/],
     ['a.test', { parallelism: 1.5 }, /parallelism/],
+    ['a.test', { throtle: 1 }, /throtle is no option: there are throttle, parallelism/],
+    ['a.test', { Throttle: 1 }, /Throttle is no option/],
+    ['a.test', { domainParallelism: 2 }, /domainParallelism is no option/],
+    ['a.test', { throttle: 500 }, /throttle is 500: it is in seconds.*throttleMs: 500 /],
+    ['a.test', { throttle: 1, throttleMs: 1000 }, /both given/],
+    ['a.test', { throttleMs: '5' }, /throttleMs/],
+    ['a.test', 5, /the rule/],
+    ['a.test', null, /the rule/],
   ]) {
     assert.throws(() => pool.setDomainRule(domain, rule), (error) => error instanceof TypeError && name.test(error.message));
   }

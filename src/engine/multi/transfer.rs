@@ -879,6 +879,8 @@ impl<R: Receive> Handle<R> {
         if let Some(name) = request::user_agent(options) {
             easy.useragent(name)?;
         }
+        // curl heeds only the answer's word on it.
+        easy.forbid_reuse(request::closes(options))?;
 
         easy.http_version(version(options, false))?;
         // An empty one also keeps curl from the environment's.
@@ -970,9 +972,10 @@ fn is_spoken_to_in_tls(proxy: Option<&str>) -> bool {
 fn headers(options: &Options, home: bool, kept: bool, body: bool) -> Result<List, curl::Error> {
     let mut list = List::new();
     // curl would add these to a body of its own accord.
-    for name in ["Content-Type", "Expect"] {
-        if body && !request::given(options, name) {
-            list.append(&format!("{name}:"))?;
+    if body {
+        list.append("Expect:")?;
+        if !request::given(options, "content-type") {
+            list.append("Content-Type:")?;
         }
     }
     for (name, value) in request::headers(options, home, kept) {

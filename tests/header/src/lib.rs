@@ -165,6 +165,9 @@ pub struct pool_result_t {
     pub status: i32,
     pub attempts: u32,
     pub value: *mut c_void,
+    pub error_subcode: *const c_char,
+    pub group: *const c_char,
+    pub group_size: usize,
 }
 
 #[repr(C)]
@@ -274,6 +277,13 @@ extern "C" {
     pub fn pool_cancel(pool: *mut pool_t) -> pool_status_t;
     pub fn pool_pending(pool: *mut pool_t, pending: *mut usize) -> pool_status_t;
     pub fn pool_event_fd(pool: *mut pool_t, fd: *mut c_int) -> pool_status_t;
+    pub fn pool_url_group(
+        url: *const c_char,
+        url_size: usize,
+        group: *mut c_char,
+        size: usize,
+        group_size: *mut usize,
+    ) -> pool_status_t;
     pub fn pool_set_domain_rule(
         pool: *mut pool_t,
         domain: *const c_char,
