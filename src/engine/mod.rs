@@ -23,6 +23,8 @@ mod isahc;
 #[cfg(not(any(feature = "isahc", feature = "shuttle", miri)))]
 mod multi;
 mod names;
+#[cfg(all(target_os = "linux", not(any(feature = "shuttle", miri))))]
+mod openssl;
 #[cfg(any(feature = "shuttle", miri))]
 mod pretend;
 mod request;
