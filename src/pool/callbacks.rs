@@ -20,7 +20,7 @@ use crate::sync::{Condvar, Mutex, MutexGuard, thread};
 const THREADS: usize = 64;
 
 /// How long the end of a pool waits for threads that have nothing to do any more.
-const PATIENCE: Duration = Duration::from_millis(50);
+const PATIENCE: Duration = Duration::from_millis(20);
 
 /// The threads of a pool's callbacks.
 #[derive(Default)]

@@ -38,6 +38,8 @@ struct Entry {
     /// Whether it is a connection's: we hear of its closing, so it may stay registered while
     /// nobody wants it. curl's own descriptors close unseen.
     connection: bool,
+    /// The last wait that found it ready.
+    ready: u32,
 }
 
 /// The bookkeeping of one multi handle's sockets. Descriptors are small numbers: a table, not a map.
@@ -46,6 +48,8 @@ pub(super) struct Sockets {
     entries: Vec<Entry>,
     /// Descriptors whose interest may differ from what is registered.
     changed: Vec<RawFd>,
+    /// Counts the waits.
+    waits: u32,
 }
 
 impl Sockets {
@@ -54,6 +58,7 @@ impl Sockets {
             poller,
             entries: Vec::new(),
             changed: Vec::new(),
+            waits: 0,
         }
     }
 
@@ -103,6 +108,7 @@ impl Sockets {
 
     /// Tells the poller what has changed. Called just before it waits.
     pub fn flush(&mut self) -> io::Result<()> {
+        self.waits = self.waits.wrapping_add(1);
         while let Some(fd) = self.changed.pop() {
             let entry = self.entry(fd);
             entry.changed = false;
@@ -137,6 +143,18 @@ impl Sockets {
         }
         self.remove(fd);
         false
+    }
+
+    /// A wait found it ready.
+    pub fn note_ready(&mut self, fd: RawFd) {
+        let wait = self.waits;
+        self.entry(fd).ready = wait;
+    }
+
+    /// Whether the last wait found it ready.
+    pub fn was_ready(&self, fd: RawFd) -> bool {
+        let entry = self.entries.get(fd as usize);
+        entry.is_some_and(|entry| entry.ready == self.waits)
     }
 
     fn remove(&mut self, fd: RawFd) {
