@@ -596,7 +596,9 @@ enum pool_status_t pool_share(struct pool_t *pool,
 // and, when it was the engine's last handle, stops and joins the threads. Returns promptly,
 // whatever the network does. NULL is nothing. Results that were taken stay the caller's. Any
 // thread may call it, but it must be the last call on the handle, and no other call on it may be
-// running. In a process that was forked from the handle's it does nothing. Never fails.
+// running. In a process that was forked from the handle's, or is ending, it waits for nothing and
+// leaves the rest to the system: a program may also end without it, whatever is under way. Never
+// fails.
 //
 // Requires:
 // `pool` is NULL or a live handle that no other thread is using.

@@ -62,3 +62,32 @@ fn broken() {
     let program = compile("tests/c/broken.c");
     run(plain(&program).arg(site.url("")), 0);
 }
+
+/// However the process ends while TLS runs, it ends, and with its own status.
+#[test]
+fn exit() {
+    let site = secure_site();
+    let program = compile("tests/c/exit.c");
+    let authority = site.ca_file().expect("it serves https");
+    let secure = site.https_url("").expect("it serves https");
+    for way in [
+        "return",
+        "thread",
+        "throttle_fn",
+        "consumer",
+        "worker",
+        "late",
+    ] {
+        for round in 0..30 {
+            let mut program = plain(&program);
+            program.arg(&secure).arg(authority).arg(way);
+            program.arg((round * 3_300).to_string());
+            // OpenSSL is the program's too, unless it is built in.
+            let first = round % 2 == 0 && !cfg!(feature = "static-ssl");
+            program.args(first.then_some("first"));
+            // What is under way is not freed.
+            program.env("LSAN_OPTIONS", "detect_leaks=0");
+            run(&mut program, 7);
+        }
+    }
+}

@@ -248,11 +248,27 @@ impl<R: Receive> Isahc<R> {
         let answered = sent.elapsed();
         let mut flow = receiver.head(answer.status, &answer.headers);
         let mut outcome = Ok(());
+        let mut turn = Instant::now();
         while flow != Flow::Stop {
+            if turn.elapsed() >= SHARE {
+                // The others have their turn before the next piece.
+                let mut waited = false;
+                poll_fn(|context| match std::mem::replace(&mut waited, true) {
+                    true => Poll::Ready(()),
+                    false => {
+                        context.waker().wake_by_ref();
+                        Poll::Pending
+                    }
+                })
+                .await;
+                turn = Instant::now();
+            }
             let read = poll_fn(|context| {
                 let mut piece = self.piece.borrow_mut();
+                let most = receiver.piece().min(piece.len());
+                let piece = &mut piece[..most];
                 Pin::new(&mut body)
-                    .poll_read(context, &mut piece)
+                    .poll_read(context, piece)
                     .map_ok(|length| (length > 0).then(|| receiver.data(&piece[..length])))
             });
             match read.await {

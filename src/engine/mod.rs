@@ -23,6 +23,8 @@ mod isahc;
 #[cfg(not(any(feature = "isahc", feature = "shuttle", miri)))]
 mod multi;
 mod names;
+#[cfg(all(target_os = "linux", not(any(feature = "shuttle", miri))))]
+mod openssl;
 #[cfg(any(feature = "shuttle", miri))]
 mod pretend;
 mod request;
@@ -53,6 +55,12 @@ fn is_of_descriptors(errno: i32) -> bool {
     matches!(errno, libc::EMFILE | libc::ENFILE)
 }
 
+/// What one transfer may take of a turn of its shard to take in what came: so long, or so many bytes.
+/// The rest waits for the next turn, so that no server keeps the others of its shard waiting.
+const SHARE: Duration = Duration::from_micros(250);
+#[cfg(not(feature = "isahc"))]
+const SHARE_BYTES: usize = 512 << 10;
+
 /// One HTTP exchange to perform.
 pub(crate) struct Hop<'a> {
     pub url: &'a Url,
@@ -76,6 +84,11 @@ pub(crate) trait Receive: 'static {
     fn head(&mut self, status: u16, headers: &Headers) -> Flow;
     /// A piece of the body.
     fn data(&mut self, bytes: &[u8]) -> Flow;
+    /// How many bytes it takes in at once without taking long. What is compressed may cost far more
+    /// than its size says.
+    fn piece(&self) -> usize {
+        usize::MAX
+    }
 }
 
 /// Whether the receiver wants the rest of the answer.

@@ -18,6 +18,9 @@ use crate::sniff::{self, Hints};
 const SKIP: u64 = 64 << 10;
 /// And for how long. A server that trickles is not worth its connection.
 const SKIP_TIME: Duration = Duration::from_secs(1);
+/// How much of what is compressed is taken in at once: it may unfold to a thousand times its size, or
+/// be nothing but beginnings and ends.
+const PIECE: usize = 256;
 /// At which sizes the start of a page is looked into: where the network happens to cut it makes no
 /// difference, and what comes early is found early.
 const LOOKS: [usize; 4] = [1 << 10, 4 << 10, 16 << 10, 64 << 10];
@@ -386,6 +389,14 @@ impl Receive for Reader {
             return Flow::Stop;
         }
         self.flow()
+    }
+
+    fn piece(&self) -> usize {
+        let is_kept = matches!(self.state, State::Look | State::Keep);
+        match is_kept && self.codings.is_some() {
+            true => PIECE,
+            false => usize::MAX,
+        }
     }
 }
 

@@ -102,7 +102,9 @@ pub unsafe extern "C" fn pool_share(
 /// and, when it was the engine's last handle, stops and joins the threads. Returns promptly,
 /// whatever the network does. NULL is nothing. Results that were taken stay the caller's. Any
 /// thread may call it, but it must be the last call on the handle, and no other call on it may be
-/// running. In a process that was forked from the handle's it does nothing. Never fails.
+/// running. In a process that was forked from the handle's, or is ending, it waits for nothing and
+/// leaves the rest to the system: a program may also end without it, whatever is under way. Never
+/// fails.
 ///
 /// # Safety
 /// `pool` is NULL or a live handle that no other thread is using.
@@ -696,11 +698,7 @@ pub unsafe extern "C" fn pool_set_log(
 unsafe fn handle<'a>(pool: *mut pool_t) -> Result<&'a pool_t, Error> {
     // SAFETY: the caller's promise.
     match unsafe { pool.as_ref() } {
-        Some(handle) if handle.pool.is_inherited() => invalid(
-            "pool is of the process that this one was forked from, and of no use here: make \
-             another one with pool_new",
-        ),
-        Some(handle) => Ok(handle),
+        Some(handle) => handle.pool.why_useless().map_or(Ok(handle), invalid),
         None => invalid("pool is NULL"),
     }
 }

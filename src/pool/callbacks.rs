@@ -10,6 +10,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 use super::stream::{Callback, Core};
 use crate::address;
+use crate::engine::fork;
 use crate::error::{ErrorCode, Failure};
 use crate::job::JobResult;
 use crate::sync::atomic::Ordering::SeqCst;
@@ -19,7 +20,7 @@ use crate::sync::{Condvar, Mutex, MutexGuard, thread};
 const THREADS: usize = 64;
 
 /// How long the end of a pool waits for threads that have nothing to do any more.
-const PATIENCE: Duration = Duration::from_millis(50);
+const PATIENCE: Duration = Duration::from_millis(20);
 
 /// The threads of a pool's callbacks.
 #[derive(Default)]
@@ -105,6 +106,8 @@ pub(super) fn call(stream: &Arc<Core>, callback: &Callback, order: u64, result: 
     }
     let (core, callback) = (Arc::clone(stream), Arc::clone(callback));
     let started = stream.common.callbacks.run(move || {
+        // What the callback uses may be gone.
+        fork::stop_at_end();
         let next = {
             let mut state = core.calls.state();
             // Those of a cancelled stream are given up, and its end waits for no call begun since.

@@ -465,9 +465,18 @@ impl Pool {
         }
     }
 
-    /// Whether another process made it, of which this one is a fork: its threads are not here.
-    pub(crate) fn is_inherited(&self) -> bool {
-        self.engine.is_inherited()
+    /// Why it is of no use to this thread, if so.
+    pub(crate) fn why_useless(&self) -> Option<&'static str> {
+        if self.engine.is_inherited() {
+            return Some(
+                "pool is of the process that this one was forked from, and of no use here: make \
+                 another one with pool_new",
+            );
+        }
+        fork::is_ender().then_some(
+            "pool does nothing any more: the process is ending. What takes results at its end is \
+             to be registered with atexit after the first pool was made",
+        )
     }
 
     pub(crate) fn config(&self) -> &PoolConfig {
@@ -491,12 +500,18 @@ impl Engine {
     fn is_inherited(&self) -> bool {
         self.generation != fork::generation()
     }
+
+    /// Whether its threads do nothing any more, or are not here.
+    fn is_dead(&self) -> bool {
+        self.is_inherited() || fork::is_ending()
+    }
 }
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        if self.is_inherited() {
-            // Their end would have the system let go of threads that are not here.
+        if self.is_dead() {
+            // Their end would have the system let go of threads that are not here, or wait for those
+            // that never end.
             std::mem::forget(std::mem::take(&mut self.threads));
             return;
         }

@@ -27,6 +27,9 @@ use crate::sync::thread;
 /// Turns without a look at the outside, while each brings the next.
 const BUSY_TURNS: usize = 32;
 
+/// And for no longer, as others wait: the post, the network, a fork.
+const BUSY: Duration = Duration::from_millis(5);
+
 /// How often an attempt is repeated because a kept connection had been closed: as curl's own limit.
 const REPEATS: u8 = 5;
 
@@ -201,6 +204,7 @@ impl Shard {
                 return Ok(());
             }
             let mut busy = true;
+            let began = self.now();
             for _ in 0..BUSY_TURNS {
                 // The shard's own futures ring it as well: silenced before they are polled, only
                 // what other threads ring afterwards keeps it from its sleep.
@@ -209,7 +213,7 @@ impl Shard {
                 let ended = self.poll_jobs();
                 let woken = self.engine().drive();
                 busy = started || ended || woken;
-                if !busy {
+                if !busy || self.now() - began >= BUSY {
                     break;
                 }
             }

@@ -17,6 +17,7 @@ use super::inbox::Message;
 use super::log::Level;
 use super::{Common, Pool};
 use crate::address;
+use crate::engine::fork;
 use crate::error::{Error, ErrorCode, Failure};
 use crate::fetch::{self, Attempt};
 use crate::job::{Group, Job, JobResult, Kind};
@@ -324,6 +325,8 @@ struct State {
     /// Jobs accepted whose results were not taken.
     outstanding: usize,
     closed: bool,
+    /// The process is ending, and what is outstanding comes no more.
+    given_up: bool,
     next_order: u64,
     delivered: u64,
     failed: u64,
@@ -520,6 +523,9 @@ impl Core {
         results: impl IntoIterator<Item = (u64, JobResult)>,
     ) -> Option<Instant> {
         let mut state = self.state();
+        if state.given_up {
+            return None;
+        }
         let was_ready = state.ready();
         for (order, result) in results {
             state.failed += u64::from(result.error.is_some());
@@ -619,6 +625,20 @@ impl Core {
     fn close(&self) {
         let mut state = self.state();
         state.closed = true;
+        self.tell_closed(state);
+    }
+
+    /// Leaves what is outstanding: nobody is there who would end it.
+    fn give_up(&self) {
+        let mut state = self.state();
+        state.given_up = true;
+        state.results.clear();
+        state.there = 0;
+        state.outstanding = 0;
+        self.tell_closed(state);
+    }
+
+    fn tell_closed(&self, mut state: MutexGuard<'_, State>) {
         state.signal();
         let waker = state.waker.take();
         drop(state);
@@ -856,6 +876,9 @@ impl Stream {
                 .log
                 .write(Level::Info, || format!("stream {} cancelled", id.0));
         }
+        if fork::is_ending() {
+            self.core.give_up();
+        }
     }
 
     /// Cancels, and waits for the callbacks under way.
@@ -922,7 +945,7 @@ impl std::fmt::Debug for Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        if self.pool.is_inherited() {
+        if self.pool.why_useless().is_some() {
             return;
         }
         self.end();
@@ -988,6 +1011,8 @@ impl Until {
     ) -> Option<MutexGuard<'a, State>> {
         match self {
             Self::Now => None,
+            // Nothing it could wait for comes.
+            _ if fork::is_ender() => None,
             Self::Never => Some(what.wait(guard).unwrap_or_else(PoisonError::into_inner)),
             Self::At(time) => {
                 let left = time.saturating_duration_since(Instant::now());

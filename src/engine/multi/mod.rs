@@ -4,8 +4,8 @@
 //! runs before `wait` flushes socket updates: a connection reused in the same turn then costs no
 //! system call but its send and its receive.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::IpAddr;
@@ -52,6 +52,11 @@ const MOST_UNFIT: u32 = 8;
 /// How long it is remembered that a host wants HTTP/1.1, and of how many hosts.
 const KEEP_PLAIN: Duration = Duration::from_secs(60 * 60);
 const MOST_PLAIN: usize = 10_000;
+/// How long what is due in curl is run in one go.
+const DRIVE: Duration = Duration::from_micros(200);
+/// How long the network may keep a turn busy before some of it is put off, and how long that is then
+/// seen to in a turn.
+const GREEDY: Duration = Duration::from_millis(2);
 
 /// How long a transfer waits before it tries again to have a descriptor.
 const BREATH: Duration = Duration::from_millis(100);
@@ -61,6 +66,10 @@ const BREATH: Duration = Duration::from_millis(100);
 struct Shared {
     sockets: Mutex<Sockets>,
     timer: Timer,
+    /// Counts the shard's turns.
+    turn: AtomicU64,
+    /// The transfers that have had their share of one.
+    paused: Mutex<Vec<usize>>,
     connections: Arc<AtomicU64>,
     limits: Arc<Limits>,
 }
@@ -68,6 +77,10 @@ struct Shared {
 impl Shared {
     fn sockets(&self) -> MutexGuard<'_, Sockets> {
         self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn paused(&self) -> MutexGuard<'_, Vec<usize>> {
+        self.paused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn opened(&self, fd: RawFd) {
@@ -109,6 +122,11 @@ impl Timer {
             Self::OFF => None,
             at => Some(self.epoch + Duration::from_nanos(at)),
         }
+    }
+
+    /// Whether its time has come already.
+    fn is_due(&self) -> bool {
+        self.at.load(Ordering::Relaxed) == Self::NOW
     }
 
     /// Turns it off if its time has come, and says so.
@@ -158,8 +176,13 @@ pub(crate) struct Multi<R: Receive> {
     names: Arc<Names>,
     poller: Arc<Poller>,
     events: RefCell<polling::Events>,
+    /// How many of them curl has been told of.
+    seen: Cell<usize>,
     /// Transfers that ended while nobody could be told: their wakers are called in `drive`.
     finished: RefCell<Vec<usize>>,
+    /// Transfers that are paused, as there is always something to read for them: in each turn some
+    /// of them go on.
+    greedy: RefCell<VecDeque<usize>>,
     /// Transfers that wait for a descriptor, and until when.
     starved: RefCell<Vec<(Instant, Waker)>>,
     /// Hosts and ports that want HTTP/1.1, and until when that is remembered.
@@ -182,6 +205,8 @@ impl<R: Receive> Multi<R> {
         let shared = Arc::new(Shared {
             sockets: Mutex::new(Sockets::new(Arc::clone(&poller))),
             timer: Timer::new(),
+            turn: AtomicU64::default(),
+            paused: Mutex::default(),
             connections,
             limits,
         });
@@ -209,7 +234,9 @@ impl<R: Receive> Multi<R> {
             names,
             poller,
             events: RefCell::new(polling::Events::with_capacity(EVENTS)),
+            seen: Cell::default(),
             finished: RefCell::default(),
+            greedy: RefCell::default(),
             starved: RefCell::default(),
             plain: RefCell::default(),
             keep: max_connects,
@@ -393,10 +420,10 @@ impl<R: Receive> Multi<R> {
         if let Err((receiver, error)) = ready {
             return Err((receiver, failure(error.to_string())));
         }
-        let (easy, settings) = handle.split();
         let mut running = self.running.borrow_mut();
         let entry = running.vacant_entry();
         let key = entry.key();
+        let (easy, settings) = handle.split(key);
         let mut easy = match self.curl.add2(easy) {
             Ok(easy) => easy,
             // curl refuses only a handle that is broken or added already: neither can be.
@@ -434,11 +461,92 @@ impl<R: Receive> Multi<R> {
     }
 
     /// Runs what is due in curl and wakes the futures of what has ended. True: something did.
+    ///
+    /// Not for long: while a server sends faster than it is read, there is always something due.
     pub fn drive(&self) -> bool {
+        self.shared.turn.fetch_add(1, Ordering::Relaxed);
+        let mut began = None;
         while self.shared.timer.take_due() {
             self.act(|curl| curl.timeout());
+            if began.get_or_insert_with(Instant::now).elapsed() >= DRIVE {
+                let sockets = self.shared.sockets();
+                let greedy = self.those_on(|socket| sockets.was_ready(socket));
+                drop(sockets);
+                self.pause(&greedy);
+                break;
+            }
         }
+        self.serve_greedy();
         self.wake_starved() | self.wake()
+    }
+
+    /// The transfers on sockets of a kind.
+    fn those_on(&self, is_one: impl Fn(RawFd) -> bool) -> Vec<usize> {
+        let running = self.running.borrow();
+        let theirs = running
+            .iter()
+            .filter(|(_, one)| transfer::socket(&one.easy).is_some_and(&is_one));
+        theirs.map(|(key, _)| key).collect()
+    }
+
+    /// Pauses transfers for which there is always something to read: curl would run them again with
+    /// each event of another.
+    fn pause(&self, keys: &[usize]) {
+        let running = self.running.borrow();
+        for key in keys {
+            if let Some(transfer) = running.get(*key).filter(|one| one.outcome.is_none())
+                && transfer.easy.get_ref().pause(&transfer.easy)
+            {
+                self.greedy.borrow_mut().push_back(*key);
+            }
+        }
+    }
+
+    /// Has the transfers that are paused go on, one after the other, for a while.
+    fn serve_greedy(&self) {
+        self.greedy
+            .borrow_mut()
+            .extend(self.shared.paused().drain(..));
+        let waiting = self.greedy.borrow().len();
+        let began = (waiting > 0).then(Instant::now);
+        for _ in 0..waiting {
+            let next = self.greedy.borrow_mut().pop_front();
+            if let Some(key) = next.filter(|key| self.resume(*key)) {
+                while self.shared.timer.take_due() {
+                    self.act(|curl| curl.timeout());
+                    // There is more to read, if it has not stopped by itself.
+                    if self.shared.timer.is_due() {
+                        self.pause(&[key]);
+                        break;
+                    }
+                }
+            }
+            if began.is_some_and(|began| began.elapsed() >= GREEDY) {
+                break;
+            }
+        }
+        self.greedy
+            .borrow_mut()
+            .extend(self.shared.paused().drain(..));
+    }
+
+    /// Has a transfer go on that was paused. False: it has ended.
+    fn resume(&self, key: usize) -> bool {
+        let mut running = self.running.borrow_mut();
+        // Another may have its number by now.
+        let Some(transfer) = running.get_mut(key).filter(|one| one.outcome.is_none()) else {
+            return false;
+        };
+        if !transfer.easy.get_ref().was_paused() {
+            return false;
+        }
+        // It is given what came right here. If it wants no more, curl would not end it before the next
+        // bytes come.
+        if let Err(error) = transfer.easy.unpause_write() {
+            transfer.outcome = Some(Err(error));
+            self.finished.borrow_mut().push(key);
+        }
+        true
     }
 
     fn wake_starved(&self) -> bool {
@@ -464,22 +572,51 @@ impl<R: Receive> Multi<R> {
             .chain(self.starved.borrow().iter().map(|(due, _)| *due).min())
             .min()
             .map(left);
-        self.shared.sockets().flush()?;
-        let mut events = self.events.borrow_mut();
-        events.clear();
-        match fork::at_rest(|| self.poller.wait(&mut events, timeout)) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
-            outcome => outcome?,
+        let none_waits = self.greedy.borrow().is_empty() && self.shared.paused().is_empty();
+        let timeout = match none_waits {
+            true => timeout,
+            false => Some(Duration::ZERO),
         };
-        for event in events.iter() {
+        let mut events = self.events.borrow_mut();
+        let mut seen = self.seen.replace(0);
+        if seen < events.len() {
+            // What was put off comes first; a fork may come before it.
+            fork::at_rest(|| ());
+        } else {
+            seen = 0;
+            self.shared.sockets().flush()?;
+            events.clear();
+            match fork::at_rest(|| self.poller.wait(&mut events, timeout)) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+                outcome => outcome?,
+            };
+            let mut sockets = self.shared.sockets();
+            for event in events.iter() {
+                sockets.note_ready(event.key as RawFd);
+            }
+        }
+        let began = Instant::now();
+        for event in events.iter().skip(seen) {
+            let since = began.elapsed();
+            if since >= GREEDY {
+                break;
+            }
+            seen += 1;
             let fd = event.key as RawFd;
             if !self.shared.sockets().wanted(fd, event.readable) {
                 continue;
             }
             let mut happened = Events::new();
             happened.input(event.readable).output(event.writable);
+            let at_rest = !self.shared.timer.is_due();
             self.act(|curl| curl.action(fd, &happened));
+            // It has not read all there is.
+            let is_greedy = at_rest && self.shared.timer.is_due();
+            if is_greedy && began.elapsed() - since >= DRIVE {
+                self.pause(&self.those_on(|socket| socket == fd));
+            }
         }
+        self.seen.set(seen);
         Ok(())
     }
 

@@ -50,6 +50,8 @@ struct Entry {
     connection: bool,
     /// What is known of the connection once a request was about to go out on it.
     link: Option<Link>,
+    /// The last wait that found it ready.
+    ready: u32,
 }
 
 #[derive(Clone, Copy)]
@@ -74,6 +76,8 @@ pub(super) struct Sockets {
     /// The last that ended because their servers want HTTP/1.1, and whether none of what was asked
     /// there was looked at.
     refusals: VecDeque<(i64, bool)>,
+    /// Counts the waits.
+    waits: u32,
 }
 
 impl Sockets {
@@ -84,6 +88,7 @@ impl Sockets {
             changed: Vec::new(),
             links: HashMap::new(),
             refusals: VecDeque::new(),
+            waits: 0,
         }
     }
 
@@ -224,6 +229,7 @@ impl Sockets {
 
     /// Tells the poller what has changed. Called just before it waits.
     pub fn flush(&mut self) -> io::Result<()> {
+        self.waits = self.waits.wrapping_add(1);
         while let Some(fd) = self.changed.pop() {
             let entry = self.entry(fd);
             entry.changed = false;
@@ -270,6 +276,18 @@ impl Sockets {
             let _ = SockRef::from(&unsafe { BorrowedFd::borrow_raw(fd) }).shutdown(Shutdown::Both);
         }
         false
+    }
+
+    /// A wait found it ready.
+    pub fn note_ready(&mut self, fd: RawFd) {
+        let wait = self.waits;
+        self.entry(fd).ready = wait;
+    }
+
+    /// Whether the last wait found it ready.
+    pub fn was_ready(&self, fd: RawFd) -> bool {
+        let entry = self.entries.get(fd as usize);
+        entry.is_some_and(|entry| entry.ready == self.waits)
     }
 
     fn remove(&mut self, fd: RawFd) {

@@ -7,12 +7,14 @@ use std::os::fd::{BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use curl::easy::{
     Easy2, Handler, HttpVersion as CurlVersion, InfoType, List, ReadError, WriteError,
 };
+use curl::multi::Easy2Handle;
 use curl_sys::CURLoption;
 use once_cell::sync::OnceCell;
 use socket2::{SockAddr, SockAddrStorage, Socket};
@@ -23,7 +25,9 @@ use super::idle::{Speech, Tls, unacknowledged};
 use super::sockets::Sockets;
 use crate::address::shown;
 use crate::engine::codes::{self, Circumstances};
-use crate::engine::{Flow, Hop, Receive, browser, guard, is_of_descriptors, request};
+use crate::engine::{
+    Flow, Hop, Receive, SHARE, SHARE_BYTES, browser, guard, is_of_descriptors, request,
+};
 use crate::error::{ErrorCode, Failure};
 use crate::headers::Headers;
 use crate::job::Timings;
@@ -71,7 +75,27 @@ pub(super) struct Transfer<R> {
     malformed: Option<String>,
     /// A receiver panicked. The `curl` crate would catch that too, but call nobody afterwards.
     panicked: bool,
+    share: Share,
     watch: Rc<Watch>,
+}
+
+/// What a transfer has had of the shard's turn.
+#[derive(Default)]
+struct Share {
+    /// The transfer's number in its engine.
+    key: usize,
+    /// The turn this is of.
+    turn: u64,
+    time: Duration,
+    bytes: usize,
+    /// Bytes taken of what curl gives again after a pause.
+    taken: usize,
+}
+
+impl Share {
+    fn is_used_up(&self) -> bool {
+        self.time >= SHARE || self.bytes >= SHARE_BYTES
+    }
 }
 
 /// What the callbacks write that the `curl` crate does not hand on, or not whole. curl calls them
@@ -112,6 +136,8 @@ struct Watch {
     easy: Cell<*mut curl_sys::CURL>,
     /// Whether the transfer has been told to hurry.
     hurries: Cell<bool>,
+    /// Whether the transfer has had its share of a turn and waits for the next.
+    paused: Cell<bool>,
 }
 
 impl Watch {
@@ -135,6 +161,7 @@ impl Watch {
             errno_before: Cell::default(),
             easy: Cell::new(std::ptr::null_mut()),
             hurries: Cell::default(),
+            paused: Cell::default(),
         }
     }
 
@@ -285,6 +312,7 @@ impl Watch {
             let _ = self.set_long(curl_sys::CURLOPT_VERBOSE, 0);
         }
         self.errno_before.set(0);
+        self.paused.set(false);
         self.hurry(false);
     }
 
@@ -353,6 +381,52 @@ impl<R: Receive> Transfer<R> {
         };
         let flow = catch_unwind(AssertUnwindSafe(|| receiver.head(status, headers)));
         self.after(flow)
+    }
+
+    /// Pauses the transfer, if it is not already. False: nothing was done.
+    pub fn pause(&self, easy: &Easy2Handle<Self>) -> bool {
+        let pause = || {
+            // SAFETY: the handle is live, and no callback of its transfer runs.
+            check(unsafe { curl_sys::curl_easy_pause(easy.raw(), curl_sys::CURLPAUSE_RECV) })
+        };
+        !self.watch.paused.get() && pause().is_ok() && !self.watch.paused.replace(true)
+    }
+
+    /// Whether it had been paused, which it is no longer.
+    pub fn was_paused(&self) -> bool {
+        self.watch.paused.replace(false)
+    }
+
+    /// Takes in what came, as much of it as the share of this turn allows: how much of it.
+    fn take_share(&mut self, mut data: &[u8]) -> (usize, Flow) {
+        let turn = self.watch.shared.turn.load(Ordering::Relaxed);
+        if self.share.turn != turn {
+            self.share = Share {
+                key: self.share.key,
+                turn,
+                taken: self.share.taken,
+                ..Share::default()
+            };
+        }
+        let most = self.receiver.as_ref().map_or(usize::MAX, R::piece);
+        let before = self.share.time;
+        // What costs little is counted in bytes, which spares the clock two looks.
+        let began = (most < usize::MAX).then(Instant::now);
+        let mut taken = 0;
+        while !data.is_empty() && !self.share.is_used_up() {
+            let (piece, rest) = data.split_at(most.min(data.len()));
+            let flow = self.take_in(piece);
+            if flow == Flow::Stop {
+                return (taken, flow);
+            }
+            data = rest;
+            taken += piece.len();
+            self.share.bytes += piece.len();
+            if let Some(began) = began {
+                self.share.time = before + began.elapsed();
+            }
+        }
+        (taken, Flow::Continue)
     }
 
     fn take_in(&mut self, data: &[u8]) -> Flow {
@@ -428,13 +502,24 @@ impl<R: Receive> Handler for Transfer<R> {
     }
 
     fn write(&mut self, data: &[u8]) -> Result<usize, WriteError> {
-        match self.take_in(data) {
-            Flow::Continue | Flow::Hurry => Ok(data.len()),
-            Flow::Stop => {
-                self.stopped = true;
-                Ok(0)
-            }
+        // After a pause curl gives the same bytes again, and those that came since.
+        let Some(new) = data.get(self.share.taken..) else {
+            self.share.taken -= data.len();
+            return Ok(data.len());
+        };
+        let (taken, flow) = self.take_share(new);
+        if flow == Flow::Stop {
+            self.stopped = true;
+            return Ok(0);
         }
+        if taken < new.len() {
+            self.share.taken += taken;
+            self.watch.paused.set(true);
+            self.watch.shared.paused().push(self.share.key);
+            return Err(WriteError::Pause);
+        }
+        self.share.taken = 0;
+        Ok(data.len())
     }
 
     fn debug(&mut self, kind: InfoType, data: &[u8]) {
@@ -555,6 +640,7 @@ impl<R: Receive> Handle<R> {
             trailers: 0,
             malformed: None,
             panicked: false,
+            share: Share::default(),
             watch: Rc::new(Watch::new(shared)),
         });
         let mut handle = Self::join(easy, Settings::of(hop));
@@ -562,8 +648,9 @@ impl<R: Receive> Handle<R> {
         Ok(handle)
     }
 
-    /// The handle for curl to run, and what goes with it.
-    pub fn split(self) -> (Easy2<Transfer<R>>, Settings) {
+    /// The handle for curl to run, under that number in its engine, and what goes with it.
+    pub fn split(mut self, key: usize) -> (Easy2<Transfer<R>>, Settings) {
+        self.easy.get_mut().share.key = key;
         (self.easy, self.settings)
     }
 
@@ -758,6 +845,7 @@ impl<R: Receive> Handle<R> {
                 transfer.trailers = 0;
                 transfer.malformed = None;
                 transfer.panicked = false;
+                transfer.share = Share::default();
                 transfer.watch.clear();
                 Ok(())
             }
@@ -1016,6 +1104,14 @@ fn time<H>(easy: &Easy2<H>, what: curl_sys::CURLINFO) -> Duration {
         curl_sys::CURLE_OK => Duration::from_micros(microseconds.max(0) as u64),
         _ => Duration::ZERO,
     }
+}
+
+/// The socket of a transfer that runs.
+pub(super) fn socket<H>(easy: &Easy2Handle<H>) -> Option<RawFd> {
+    let mut socket: curl_sys::curl_socket_t = curl_sys::CURL_SOCKET_BAD;
+    // SAFETY: the handle is live; its socket is given as one.
+    let code = unsafe { curl_sys::curl_easy_getinfo(easy.raw(), ACTIVESOCKET, &mut socket) };
+    (code == curl_sys::CURLE_OK && socket >= 0).then_some(socket)
 }
 
 fn set_long<H>(easy: &Easy2<H>, option: CURLoption, value: i64) -> Result<(), curl::Error> {
