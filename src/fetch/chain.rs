@@ -38,9 +38,9 @@ pub(super) struct Chain<'a> {
     timings: Timings,
     /// Of a stateful job: the cookies set, and those sent with each entry of the stack.
     jar: Option<Jar>,
-    sent: Vec<Option<String>>,
+    sent: Vec<Option<Vec<u8>>>,
     /// The cookies to send with the next hop.
-    cookie: Option<String>,
+    cookie: Option<Vec<u8>>,
 }
 
 impl<'a> Chain<'a> {
@@ -72,7 +72,7 @@ impl<'a> Chain<'a> {
             timings: Timings::default(),
             jar: options.stateful.then(Jar::default),
             sent: Vec::new(),
-            cookie: options.cookie.clone(),
+            cookie: options.cookie.as_deref().map(Into::into),
         }
     }
 
@@ -374,11 +374,11 @@ impl<'a> Chain<'a> {
     }
 
     /// The cookies to send to a URL. `home`: it is on the origin that the caller meant.
-    fn cookie_for(&self, url: &Url, home: bool) -> Option<String> {
+    fn cookie_for(&self, url: &Url, home: bool) -> Option<Vec<u8>> {
         let own = self.options.cookie.as_deref().filter(|_| home);
         match &self.jar {
             Some(jar) => jar.header(url, own),
-            None => own.map(str::to_owned),
+            None => own.map(Into::into),
         }
     }
 
