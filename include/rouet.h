@@ -321,6 +321,13 @@ typedef struct pool_result_t {
   uint32_t attempts;
   // What the stream's callback attached, by writing it here; NULL without one. Never looked at.
   void *value;
+  // NULL: the body is whole, or there is none. Otherwise why it may not be all there was, in the
+  // words of WARC-Truncated (WARC 1.1, section 5.13) and one more. "disconnect": the connection
+  // ended without TLS's goodbye, where nothing but its end tells that of the body; most often it
+  // is whole. "coding": it was not as Content-Encoding has it, but what is in it came whole: there
+  // was no trailer, or a wrong one, or the body was in no coding and is as it came. Others may
+  // come with later versions.
+  const char *truncated;
 } pool_result_t;
 
 // Says how many seconds a group waits, from the end of a job on, before its next one starts; below

@@ -433,6 +433,10 @@ public:
     return detail::text(reinterpret_cast<const char *>(c().body), c().body_size);
   }
 
+  /// Why the body may not be all there was: "disconnect" or "coding", as pool_result_t has it; others
+  /// may come with later versions. Empty: it is whole, or there is none.
+  std::string_view truncated() const noexcept { return detail::text(c().truncated); }
+
   /// When the last attempt began.
   time_point start_time() const noexcept { return time_point(seconds(c().start_time)); }
   /// When it ended.

@@ -47,9 +47,10 @@ pub enum ErrorCode {
     /// A `Location` header whose host has bytes that are no UTF-8. Elsewhere in it they are
     /// percent-encoded.
     BadlyEncodedLocation,
-    /// A body that said it was gzip and was not, or not to its end.
+    /// A body in gzip that is broken, or not there to its end. Where no more than the trailer is missing
+    /// or wrong it is there, see [`Truncated`](crate::Truncated).
     InvalidGzip,
-    /// A body that said it was deflate, br or zstd and was not, or not to its end.
+    /// The same for deflate, br and zstd.
     InvalidEncoding,
     /// A final status of [`Options::raise_on_statuses`](crate::Options::raise_on_statuses).
     InvalidStatus(u16),

@@ -106,6 +106,7 @@ typedef struct pool_result_t {
   int32_t status;
   uint32_t attempts;
   void *value;
+  const char *truncated;
 } pool_result_t;
 typedef double (*pool_throttle_fn)(const char *group,
                                    const struct pool_result_t *result,

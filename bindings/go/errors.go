@@ -54,7 +54,8 @@ const (
 	ErrInvalidRedirect Code = "invalid-redirect"
 	// ErrBadlyEncodedLocation: a Location whose host has bytes that are no UTF-8.
 	ErrBadlyEncodedLocation Code = "badly-encoded-location"
-	// ErrInvalidGzip: a body that said it was gzip and was not, or not to its end.
+	// ErrInvalidGzip: a body in gzip that is broken, or not there to its end; but for the trailer, see
+	// [Response.Truncated].
 	ErrInvalidGzip Code = "invalid-gzip"
 	// ErrInvalidEncoding: the same for deflate, br and zstd.
 	ErrInvalidEncoding Code = "invalid-encoding"

@@ -312,6 +312,14 @@ interface ResultBase<T> {
   readonly stack: readonly Hop[];
   /** The body of the last answer, decompressed if the job asked for compression. */
   readonly body: Buffer;
+  /**
+   * Why the body may not be all there was. "disconnect": the connection ended without TLS's goodbye,
+   * where nothing but its end tells that of the body; most often it is whole. "coding": it was not as
+   * Content-Encoding has it, but what is in it came whole: there was no trailer, or a wrong one, or
+   * the body was in no coding and is as it came. Others may come with later versions. null: it is
+   * whole, or there is none.
+   */
+  readonly truncated: 'disconnect' | 'coding' | (string & {}) | null;
   readonly timings: Timings;
   /** How many attempts were made; 0: the job ended before its first. */
   readonly attempts: number;

@@ -78,13 +78,24 @@ pub(super) fn refused_by_proxy(url: &Url, status: u16, options: &Options) -> Opt
     })
 }
 
+/// Whether the connection ended without TLS's goodbye. `words` as below: those of OpenSSL 3, and
+/// older.
+fn is_cut_off(words: Option<&str>) -> bool {
+    let says = |what| words.is_some_and(|words| words.contains(what));
+    says("unexpected eof while reading") || says("Connection closed abruptly")
+}
+
+/// Whether that happened while an answer was received.
+pub(super) fn is_unclosed(error: &curl::Error) -> bool {
+    error.is_recv_error() && is_cut_off(error.extra_description())
+}
+
 /// `words`: what curl says of this very failure, beyond what it says of all with that code. They
 /// alone tell some apart; that they still do, `tests/error_codes.rs` sees.
 fn classify(curl: code::CURLcode, words: Option<&str>, how: &Circumstances<'_>) -> ErrorCode {
     let proxied = how.proxy.is_some();
     let says = |what| words.is_some_and(|words| words.contains(what));
-    // OpenSSL 3, and older: the connection ended without TLS's goodbye.
-    let cut_off = says("unexpected eof while reading") || says("Connection closed abruptly");
+    let cut_off = is_cut_off(words);
     let is_io = matches!(
         curl,
         code::CURLE_SEND_ERROR | code::CURLE_RECV_ERROR | code::CURLE_SSL_CONNECT_ERROR

@@ -131,6 +131,8 @@ impl<R: Receive> Isahc<R> {
             failure,
             // curl repeats such a request at once; `once` is for those that may not be.
             stale: false,
+            // Nor does it tell curl's words, by which alone this is known.
+            unclosed: false,
         }
     }
 

@@ -98,6 +98,9 @@ pub(crate) struct Exchange<R> {
     pub failure: Option<Failure>,
     /// The failure is that of a kept connection which had been closed before an answer came.
     pub stale: bool,
+    /// The failure is no more than that the connection ended without TLS's goodbye, where nothing but
+    /// its end tells that of the answer (RFC 9112, section 6.3): all of it may have come.
+    pub unclosed: bool,
 }
 
 impl<R> Exchange<R> {
@@ -112,6 +115,7 @@ impl<R> Exchange<R> {
             },
             failure: Some(failure),
             stale: false,
+            unclosed: false,
         }
     }
 }

@@ -71,6 +71,7 @@ impl<R: Receive> Pretend<R> {
             timings: Timings::default(),
             failure: None,
             stale: false,
+            unclosed: false,
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 use url::Url;
 
 use super::cookies::Jar;
-use super::reader::{Look, Reader, Want};
+use super::reader::{Look, Page, Reader, Want};
 use super::{Attempt, Start, redirects, refreshes};
 use crate::address;
 use crate::engine::{Exchange, Hop, is_idempotent};
@@ -174,6 +174,7 @@ impl<'a> Chain<'a> {
             timings,
             failure,
             stale,
+            unclosed,
         } = exchange;
         self.asked = true;
         self.timings += timings;
@@ -194,12 +195,18 @@ impl<'a> Chain<'a> {
             ..Attempt::default()
         };
         let outcome = match failure {
-            Some(failure) if !(receiver.has_enough() && is_of_body(failure.code)) => Err(failure),
-            _ => self.go_on(status, &attempt.headers, receiver),
+            Some(failure) if receiver.has_enough() && is_of_body(failure.code) => {
+                self.go_on(status, &attempt.headers, receiver, None)
+            }
+            Some(failure) if unclosed => {
+                self.go_on(status, &attempt.headers, receiver, Some(failure))
+            }
+            Some(failure) => Err(failure),
+            None => self.go_on(status, &attempt.headers, receiver, None),
         };
         match outcome {
             Ok(None) => None,
-            Ok(Some(body)) => Some(self.end(attempt, Ok(body))),
+            Ok(Some(page)) => Some(self.end(attempt, Ok(page))),
             Err(failure) => Some(self.end(attempt, Err(failure))),
         }
     }
@@ -216,13 +223,15 @@ impl<'a> Chain<'a> {
         }
     }
 
-    /// Turns to where the answer leads, or gives the body of the one that is the end.
+    /// Turns to where the answer leads, or gives the page that is the end. `unclosed`: what it comes to
+    /// if its body, which may be whole, is not.
     fn go_on(
         &mut self,
         status: u16,
         headers: &Headers,
         receiver: Reader,
-    ) -> Result<Option<Vec<u8>>, Failure> {
+        unclosed: Option<Failure>,
+    ) -> Result<Option<Page>, Failure> {
         let options = self.options;
         if options.follow_redirects && redirects(status, headers) {
             let header = super::location(&self.url, headers)?;
@@ -238,9 +247,10 @@ impl<'a> Chain<'a> {
         {
             return Ok(None);
         }
-        let (body, targets) = receiver.finish().map_err(|failure| Failure {
-            message: format!("{}: {}", address::shown(self.url.as_str()), failure.message),
-            ..failure
+        let is_unclosed = unclosed.is_some();
+        let (page, targets) = receiver.finish(is_unclosed).map_err(|failure| {
+            let message = format!("{}: {}", address::shown(self.url.as_str()), failure.message);
+            unclosed.unwrap_or(Failure { message, ..failure })
         })?;
         if let Some(target) = targets.meta_refresh
             && self.turn_page(HopKind::MetaRefresh, *target)?
@@ -269,7 +279,7 @@ impl<'a> Chain<'a> {
                 status: 0,
             });
         }
-        Ok(Some(body))
+        Ok(Some(page))
     }
 
     /// Turns to where a page sends its reader. `false`: to itself, or to where the job was before, as
@@ -382,13 +392,14 @@ impl<'a> Chain<'a> {
         }
     }
 
-    fn end(&mut self, attempt: Attempt, outcome: Result<Vec<u8>, Failure>) -> Attempt {
-        let (body, failure) = match outcome {
-            Ok(body) => (body, None),
-            Err(failure) => (Vec::new(), Some(failure)),
+    fn end(&mut self, attempt: Attempt, outcome: Result<Page, Failure>) -> Attempt {
+        let (page, failure) = match outcome {
+            Ok(page) => (page, None),
+            Err(failure) => (Page::default(), Some(failure)),
         };
         Attempt {
-            body,
+            body: page.body,
+            truncated: page.truncated,
             failure,
             stack: std::mem::take(&mut self.stack),
             timings: self.timings,

@@ -7,6 +7,7 @@ use crate::engine::{Flow, Receive};
 use crate::error::ErrorCode;
 use crate::fuzz::{line, maybe_line, text_line};
 use crate::headers::Headers;
+use crate::job::Truncated;
 
 use super::cookies::Jar;
 use super::reader::{Look, Reader, Want};
@@ -18,6 +19,7 @@ const PIECE: usize = 16 << 10;
 #[derive(Debug, PartialEq)]
 struct Read {
     body: Vec<u8>,
+    truncated: Option<Truncated>,
     meta_refresh: Option<String>,
     js_relocation: Option<String>,
     canonical: Option<String>,
@@ -35,9 +37,10 @@ fn read<'a>(
         }
         flow = reader.data(piece);
     }
-    let (body, targets) = reader.finish().map_err(|failure| failure.code)?;
+    let (page, targets) = reader.finish(false).map_err(|failure| failure.code)?;
     Ok(Read {
-        body,
+        body: page.body,
+        truncated: page.truncated,
         meta_refresh: targets.meta_refresh.map(|target| String::from(*target)),
         js_relocation: targets.js_relocation.map(|target| String::from(*target)),
         canonical: targets.canonical.map(|target| String::from(*target)),
@@ -90,6 +93,7 @@ pub(crate) fn answer(input: &[u8]) {
         Ok(read) => {
             assert!(read.body.len() as u64 <= want.limit || !want.body);
             assert!(want.body || read.body.is_empty());
+            assert!(want.decode && want.body || read.truncated.is_none());
             assert!(want.look.meta_refresh || read.meta_refresh.is_none());
             assert!(want.look.js_relocation || read.js_relocation.is_none());
             assert!(want.look.canonical || read.canonical.is_none());

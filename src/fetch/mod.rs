@@ -12,7 +12,7 @@ use crate::address;
 use crate::engine;
 use crate::error::{ErrorCode, Failure};
 use crate::headers::Headers;
-use crate::job::{JobResult, StackEntry, Timings};
+use crate::job::{JobResult, StackEntry, Timings, Truncated};
 use crate::options::Options;
 use crate::sniff;
 use chain::Chain;
@@ -39,6 +39,7 @@ pub(crate) struct Attempt {
     pub headers: Headers,
     pub stack: Vec<StackEntry>,
     pub body: Vec<u8>,
+    pub truncated: Option<Truncated>,
     pub timings: Timings,
     /// A kept connection had been closed, and the request is one that may be sent anew of the
     /// client's own accord (RFC 9110, section 9.2.2): the attempt does not count.
@@ -54,6 +55,7 @@ impl From<JobResult> for Attempt {
             headers: result.headers,
             stack: result.stack,
             body: result.body,
+            truncated: result.truncated,
             timings: result.timings,
             stale: false,
         }

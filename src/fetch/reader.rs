@@ -11,7 +11,7 @@ use crate::address;
 use crate::engine::{Flow, Receive};
 use crate::error::Failure;
 use crate::headers::Headers;
-use crate::job::StackEntry;
+use crate::job::{StackEntry, Truncated};
 use crate::sniff::{self, Hints};
 
 /// How much of a body nobody wants is read, so that its connection can be used again.
@@ -124,6 +124,13 @@ fn is_away(target: &Url, page: &Url, been: &[Arc<str>]) -> bool {
         && been.iter().all(|url| address::without_fragment(url) != new)
 }
 
+/// The page that an answer came to.
+#[derive(Default)]
+pub(crate) struct Page {
+    pub body: Vec<u8>,
+    pub truncated: Option<Truncated>,
+}
+
 /// What becomes of the bytes that arrive.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -190,36 +197,53 @@ impl Reader {
         matches!(self.state, State::Skip | State::Over)
     }
 
-    /// The body, if it is wanted, and what was found in it; or why there is none.
-    pub fn finish(mut self) -> Result<(Vec<u8>, Targets), Failure> {
+    /// The body, if it is wanted, and what was found in it; or why there is none. `unclosed`: there
+    /// may have been more of it.
+    pub fn finish(mut self, unclosed: bool) -> Result<(Page, Targets), Failure> {
         if let Some(failure) = self.failure {
             return Err(failure);
         }
-        let mut body = Vec::new();
+        let mut page = Page::default();
+        let (want, limit) = (self.want.body, self.limit());
         if !self.has_enough() {
-            // A coding may give out its last bytes only now.
-            match self.body.take() {
-                Some(came) if self.want.body => body = came.finish(self.want.limit)?,
-                Some(mut came) => body = came.bytes().unwrap_or_default().to_vec(),
-                None => {}
+            page.truncated = unclosed.then_some(Truncated::Disconnect);
+            if let Some(mut came) = self.body.take() {
+                // A coding may give out its last bytes only now.
+                page.body = match came.finish(limit) {
+                    Ok((body, whole)) => {
+                        page.truncated = page.truncated.or((!whole).then_some(Truncated::Coding));
+                        body
+                    }
+                    Err(failure) if want => return Err(failure),
+                    Err(_) => {
+                        // Where it breaks off makes no difference to what comes before.
+                        let _ = came.bytes();
+                        came.kept().to_vec()
+                    }
+                };
             }
             if self.state == State::Look {
-                let start = &body[..body.len().min(self.want.look.depth())];
-                let whole = start.len() == body.len();
+                let start = &page.body[..page.body.len().min(self.want.look.depth())];
+                let whole = start.len() == page.body.len();
                 self.look(start, whole);
             }
         }
-        if !self.want.body || self.targets.away {
-            body = Vec::new();
+        if !want || self.targets.away {
+            page = Page::default();
         }
-        Ok((body, self.targets))
+        Ok((page, self.targets))
+    }
+
+    /// The largest body that is taken in.
+    fn limit(&self) -> u64 {
+        match self.want.body {
+            true => self.want.limit,
+            false => self.want.look.depth() as u64,
+        }
     }
 
     fn take(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        let limit = match self.want.body {
-            true => self.want.limit,
-            false => self.want.look.depth() as u64,
-        };
+        let limit = self.limit();
         let body = match &mut self.body {
             Some(body) => body,
             None => {
@@ -438,7 +462,7 @@ mod tests {
                 flow = reader.data(piece);
             }
         }
-        let (_, targets) = reader.finish().map_err(|failure| failure.message)?;
+        let (_, targets) = reader.finish(false).map_err(|failure| failure.message)?;
         Ok(targets.meta_refresh.map(|target| String::from(*target)))
     }
 

@@ -38,6 +38,7 @@ impl<'a> Plan<'a> {
             + error
                 .as_ref()
                 .map_or(0, |(code, message)| code.len() + message.len() + 2)
+            + result.truncated.map_or(0, |why| why.as_str().len() + 1)
             + result
                 .headers
                 .lines()
@@ -131,6 +132,10 @@ impl<'a> Plan<'a> {
                 Some((code, message)) => (text.put(code.as_bytes()), text.put(message.as_bytes())),
                 None => (null(), null()),
             };
+            let truncated = match result.truncated {
+                Some(why) => text.put(why.as_str().as_bytes()),
+                None => null(),
+            };
             let unless_empty = |count: usize, start: *const u8| match count {
                 0 => null(),
                 _ => start.wrapping_byte_sub(origin),
@@ -166,6 +171,7 @@ impl<'a> Plan<'a> {
                 status: result.status.into(),
                 attempts: result.attempts,
                 value: result.value as *mut c_void,
+                truncated,
             });
         }
     }

@@ -327,6 +327,7 @@ void results() {
   SAME(result.stack()[0].status, 302);
   SAME(result.stack()[2].type, "hit");
   CHECK(has(result.body(), "[\"x-mark\",\"one\"]"), result.body());
+  SAME(result.truncated(), "");
   SAME(result.mimetype(), "application/json");
   SAME(result.ext(), ".json");
   CHECK(result.is_text() && !result.is_html() && !result.could_be_html(), "what it is");
@@ -342,6 +343,14 @@ void results() {
   CHECK(result.connect_time() > 0s && result.wait_time() > 0s && result.tls_time() == 0s &&
             result.name_lookup_time() >= 0s && result.receive_time() >= 0s,
         "the phases");
+  // What is said to be in gzip and is not.
+  rouet::job plain = job_for(site + "/status/200?body=plain&header=Content-Encoding:gzip", 78);
+  rouet::options undone = config.options;
+  undone.compressed = true;
+  plain.options = &undone;
+  const rouet::result marked = fetch(pool, plain);
+  SAME(marked.body(), "plain");
+  SAME(marked.truncated(), "coding");
   SAME(result.c().status, 200);
 
   // A page in another encoding, with links, and a NUL in it.

@@ -106,7 +106,7 @@ exports.result = struct(fields(`
   double: start_time end_time name_lookup_time connect_time tls_time wait_time receive_time
   int: kind status
   uint: attempts
-  pointer: value`));
+  pointer: value truncated`));
 
 exports.stats = struct(fields(`
   size: struct_size

@@ -95,6 +95,10 @@ class Result {
     return this.#body;
   }
 
+  get truncated() {
+    return this.#block ? this.#text('truncated') : null;
+  }
+
   get attempts() {
     return this.#block ? this.#block.readUInt32LE(AT.attempts) : 0;
   }

@@ -469,6 +469,9 @@ impl<R: Receive> Future for Finished<'_, R> {
         let error = outcome.and_then(Result::err);
         let (mut timings, took) = handle.timings();
         timings.name_lookup += self.name_lookup;
+        let unclosed = error
+            .as_ref()
+            .is_some_and(|error| handle.is_unclosed(error));
         let failure = handle.failure(self.url, error, took);
         let stale = handle.is_stale();
         // What took until its time-out had another address to try.
@@ -483,6 +486,7 @@ impl<R: Receive> Future for Finished<'_, R> {
             timings,
             failure,
             stale,
+            unclosed,
         };
         self.engine.recycle(handle);
         Poll::Ready((exchange, no_descriptor))

@@ -54,6 +54,8 @@ pub(super) struct Transfer<R> {
     pub status: u16,
     /// The head is over: what still comes as a header is a trailer, which nobody asked for.
     body_began: bool,
+    /// The answer is one of HTTP/1.x.
+    is_http1: bool,
     /// The receiver wanted no more, so curl's error about it is none.
     stopped: bool,
     /// The bytes of trailers that came.
@@ -236,6 +238,7 @@ impl<R: Receive> Handler for Transfer<R> {
         {
             // Each answer starts anew: interim ones (1xx) come before the one that counts.
             self.headers.clear();
+            self.is_http1 = line.get(5..7) == Some(b"1.");
             match status_of(line) {
                 Some(status) => self.status = status,
                 None => {
@@ -356,6 +359,7 @@ impl<R: Receive> Handle<R> {
             headers: Headers::default(),
             status: 0,
             body_began: false,
+            is_http1: false,
             stopped: false,
             trailers: 0,
             malformed: None,
@@ -433,6 +437,19 @@ impl<R: Receive> Handle<R> {
             false => CONNECT_TIME_T,
         };
         !self.opened() || !time(&self.easy, last).is_zero()
+    }
+
+    /// Whether all that failed is that the connection ended without TLS's goodbye, where nothing but
+    /// its end tells that of the answer (RFC 9112, section 6.3).
+    pub fn is_unclosed(&self, error: &curl::Error) -> bool {
+        let transfer = self.easy.get_ref();
+        let tells = |name| transfer.headers.get(name).is_some();
+        transfer.body_began
+            && transfer.malformed.is_none()
+            && transfer.is_http1
+            && !tells("content-length")
+            && !tells("transfer-encoding")
+            && codes::is_unclosed(error)
     }
 
     /// Whether the system had no descriptor for a socket that the transfer needed, and nothing was
