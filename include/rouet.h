@@ -243,6 +243,12 @@ typedef struct pool_options_t {
   const uint16_t *retry_on_statuses;
   // The number of these statuses. Default 0.
   size_t retry_on_status_count;
+  // 1: a resolve whose HEAD got 400, 403, 404, 405, 406 or 5xx, or no answer because the connection
+  // was closed or reset, asks with GET too, at once: many servers answer HEAD otherwise than GET.
+  // The pool remembers of each host, up to some thousands, what came of it: where GET got another
+  // answer its next URLs are asked for with GET alone, where it got the same such an answer to
+  // HEAD is believed. 0: the answer to HEAD is the result. Default 1.
+  int32_t head_fallback;
 } pool_options_t;
 
 // One entry of a result's stack: a URL the job was at.

@@ -233,6 +233,10 @@ struct options {
   seconds retry_max_wait{86400};
   /// Statuses of a final answer that are tried again too. Default: none.
   std::vector<std::uint16_t> retry_on_statuses{};
+  /// A resolve whose HEAD got 400, 403, 404, 405, 406 or 5xx, or no answer because the connection was
+  /// closed or reset, asks with GET too, at once, and the pool remembers of the host what came of it.
+  /// false: the answer to HEAD is the result.
+  bool head_fallback = true;
 };
 
 /// What a job is to do.
@@ -727,6 +731,7 @@ void each_option(Visitor &visit, Options &mine, pool_options_t &c) {
   visit.time(mine.retry_min_wait, c.retry_min_wait);
   visit.time(mine.retry_max_wait, c.retry_max_wait);
   visit.statuses(mine.retry_on_statuses, c.retry_on_statuses, c.retry_on_status_count);
+  visit.flag(mine.head_fallback, c.head_fallback);
 }
 
 /// Options in C's form. They point into those they were made of.

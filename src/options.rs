@@ -150,6 +150,12 @@ pub struct Options {
     pub http_version: HttpVersion,
     /// When a failed attempt is made again. Default never.
     pub retry: Option<Retry>,
+    /// Whether a resolve whose HEAD got 400, 403, 404, 405, 406 or 5xx, or no answer because the
+    /// connection was closed or reset, asks with GET too, at once: many servers answer HEAD otherwise
+    /// than GET. The pool remembers of each host, up to some thousands, what came of it: where GET
+    /// got another answer its next URLs are asked for with GET alone, where it got the same such an
+    /// answer to HEAD is believed. Without it the answer to HEAD is the result. Default yes.
+    pub head_fallback: bool,
 }
 
 impl Default for Options {
@@ -183,6 +189,7 @@ impl Default for Options {
             interface: None,
             http_version: HttpVersion::Any,
             retry: None,
+            head_fallback: true,
         }
     }
 }

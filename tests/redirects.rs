@@ -60,31 +60,6 @@ fn a_resolve_asks_with_head_and_gives_no_body() {
     assert_eq!(site.log().len(), 3);
 }
 
-#[test]
-fn a_resolve_asks_with_get_where_head_is_refused() {
-    let site = site();
-    let result = fetch(Job::resolve(site.url("/no-head")));
-    assert_ok(&result);
-    assert_eq!(hops(&result), [(&*site.url("/no-head"), "hit", 200)]);
-    assert!(result.body.is_empty());
-    let methods: Vec<_> = site.log().iter().map(|e| e.method.clone()).collect();
-    assert_eq!(methods, ["HEAD", "GET"]);
-    for status in [405, 501] {
-        let server = Raw::start(move |request| match &*request.method {
-            "HEAD" => answer(&format!("{status} No"), &[], ""),
-            _ => answer("302 Found", &["Location: /end"], ""),
-        });
-        let result = fetch(Job::resolve(server.url("/a")));
-        // The rest of the way goes with GET: /end redirects to itself then.
-        assert_eq!(code(&result), "self-redirect");
-        assert_eq!(result.stack.len(), 2);
-    }
-    // A method of the caller's own is kept.
-    let given = options(|options| options.method = Some("HEAD".into()));
-    let result = fetch(Job::resolve(site.url("/no-head")).options(given));
-    assert_eq!(hops(&result), [(&*site.url("/no-head"), "hit", 405)]);
-}
-
 /// Where a `Location` of those bytes (percent-encoded) leads from `/redirect-to`.
 fn led_to(site: &rouet_site::Site, location: &str) -> JobResult {
     fetch(Job::request(

@@ -71,6 +71,7 @@ typedef struct pool_options_t {
   double retry_max_wait;
   const uint16_t *retry_on_statuses;
   size_t retry_on_status_count;
+  int32_t head_fallback;
 } pool_options_t;
 typedef struct pool_hop_t {
   const char *url;

@@ -121,6 +121,12 @@ export interface Options {
    * networks, protocol errors, and names that can't be looked up for now. Default: false.
    */
   retry?: boolean | Retry;
+  /**
+   * A resolve whose HEAD got 400, 403, 404, 405, 406 or 5xx, or no answer because the connection was
+   * closed or reset, asks with GET too, at once, and the pool remembers of the host what came of it.
+   * false: the answer to HEAD is the result. Default: true.
+   */
+  headFallback?: boolean;
 }
 
 /** How failed attempts are made again. */

@@ -67,6 +67,8 @@ struct Answer {
     status: u16,
     headers: Headers,
     timings: Timings,
+    /// The connection broke before it began.
+    unanswered: bool,
 }
 
 /// A request that got no answer.
@@ -133,6 +135,7 @@ impl<R: Receive> Isahc<R> {
             stale: false,
             // Nor does it tell curl's words, by which alone this is known.
             unclosed: false,
+            unanswered: answer.unanswered,
         }
     }
 
@@ -228,6 +231,7 @@ impl<R: Receive> Isahc<R> {
                         false => answer.timings.wait += took,
                     }
                     if !lost.unconnected || addresses.len() == 0 {
+                        answer.unanswered = !lost.unconnected && is_of_connection(&lost.failure);
                         return Err(lost.failure);
                     }
                 }
@@ -527,6 +531,12 @@ fn timings(metrics: &Metrics, secure: bool) -> Timings {
 fn whole(time: Duration) -> Duration {
     let millis = time.as_nanos().div_ceil(1_000_000);
     Duration::from_millis(millis.try_into().unwrap_or(u64::MAX))
+}
+
+/// Whether the connection broke: isahc has no more words for a reset than for other trouble with it.
+fn is_of_connection(failure: &Failure) -> bool {
+    use ErrorCode::*;
+    matches!(failure.code, ConnectionAborted | ReceiveError | SendError)
 }
 
 fn fails(hop: &Hop<'_>, code: ErrorCode, what: &str) -> Failure {

@@ -101,6 +101,9 @@ pub(crate) struct Exchange<R> {
     /// The failure is no more than that the connection ended without TLS's goodbye, where nothing but
     /// its end tells that of the answer (RFC 9112, section 6.3): all of it may have come.
     pub unclosed: bool,
+    /// The request was sent, and the connection or the HTTP/2 stream closed or reset before an answer
+    /// began.
+    pub unanswered: bool,
 }
 
 impl<R> Exchange<R> {
@@ -116,6 +119,7 @@ impl<R> Exchange<R> {
             failure: Some(failure),
             stale: false,
             unclosed: false,
+            unanswered: false,
         }
     }
 }

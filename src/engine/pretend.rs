@@ -72,6 +72,7 @@ impl<R: Receive> Pretend<R> {
             failure: None,
             stale: false,
             unclosed: false,
+            unanswered: false,
         }
     }
 

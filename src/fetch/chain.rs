@@ -7,6 +7,7 @@ use std::time::Instant;
 use url::Url;
 
 use super::cookies::Jar;
+use super::heads::{Doubt, Heads};
 use super::reader::{Look, Page, Reader, Want};
 use super::{Attempt, Start, redirects, refreshes};
 use crate::address;
@@ -36,6 +37,8 @@ pub(super) struct Chain<'a> {
     /// Where in the stack the method last changed: before that, the same URL was another request.
     same_method: usize,
     timings: Timings,
+    /// What HEAD got of the URL, which GET is asked for now.
+    doubted: Option<Doubt>,
     /// Of a stateful job: the cookies set, and those sent with each entry of the stack.
     jar: Option<Jar>,
     sent: Vec<Option<Vec<u8>>>,
@@ -70,6 +73,7 @@ impl<'a> Chain<'a> {
             stack: Vec::with_capacity(1),
             same_method: 0,
             timings: Timings::default(),
+            doubted: None,
             jar: options.stateful.then(Jar::default),
             sent: Vec::new(),
             cookie: options.cookie.as_deref().map(Into::into),
@@ -83,21 +87,44 @@ impl<'a> Chain<'a> {
         }
     }
 
-    /// Whether the server refuses HEAD (RFC 9110, sections 15.5.6 and 15.6.2). The hop is then to
-    /// be made again, and those after it are made, with GET.
-    pub fn is_refused(&mut self, exchange: &Exchange<Reader>) -> bool {
-        let refused = self.options.method.is_none()
-            && self.method == "HEAD"
-            && exchange.failure.is_none()
-            && matches!(exchange.status, 405 | 501);
-        if refused {
-            self.asked = true;
-            self.timings += exchange.timings;
-            self.take_cookies(&exchange.headers);
+    /// Asks with GET from here on where HEAD is known to get another answer.
+    pub fn choose_method(&mut self, heads: &Heads) {
+        if self.may_fall_back() && heads.lies(&self.url) {
             self.method = Cow::Borrowed("GET");
-            self.cookie = self.cookie_for(&self.url, self.home);
         }
-        refused
+    }
+
+    /// Whether HEAD got what GET may not. The hop is then to be made again, and those after it are
+    /// made, with GET. What that gets is learnt here too.
+    pub fn is_doubted(&mut self, exchange: &Exchange<Reader>, heads: &Heads) -> bool {
+        if exchange.stale {
+            // It was not asked.
+            return false;
+        }
+        let doubt = Doubt::of(exchange);
+        if let Some(doubted) = self.doubted.take()
+            && (doubt.is_some() || exchange.status != 0)
+        {
+            heads.learn(&self.url, doubted, doubt == Some(doubted));
+        }
+        let Some(doubt) =
+            doubt.filter(|doubt| self.may_fall_back() && !heads.is_believed(&self.url, *doubt))
+        else {
+            return false;
+        };
+        self.doubted = Some(doubt);
+        self.asked = true;
+        self.timings += exchange.timings;
+        self.take_cookies(&exchange.headers);
+        self.method = Cow::Borrowed("GET");
+        self.cookie = self.cookie_for(&self.url, self.home);
+        true
+    }
+
+    /// Whether HEAD is asked with, and GET may be.
+    fn may_fall_back(&self) -> bool {
+        let options = self.options;
+        options.head_fallback && options.method.is_none() && self.method == "HEAD"
     }
 
     pub fn hop(&self) -> Hop<'_> {
@@ -175,6 +202,7 @@ impl<'a> Chain<'a> {
             failure,
             stale,
             unclosed,
+            unanswered: _,
         } = exchange;
         self.asked = true;
         self.timings += timings;

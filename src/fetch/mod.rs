@@ -23,9 +23,11 @@ mod chain;
 mod cookies;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
+mod heads;
 mod reader;
 mod retry;
 
+pub(crate) use heads::Heads;
 pub(crate) use retry::wait_before_retry;
 
 /// The engine that jobs run on.
@@ -89,16 +91,22 @@ pub(crate) async fn request(start: Start<'_>, options: &Arc<Options>, engine: &E
 }
 
 /// Finds where a URL ends: follows its redirections and takes no body. HEAD will do, unless what
-/// leads on may be in the page, or a server refuses it.
-pub(crate) async fn resolve(start: Start<'_>, options: &Arc<Options>, engine: &Engine) -> Attempt {
+/// leads on may be in the page, or a server answers it otherwise than GET, as `heads` knows.
+pub(crate) async fn resolve(
+    start: Start<'_>,
+    options: &Arc<Options>,
+    engine: &Engine,
+    heads: &Heads,
+) -> Attempt {
     let mut chain = Chain::new(start, options, 20);
     chain.spare_bodies();
     loop {
         if let Some(attempt) = chain.infer() {
             return attempt;
         }
+        chain.choose_method(heads);
         let exchange = engine.perform(chain.hop(), chain.reader(false)).await;
-        if chain.is_refused(&exchange) {
+        if chain.is_doubted(&exchange, heads) {
             continue;
         }
         if let Some(attempt) = chain.step(exchange) {

@@ -148,12 +148,18 @@ pub struct pool_options_t {
     pub retry_on_statuses: *const u16,
     /// The number of these statuses. Default 0.
     pub retry_on_status_count: usize,
+    /// 1: a resolve whose HEAD got 400, 403, 404, 405, 406 or 5xx, or no answer because the connection
+    /// was closed or reset, asks with GET too, at once: many servers answer HEAD otherwise than GET.
+    /// The pool remembers of each host, up to some thousands, what came of it: where GET got another
+    /// answer its next URLs are asked for with GET alone, where it got the same such an answer to
+    /// HEAD is believed. 0: the answer to HEAD is the result. Default 1.
+    pub head_fallback: i32,
 }
 
 // SAFETY: repr(C), struct_size first, numbers and pointers only.
 unsafe impl Sized_ for pool_options_t {
     const NAME: &'static str = "pool_options_t";
-    const SIZES: &'static [usize] = &[size_of::<Self>()];
+    const SIZES: &'static [usize] = &[offset_of!(Self, head_fallback), size_of::<Self>()];
 
     fn defaults() -> Self {
         let options = Options::default();
@@ -199,6 +205,7 @@ unsafe impl Sized_ for pool_options_t {
             retry_max_wait: retry.max_wait.as_secs_f64(),
             retry_on_statuses: std::ptr::null(),
             retry_on_status_count: 0,
+            head_fallback: options.head_fallback.into(),
         }
     }
 }
@@ -314,6 +321,7 @@ impl KeptOptions {
             retry_max_wait: retry.max_wait.as_secs_f64(),
             retry_on_statuses: retried.as_ptr(),
             retry_on_status_count: retried.len(),
+            head_fallback: source.head_fallback.into(),
         };
         Self {
             options,
@@ -691,6 +699,7 @@ pub(super) unsafe fn read_options(options: *const pool_options_t) -> Result<Opti
             follow_js_relocation: flag(given.follow_js_relocation, "follow_js_relocation")?,
             infer_redirection: flag(given.infer_redirection, "infer_redirection")?,
             canonicalize: flag(given.canonicalize, "canonicalize")?,
+            head_fallback: flag(given.head_fallback, "head_fallback")?,
             raise_on_statuses: slice(
                 given.raise_on_statuses,
                 given.raise_on_status_count,

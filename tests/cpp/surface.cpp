@@ -125,6 +125,7 @@ void defaults() {
   SAME(mine.follow_js_relocation, c.follow_js_relocation != 0);
   SAME(mine.infer_redirection, c.infer_redirection != 0);
   SAME(mine.canonicalize, c.canonicalize != 0);
+  SAME(mine.head_fallback, c.head_fallback != 0);
   SAME(mine.insecure, c.insecure != 0);
   SAME(mine.spoof_tls_ciphers, c.spoof_tls_ciphers != 0);
   SAME(static_cast<std::int32_t>(mine.http_version), c.http_version);
@@ -184,6 +185,7 @@ void each_option_gets_through() {
   set.follow_js_relocation = true;
   set.infer_redirection = true;
   set.canonicalize = true;
+  set.head_fallback = false;
   set.insecure = true;
   set.spoof_tls_ciphers = true;
   set.raise_on_statuses = {404, 410};
@@ -226,6 +228,7 @@ void each_option_gets_through() {
   SAME(got.follow_js_relocation, set.follow_js_relocation);
   SAME(got.infer_redirection, set.infer_redirection);
   SAME(got.canonicalize, set.canonicalize);
+  SAME(got.head_fallback, set.head_fallback);
   SAME(got.insecure, set.insecure);
   SAME(got.spoof_tls_ciphers, set.spoof_tls_ciphers);
   CHECK(got.raise_on_statuses == set.raise_on_statuses, "statuses");

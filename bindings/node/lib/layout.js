@@ -54,7 +54,8 @@ exports.options = struct(fields(`
   int: retry_on_timeout
   double: retry_min_wait retry_max_wait
   pointer: retry_on_statuses
-  size: retry_on_status_count`));
+  size: retry_on_status_count
+  int: head_fallback`));
 
 exports.config = struct(fields(`
   size: struct_size

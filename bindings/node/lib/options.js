@@ -176,6 +176,7 @@ const OPTIONS = {
   networkInterface: ['text'],
   httpVersion: ['httpVersion'],
   retry: ['retry'],
+  headFallback: ['flag'],
 };
 
 const STREAM = {

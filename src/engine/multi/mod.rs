@@ -474,11 +474,14 @@ impl<R: Receive> Future for Finished<'_, R> {
             .is_some_and(|error| handle.is_unclosed(error));
         let failure = handle.failure(self.url, error, took);
         let stale = handle.is_stale();
+        let sent = handle.was_sent();
         // What took until its time-out had another address to try.
         let is_early = |failure: &Failure| failure.code != ErrorCode::ConnectTimeout;
         let no_descriptor = failure.as_ref().is_some_and(is_early) && handle.had_no_descriptor();
         let transfer = handle.easy.get_mut();
         let (status, headers) = transfer.take_answer();
+        let is_aborted = |failure: &Failure| failure.code == ErrorCode::ConnectionAborted;
+        let unanswered = sent && status == 0 && failure.as_ref().is_some_and(is_aborted);
         let exchange = Exchange {
             receiver: transfer.receiver.take().expect("given at the start"),
             status,
@@ -487,6 +490,7 @@ impl<R: Receive> Future for Finished<'_, R> {
             failure,
             stale,
             unclosed,
+            unanswered,
         };
         self.engine.recycle(handle);
         Poll::Ready((exchange, no_descriptor))

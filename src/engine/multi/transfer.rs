@@ -439,6 +439,11 @@ impl<R: Receive> Handle<R> {
         !self.opened() || !time(&self.easy, last).is_zero()
     }
 
+    /// Whether the request was on a connection.
+    pub fn was_sent(&self) -> bool {
+        self.easy.get_ref().watch.sends.get() > 0
+    }
+
     /// Whether all that failed is that the connection ended without TLS's goodbye, where nothing but
     /// its end tells that of the answer (RFC 9112, section 6.3).
     pub fn is_unclosed(&self, error: &curl::Error) -> bool {
