@@ -298,7 +298,16 @@ const REDIRECTIONS: &[(&str, Outcomes)] = &[
     ("location-long?kb=1000", BROKEN),
 ];
 
-/// What goes wrong before anything is asked, and in HTTP/2.
+/// Where HEAD gets another answer than GET.
+const HEADS: &[(&str, Outcomes)] = &[
+    ("no-head?status=0", FOUND),
+    ("no-head?status=400", FOUND),
+    ("no-head?status=404", FOUND),
+    ("no-head?status=503", FOUND),
+    ("no-head?status=429", each("200:ok\n", "429", "200")),
+];
+
+/// What goes wrong before anything is asked, in HTTP/2, and in how TLS ends.
 const DOORS: &[(&str, Outcomes)] = &[
     ("close", ABORTED),
     ("reset", ABORTED),
@@ -494,7 +503,7 @@ impl Web {
             Row::new(&path, format!("http://HOST:{port}/{path}"), *outcomes)
         };
         let mut rows: Vec<Row> = SAID.iter().chain(LARGE).map(path).collect();
-        rows.extend(REDIRECTIONS.iter().map(path));
+        rows.extend(REDIRECTIONS.iter().chain(HEADS).map(path));
         rows.extend(DOORS.iter().map(|&(name, outcomes)| {
             let url = self.faults.door(name).expect("a door");
             let row = Row::new(name, url.replace("127.0.0.1", "HOST"), outcomes);
