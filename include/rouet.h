@@ -194,7 +194,9 @@ typedef struct pool_options_t {
   // resolve. Default -1.
   int32_t max_redirects;
   // 1: follow a Refresh header, on an answer below 400 that is no redirection itself, whatever
-  // its delay. A page that refreshes itself is where a job ends. Default 1.
+  // its delay. Several such lines: the first that leads to what can be requested. A page that
+  // refreshes itself, or leads back to where the job was, or to what can't be requested, is where a
+  // job ends. Default 1.
   int32_t follow_refresh_header;
   // 1: follow a page's <meta http-equiv="refresh"> likewise. It is looked for in the first 1 KiB
   // of an HTML body, or 64 KiB with follow_js_relocation or canonicalize; a resolve then uses
@@ -266,6 +268,12 @@ typedef struct pool_options_t {
   // 1: the result's URLs, as submitted and in its stack, have *** in place of a user and password.
   // Messages and the log always do. Headers and bodies stay as they came. Default 0.
   int32_t mask_credentials;
+  // 1: a resolve whose HEAD got 400, 403, 404, 405, 406 or 5xx, or no answer because the connection
+  // was closed or reset, asks with GET too, at once: many servers answer HEAD otherwise than GET.
+  // The pool remembers of each host, up to some thousands, what came of it: where GET got another
+  // answer its next URLs are asked for with GET alone, where it got the same such an answer to
+  // HEAD is believed. 0: the answer to HEAD is the result. Default 1.
+  int32_t head_fallback;
 } pool_options_t;
 
 // One entry of a result's stack: a URL the job was at.
@@ -355,6 +363,13 @@ typedef struct pool_result_t {
   const char *group;
   // Its bytes, without the NUL.
   size_t group_size;
+  // NULL: the body is whole, or there is none. Otherwise why it may not be all there was, in the
+  // words of WARC-Truncated (WARC 1.1, section 5.13) and one more. "disconnect": the connection
+  // ended without TLS's goodbye, where nothing but its end tells that of the body; most often it
+  // is whole. "coding": it was not as Content-Encoding has it, but what is in it came whole: there
+  // was no trailer, or a wrong one, or the body was in no coding and is as it came. Others may
+  // come with later versions.
+  const char *truncated;
 } pool_result_t;
 
 // Says how many seconds a group waits, from the end of a job on, before its next one starts; below

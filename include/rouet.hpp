@@ -199,7 +199,8 @@ struct options {
   /// a resolve.
   std::int32_t max_redirects = -1;
   /// Follow a Refresh header, on an answer below 400 that is no redirection itself, whatever its
-  /// delay. A page that refreshes itself is where a job ends.
+  /// delay. Several such lines: the first that leads to what can be requested. A page that refreshes
+  /// itself, or leads back to where the job was, or to what can't be requested, is where a job ends.
   bool follow_refresh_header = true;
   /// Follow a page's <meta http-equiv="refresh"> likewise, found in the first 1 KiB of an HTML
   /// body, or 64 KiB with follow_js_relocation or canonicalize. A resolve then uses GET.
@@ -257,6 +258,10 @@ struct options {
   /// The result's URLs, as submitted and in its stack, have *** in place of a user and password.
   /// Messages and the log always do. Headers and bodies stay as they came.
   bool mask_credentials = false;
+  /// A resolve whose HEAD got 400, 403, 404, 405, 406 or 5xx, or no answer because the connection was
+  /// closed or reset, asks with GET too, at once, and the pool remembers of the host what came of it.
+  /// false: the answer to HEAD is the result.
+  bool head_fallback = true;
 };
 
 /// What a job is to do.
@@ -471,6 +476,10 @@ public:
   std::string_view body() const noexcept {
     return detail::text(reinterpret_cast<const char *>(c().body), c().body_size);
   }
+
+  /// Why the body may not be all there was: "disconnect" or "coding", as pool_result_t has it; others
+  /// may come with later versions. Empty: it is whole, or there is none.
+  std::string_view truncated() const noexcept { return detail::text(c().truncated); }
 
   /// When the last attempt began.
   time_point start_time() const noexcept { return time_point(seconds(c().start_time)); }
@@ -763,6 +772,7 @@ void each_option(Visitor &visit, Options &mine, pool_options_t &c) {
   visit.time(mine.retry_max_wait, c.retry_max_wait);
   visit.statuses(mine.retry_on_statuses, c.retry_on_statuses, c.retry_on_status_count);
   visit.flag(mine.mask_credentials, c.mask_credentials);
+  visit.flag(mine.head_fallback, c.head_fallback);
 }
 
 /// Options in C's form. They point into those they were made of.

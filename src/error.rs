@@ -46,11 +46,13 @@ pub enum ErrorCode {
     SelfRedirect,
     /// A redirection to something that is no `http` or `https` URL.
     InvalidRedirect,
-    /// A `Location` header that is neither UTF-8 nor Latin-1 text.
+    /// A `Location` header whose host has bytes that are no UTF-8. Elsewhere in it they are
+    /// percent-encoded.
     BadlyEncodedLocation,
-    /// A body that said it was gzip and was not, or not to its end.
+    /// A body in gzip that is broken, or not there to its end. Where no more than the trailer is missing
+    /// or wrong it is there, see [`Truncated`](crate::Truncated).
     InvalidGzip,
-    /// A body that said it was deflate, br or zstd and was not, or not to its end.
+    /// The same for deflate, br and zstd.
     InvalidEncoding,
     /// A final status of [`Options::raise_on_statuses`](crate::Options::raise_on_statuses).
     InvalidStatus(u16),

@@ -60,6 +60,14 @@ impl Headers {
             .map(|(_, value)| value)
     }
 
+    /// The values of all headers of that name, whatever its case, in their order. Together they are
+    /// one list, if the header is one (RFC 9110, section 5.3).
+    pub fn get_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.lines()
+            .filter(|(other, _)| other.eq_ignore_ascii_case(name.as_bytes()))
+            .map(|(_, value)| value)
+    }
+
     /// Each header's name and value, as bytes.
     pub(crate) fn lines(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         let mut rest = &self.lines[..];
@@ -165,6 +173,9 @@ mod tests {
         );
         assert_eq!(headers.get("SET-COOKIE"), Some(&b"a=1"[..]));
         assert_eq!(headers.get("missing"), None);
+        let both: Vec<_> = headers.get_all("Set-cookie").collect();
+        assert_eq!(both, [b"a=1", b"b=2"]);
+        assert_eq!(headers.get_all("missing").count(), 0);
     }
 
     #[test]

@@ -118,6 +118,29 @@ impl HopKind {
     }
 }
 
+/// Why the body of a result may not be all there was: the words of the WARC format's `WARC-Truncated`
+/// (WARC 1.1, section 5.13), and one more. There may be others later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Truncated {
+    /// The connection ended without TLS's goodbye, where nothing but its end tells that of the body:
+    /// what came may be all, and most often is.
+    Disconnect,
+    /// A coding was not as `Content-Encoding` has it, but what is in it came whole: there was no
+    /// trailer, or a wrong one, or the body was in no coding at all and is as it came.
+    Coding,
+}
+
+impl Truncated {
+    /// Its word, stable over versions: `"disconnect"`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Disconnect => "disconnect",
+            Self::Coding => "coding",
+        }
+    }
+}
+
 /// One entry of a result's stack.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StackEntry {
@@ -175,6 +198,8 @@ pub struct JobResult {
     pub stack: Vec<StackEntry>,
     /// The body of the last answer, decompressed when the job asked for compression.
     pub body: Vec<u8>,
+    /// Why the body may not be all there was; `None`: it is whole, or there is none.
+    pub truncated: Option<Truncated>,
     /// When the last attempt began.
     pub start_time: SystemTime,
     /// When it ended.
@@ -292,6 +317,7 @@ impl JobResult {
                 })
                 .collect(),
             body,
+            truncated: None,
             start_time: now,
             end_time: now,
             timings: Timings::default(),

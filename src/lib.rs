@@ -63,7 +63,7 @@ mod sync;
 
 pub use error::{Error, ErrorCode, Failure};
 pub use headers::Headers;
-pub use job::{HopKind, Job, JobResult, Kind, StackEntry, Timings};
+pub use job::{HopKind, Job, JobResult, Kind, StackEntry, Timings, Truncated};
 pub use options::{HttpVersion, Options, Retry};
 pub use pool::{
     Callback, Level, LogFn, Next, ParallelismFn, Pool, PoolConfig, PoolStats, Results, Stream,

@@ -110,7 +110,9 @@ pub struct Options {
     /// How many redirections are followed; `None`: 10 for a request, 20 for a resolve.
     pub max_redirects: Option<u32>,
     /// Whether a `Refresh` header is followed, on an answer below 400 that is no redirection
-    /// itself, whatever its delay. A page that refreshes itself is where a job ends. Default yes.
+    /// itself, whatever its delay. Several such lines: the first
+    /// that leads to what can be requested. A page that refreshes itself, or leads back to where the
+    /// job was, or to what can't be requested, is where a job ends. Default yes.
     pub follow_refresh_header: bool,
     /// Whether a page's `<meta http-equiv="refresh">` is followed likewise. It is looked for in the
     /// first 1 KiB of an HTML body, or 64 KiB with `follow_js_relocation` or `canonicalize`; a
@@ -162,6 +164,12 @@ pub struct Options {
     /// Whether the result's URLs, as submitted and in its stack, have `***` in place of a user and
     /// password. Messages and the log always do. Headers and bodies stay as they came. Default no.
     pub mask_credentials: bool,
+    /// Whether a resolve whose HEAD got 400, 403, 404, 405, 406 or 5xx, or no answer because the
+    /// connection was closed or reset, asks with GET too, at once: many servers answer HEAD otherwise
+    /// than GET. The pool remembers of each host, up to some thousands, what came of it: where GET
+    /// got another answer its next URLs are asked for with GET alone, where it got the same such an
+    /// answer to HEAD is believed. Without it the answer to HEAD is the result. Default yes.
+    pub head_fallback: bool,
 }
 
 impl Default for Options {
@@ -196,6 +204,7 @@ impl Default for Options {
             http_version: HttpVersion::Any,
             retry: None,
             mask_credentials: false,
+            head_fallback: true,
         }
     }
 }

@@ -167,7 +167,7 @@ fn fetch_saves_bodies_and_reports_where() {
     let report = fs::read_to_string(&report).expect("a report");
     let lines: Vec<&str> = report.lines().collect();
     assert_eq!(lines.len(), 6, "{report}");
-    let header = "url,end_url,status,error_code,hops,bytes,seconds,file";
+    let header = "url,end_url,status,error_code,hops,bytes,seconds,truncated,file";
     assert_eq!(lines[0], header);
     let file = |line: &str| PathBuf::from(line.rsplit(',').next().expect("a file"));
     let text = known_text();

@@ -53,9 +53,10 @@ const (
 	ErrSelfRedirect Code = "self-redirect"
 	// ErrInvalidRedirect: a redirection to something that is no http or https URL.
 	ErrInvalidRedirect Code = "invalid-redirect"
-	// ErrBadlyEncodedLocation: a Location that is neither UTF-8 nor Latin-1 text.
+	// ErrBadlyEncodedLocation: a Location whose host has bytes that are no UTF-8.
 	ErrBadlyEncodedLocation Code = "badly-encoded-location"
-	// ErrInvalidGzip: a body that said it was gzip and was not, or not to its end.
+	// ErrInvalidGzip: a body in gzip that is broken, or not there to its end; but for the trailer, see
+	// [Response.Truncated].
 	ErrInvalidGzip Code = "invalid-gzip"
 	// ErrInvalidEncoding: the same for deflate, br and zstd.
 	ErrInvalidEncoding Code = "invalid-encoding"

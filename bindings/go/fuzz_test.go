@@ -27,7 +27,7 @@ func FuzzRequest(f *testing.F) {
 		options := rouet.Options{
 			Method: method, Header: http.Header{name: {value, value}}, Cookie: cookie, KnownEncoding: encoding,
 			Stateful: bit(0), SpoofUA: bit(1), Compressed: bit(2), NoFollowRedirects: bit(3),
-			NoFollowRefreshHeader: bit(4), FollowMetaRefresh: bit(5), FollowJSRelocation: bit(6),
+			NoFollowRefreshHeader: bit(4), NoHeadFallback: bit(4), FollowMetaRefresh: bit(5), FollowJSRelocation: bit(6),
 			InferRedirection: bit(7), Canonicalize: bit(8), SpoofTLSCiphers: bit(9), Insecure: bit(10),
 			MaxBodySize: number, MaxRedirects: count,
 			Timeout:   300 * time.Millisecond,

@@ -142,6 +142,10 @@ type Options struct {
 	// MaskCredentials puts *** in place of a user and password in the result's URLs, as submitted
 	// and in its stack. Messages and the log always have it. Headers and bodies stay as they came.
 	MaskCredentials bool
+	// NoHeadFallback takes the answer to a resolve's HEAD for the result. Default: where that got
+	// 400, 403, 404, 405, 406 or 5xx, or no answer because the connection was closed or reset, GET
+	// is asked with too, at once, and the pool remembers of the host what came of it.
+	NoHeadFallback bool
 }
 
 // encoder writes options as C has them, and keeps what was wrong first.
@@ -343,6 +347,9 @@ func (o *Options) encode(a *arena) (*C.pool_options_t, error) {
 	flag(&c.follow_js_relocation, o.FollowJSRelocation)
 	flag(&c.infer_redirection, o.InferRedirection)
 	flag(&c.canonicalize, o.Canonicalize)
+	if o.NoHeadFallback {
+		c.head_fallback = 0
+	}
 
 	flag(&c.insecure, o.Insecure)
 	flag(&c.spoof_tls_ciphers, o.SpoofTLSCiphers)

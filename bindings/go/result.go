@@ -63,6 +63,8 @@ type Response struct {
 	// Body is that of the last answer, decompressed if the job asked for compression. What is asked
 	// of it later, as Text and Links, goes by it and Header as they then are.
 	Body []byte
+	// Truncated tells why Body may not be all there was; "": it is whole, or there is none.
+	Truncated Truncation
 	// Timings tell where the time went.
 	Timings Timings
 	// Attempts is how many were made; 0: the job ended before its first.
@@ -75,6 +77,19 @@ type Response struct {
 	content *content
 	undone  bool // whether a compression was asked for, and so undone
 }
+
+// Truncation is why the body of an answer may not be all there was, in the words of the WARC format's
+// WARC-Truncated and one more. Others may come with later versions.
+type Truncation string
+
+const (
+	// TruncatedDisconnect: the connection ended without TLS's goodbye, where nothing but its end
+	// tells that of the body. Most often it is whole.
+	TruncatedDisconnect Truncation = "disconnect"
+	// TruncatedCoding: it was not as Content-Encoding has it, but what is in it came whole: there was
+	// no trailer, or a wrong one, or the body was in no coding and is as it came.
+	TruncatedCoding Truncation = "coding"
+)
 
 // Hop is one entry of a result's stack: a URL the job was at.
 type Hop struct {
@@ -333,6 +348,9 @@ func decode(native *C.pool_result_t) (Response, *Error) {
 	}
 	if native.body_size > 0 {
 		response.Body = bytes.Clone(unsafe.Slice((*byte)(unsafe.Pointer(native.body)), int(native.body_size)))
+	}
+	if native.truncated != nil {
+		response.Truncated = Truncation(ended(native.truncated))
 	}
 	if native.error_code == nil {
 		return response, nil

@@ -188,6 +188,17 @@ func TestHTTPResponseOfCompression(t *testing.T) {
 	}
 }
 
+func TestTruncated(t *testing.T) {
+	pool := open(t, fast())
+	url := site + "/status/200?body=plain&header=Content-Encoding:gzip"
+	for compressed, why := range map[bool]rouet.Truncation{true: rouet.TruncatedCoding, false: ""} {
+		result := one(t, pool, url, rouet.Options{Compressed: compressed})
+		if string(result.Body) != "plain" || result.Truncated != why {
+			t.Errorf("%q %q", result.Body, result.Truncated)
+		}
+	}
+}
+
 func TestResolve(t *testing.T) {
 	pool := open(t, fast())
 	urls := []string{site + "/redirect/3", site + "/text"}

@@ -68,7 +68,9 @@ export interface Options {
   maxRedirects?: number;
   /**
    * Follow a Refresh header on an answer below 400 that is no redirection itself, whatever its
-   * delay. A page that refreshes itself is where a job ends. Default: true.
+   * delay. Several such lines: the first that leads to what can be requested. A page that refreshes
+   * itself, or leads back to where the job was, or to what can't be requested, is where a job ends.
+   * Default: true.
    */
   followRefreshHeader?: boolean;
   /**
@@ -139,6 +141,11 @@ export interface Options {
    * Messages and the log always do. Headers and bodies stay as they came. Default: false.
    */
   maskCredentials?: boolean;
+   * A resolve whose HEAD got 400, 403, 404, 405, 406 or 5xx, or no answer because the connection was
+   * closed or reset, asks with GET too, at once, and the pool remembers of the host what came of it.
+   * false: the answer to HEAD is the result. Default: true.
+   */
+  headFallback?: boolean;
 }
 
 /** How failed attempts are made again. */
@@ -346,6 +353,14 @@ interface ResultBase<T> {
   readonly stack: readonly Hop[];
   /** The body of the last answer, decompressed if the job asked for compression. */
   readonly body: Buffer;
+  /**
+   * Why the body may not be all there was. "disconnect": the connection ended without TLS's goodbye,
+   * where nothing but its end tells that of the body; most often it is whole. "coding": it was not as
+   * Content-Encoding has it, but what is in it came whole: there was no trailer, or a wrong one, or
+   * the body was in no coding and is as it came. Others may come with later versions. null: it is
+   * whole, or there is none.
+   */
+  readonly truncated: 'disconnect' | 'coding' | (string & {}) | null;
   readonly timings: Timings;
   /** How many attempts were made; 0: the job ended before its first. */
   readonly attempts: number;

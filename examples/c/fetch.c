@@ -365,7 +365,7 @@ static bool report_good(const struct output *output) {
 }
 
 static bool write_header(struct output *output) {
-  fputs("url,end_url,status,error_code,hops,bytes,seconds", output->report);
+  fputs("url,end_url,status,error_code,hops,bytes,seconds,truncated", output->report);
   fputs(output->directory ? ",file\n" : "\n", output->report);
   output->unflushed = true;
   return report_good(output);
@@ -390,6 +390,7 @@ static bool write_result(struct output *output, const pool_result_t *result) {
   if (result->status != 0) fprintf(report, "%" PRId32, result->status);
   fprintf(report, ",%s,%zu,%zu,%.3f", result->error_code ? result->error_code : "",
           result->stack_count, result->body_size, result->end_time - result->start_time);
+  fprintf(report, ",%s", result->truncated ? result->truncated : "");
   if (output->directory) {
     putc(',', report);
     write_field(report, path, strlen(path));

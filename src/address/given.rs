@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use url::{Host, Url};
 
-use super::{check, group, shown};
+use super::{check, group, parse, shown};
 use crate::error::{ErrorCode, Failure};
 
 /// The URL a job's text stands for: without what is around it, with a scheme, `http` or `https`,
@@ -38,7 +38,7 @@ fn read(text: &str) -> Result<Url, String> {
         return Err("it is not UTF-8, or was not: U+FFFD stands for bytes that were lost".into());
     }
     let parsed = |text: &str| {
-        let url = Url::parse(text).map_err(|error| error.to_string())?;
+        let url = parse(None, text).map_err(|error| error.to_string())?;
         check(&url)?;
         Ok(url)
     };

@@ -140,6 +140,18 @@ fn is_end_of_http2(error: &curl::Error) -> bool {
     error.code() == code::CURLE_HTTP2 && error.extra_description().is_none_or(is_of_socket)
 }
 
+/// Whether the connection ended without TLS's goodbye. `words` as below: those of OpenSSL 3, and
+/// older.
+fn is_cut_off(words: Option<&str>) -> bool {
+    let says = |what| words.is_some_and(|words| words.contains(what));
+    says("unexpected eof while reading") || says("Connection closed abruptly")
+}
+
+/// Whether that happened while an answer was received.
+pub(super) fn is_unclosed(error: &curl::Error) -> bool {
+    error.is_recv_error() && is_cut_off(error.extra_description())
+}
+
 /// What curl says of this very failure, beyond what it says of all with that code, alone tells some
 /// apart; that it still does, `tests/error_codes.rs` sees.
 fn classify(error: &curl::Error, how: &Circumstances<'_>) -> ErrorCode {
@@ -147,8 +159,7 @@ fn classify(error: &curl::Error, how: &Circumstances<'_>) -> ErrorCode {
     let is_end = is_end_of_http2(error);
     let proxied = how.proxy.is_some();
     let says = |what| words.is_some_and(|words| words.contains(what));
-    // OpenSSL 3, and older: the connection ended without TLS's goodbye.
-    let cut_off = says("unexpected eof while reading") || says("Connection closed abruptly");
+    let cut_off = is_cut_off(words);
     let is_io = matches!(
         curl,
         code::CURLE_SEND_ERROR | code::CURLE_RECV_ERROR | code::CURLE_SSL_CONNECT_ERROR

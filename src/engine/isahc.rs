@@ -67,6 +67,8 @@ struct Answer {
     status: u16,
     headers: Headers,
     timings: Timings,
+    /// The connection broke before it began.
+    unanswered: bool,
 }
 
 /// A request that got no answer.
@@ -133,6 +135,9 @@ impl<R: Receive> Isahc<R> {
             stale: false,
             // Nor does curl leave that to us.
             unprocessed: false,
+            // Nor does it tell curl's words, by which alone this is known.
+            unclosed: false,
+            unanswered: answer.unanswered,
         }
     }
 
@@ -229,6 +234,7 @@ impl<R: Receive> Isahc<R> {
                         false => answer.timings.wait += took,
                     }
                     if !lost.unconnected || addresses.len() == 0 {
+                        answer.unanswered = !lost.unconnected && is_of_connection(&lost.failure);
                         return Err(lost.failure);
                     }
                 }
@@ -372,7 +378,8 @@ fn make(
 
 fn headers(hop: &Hop<'_>) -> Result<HeaderMap, Failure> {
     let mut map = HeaderMap::new();
-    let agent = request::user_agent(hop.options).map(|agent| (USER_AGENT.as_str(), agent));
+    let agent = request::user_agent(hop.options);
+    let agent = agent.map(|agent| (USER_AGENT.as_str(), agent.as_bytes()));
     let cookie = hop.cookie.map(|cookie| (COOKIE.as_str(), cookie));
     let others = request::headers(hop.options, hop.home, hop.body);
     let mut to_proxy = request::proxy_headers(hop.options).peekable();
@@ -381,12 +388,12 @@ fn headers(hop: &Hop<'_>) -> Result<HeaderMap, Failure> {
     }
     let all = agent
         .into_iter()
-        .chain(others)
-        .chain(to_proxy)
+        .chain(others.map(|(name, value)| (name, value.as_bytes())))
+        .chain(to_proxy.map(|(name, value)| (name, value.as_bytes())))
         .chain(cookie);
     for (name, value) in all {
         // isahc panics over others.
-        let value = HeaderValue::from_str(value)
+        let value = HeaderValue::from_bytes(value)
             .ok()
             .filter(|value| value.to_str().is_ok())
             .ok_or_else(|| cannot(hop, &format!("send {name}: its value is not plain ASCII")))?;
@@ -549,6 +556,12 @@ fn timings(metrics: &Metrics, secure: bool) -> Timings {
 fn whole(time: Duration) -> Duration {
     let millis = time.as_nanos().div_ceil(1_000_000);
     Duration::from_millis(millis.try_into().unwrap_or(u64::MAX))
+}
+
+/// Whether the connection broke: isahc has no more words for a reset than for other trouble with it.
+fn is_of_connection(failure: &Failure) -> bool {
+    use ErrorCode::*;
+    matches!(failure.code, ConnectionAborted | ReceiveError | SendError)
 }
 
 fn fails(hop: &Hop<'_>, code: ErrorCode, what: &str) -> Failure {

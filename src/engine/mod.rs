@@ -71,8 +71,9 @@ pub(crate) struct Hop<'a> {
     pub home: bool,
     /// Whether a new connection is to be made for it, rather than a kept one be used.
     pub fresh: bool,
-    /// The value of the `Cookie` header; what the options say of cookies is in it already.
-    pub cookie: Option<&'a str>,
+    /// The value of the `Cookie` header, of any bytes but control characters; what the options say of
+    /// cookies is in it already.
+    pub cookie: Option<&'a [u8]>,
     pub options: &'a Arc<Options>,
     /// What is left of the attempt's time.
     pub time_left: Duration,
@@ -116,6 +117,12 @@ pub(crate) struct Exchange<R> {
     pub stale: bool,
     /// It may be made again whatever it is: the server told that it did not act on it.
     pub unprocessed: bool,
+    /// The failure is no more than that the connection ended without TLS's goodbye, where nothing but
+    /// its end tells that of the answer (RFC 9112, section 6.3): all of it may have come.
+    pub unclosed: bool,
+    /// The request was sent, and the connection or the HTTP/2 stream closed or reset before an answer
+    /// began.
+    pub unanswered: bool,
 }
 
 impl<R> Exchange<R> {
@@ -131,6 +138,8 @@ impl<R> Exchange<R> {
             failure: Some(failure),
             stale: false,
             unprocessed: false,
+            unclosed: false,
+            unanswered: false,
         }
     }
 }

@@ -72,6 +72,8 @@ impl<R: Receive> Pretend<R> {
             failure: None,
             stale: false,
             unprocessed: false,
+            unclosed: false,
+            unanswered: false,
         }
     }
 

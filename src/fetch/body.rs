@@ -2,18 +2,14 @@
 
 use std::io::{self, Write};
 
-use brotli_decompressor::BrotliDecoderParameter::BROTLI_DECODER_PARAM_LARGE_WINDOW;
-use brotli_decompressor::DecompressorWriter;
-use flate2::write::{DeflateDecoder, GzDecoder, ZlibDecoder};
-use zstd::stream::raw::DParameter;
-use zstd::stream::zio::Writer;
-
 use crate::error::{ErrorCode, Failure};
+use coding::Coding;
+
+mod coding;
+mod inflate;
 
 /// The most room made in advance because a header promised so much.
 const RESERVE: u64 = 16 << 20;
-/// The largest window of zstd: 8 MiB (RFC 9659). A frame may ask for 128 MiB of memory otherwise.
-const ZSTD_WINDOW_LOG: u32 = 23;
 /// How many codings may lie over each other; curl stops at five too.
 const LAYERS: usize = 5;
 
@@ -42,15 +38,14 @@ impl Body {
     /// A body under the codings of a `Content-Encoding` header (RFC 9110, section 8.4).
     pub fn new(codings: Option<&[u8]>, length: Option<u64>, limit: u64) -> Result<Self, Failure> {
         let text = String::from_utf8_lossy(codings.unwrap_or_default()).to_ascii_lowercase();
-        let mut codings: Vec<&str> = text
+        let names: Vec<&str> = text
             .split(',')
             .map(str::trim)
             .filter(|coding| !matches!(*coding, "" | "identity"))
             .collect();
         // One we did not ask for and can't undo is the caller's: the body stays as it is.
-        if codings.iter().any(|coding| !is_known(coding)) {
-            codings.clear();
-        }
+        let known: Option<Vec<Coding>> = names.iter().map(|name| Coding::of(name)).collect();
+        let codings = known.unwrap_or_default();
         if codings.len() > LAYERS {
             return Err(Failure::new(
                 ErrorCode::InvalidEncoding,
@@ -65,7 +60,7 @@ impl Body {
             bytes.reserve_exact(length.min(RESERVE) as usize);
         }
         let kept = Kept { bytes, limit };
-        let Some(outermost) = codings.last() else {
+        let Some(outermost) = names.last().filter(|_| !codings.is_empty()) else {
             return Ok(Self {
                 layers: Layers::None(kept),
                 coding: String::new(),
@@ -73,11 +68,8 @@ impl Body {
         };
         let mut layers: Box<dyn Layer> = Box::new(kept);
         // Named in the order they were applied: the innermost, applied first, is undone last.
-        for coding in &codings {
-            layers = layer(coding, layers).map_err(|error| {
-                let message = format!("no memory for {coding}: {error}");
-                Failure::new(ErrorCode::InternalError, message)
-            })?;
+        for coding in codings {
+            layers = coding.undone_to(layers);
         }
         Ok(Self {
             layers: Layers::Some(layers),
@@ -112,6 +104,7 @@ impl Body {
             return too_large(limit, "");
         }
         let code = match self.coding.as_str() {
+            _ if error.kind() == io::ErrorKind::OutOfMemory => ErrorCode::InternalError,
             "gzip" | "x-gzip" => ErrorCode::InvalidGzip,
             _ => ErrorCode::InvalidEncoding,
         };
@@ -121,11 +114,10 @@ impl Body {
         )
     }
 
-    pub fn finish(mut self, limit: u64) -> Result<Vec<u8>, Failure> {
-        match self.layers.outermost().finish() {
-            Ok(bytes) => Ok(bytes),
-            Err(error) => Err(self.failure(&error, limit)),
-        }
+    /// The bytes, and whether all of them were wrapped as the codings have it.
+    pub fn finish(&mut self, limit: u64) -> Result<(Vec<u8>, bool), Failure> {
+        let finished = self.layers.outermost().finish();
+        finished.map_err(|error| self.failure(&error, limit))
     }
 }
 
@@ -143,38 +135,14 @@ fn too_large(limit: u64, how: &str) -> Failure {
 
 /// A coding being undone, or the bytes at the end of it.
 trait Layer: Write {
-    /// Checks that what was written is whole, and gives the bytes at the end.
-    fn finish(&mut self) -> io::Result<Vec<u8>>;
+    /// Checks that what was written is whole, and gives the bytes at the end, and whether their
+    /// wrapping was as it should be.
+    fn finish(&mut self) -> io::Result<(Vec<u8>, bool)>;
     /// The bytes that have reached the end.
     fn bytes(&mut self) -> &[u8];
 }
 
-fn is_known(coding: &str) -> bool {
-    matches!(coding, "gzip" | "x-gzip" | "deflate" | "br" | "zstd")
-}
-
-fn layer(coding: &str, under: Box<dyn Layer>) -> io::Result<Box<dyn Layer>> {
-    Ok(match coding {
-        "br" => {
-            let mut decoder = DecompressorWriter::new(under, 16 << 10);
-            // Larger ones than RFC 7932 has, of up to 1 GiB.
-            decoder.set_parameter(BROTLI_DECODER_PARAM_LARGE_WINDOW, 0);
-            Box::new(Brotli { decoder })
-        }
-        "zstd" => {
-            let mut decoder = zstd::stream::raw::Decoder::new()?;
-            decoder.set_parameter(DParameter::WindowLogMax(ZSTD_WINDOW_LOG))?;
-            Box::new(Zstd {
-                decoder: Writer::new(under, decoder),
-            })
-        }
-        "deflate" => Box::new(Deflate::Undecided(Some(under))),
-        _ => Box::new(Gzip {
-            decoder: Some(GzDecoder::new(under)),
-            over: false,
-        }),
-    })
-}
+type Under = Box<dyn Layer>;
 
 /// The end of the layers: the bytes, as many as the limit allows.
 struct Kept {
@@ -198,157 +166,16 @@ impl Write for Kept {
 }
 
 impl Layer for Kept {
-    fn finish(&mut self) -> io::Result<Vec<u8>> {
+    fn finish(&mut self) -> io::Result<(Vec<u8>, bool)> {
         let mut bytes = std::mem::take(&mut self.bytes);
         // Grown by doubling, up to half of it may be empty.
         if bytes.capacity() - bytes.len() > bytes.len() / 4 + 4096 {
             bytes.shrink_to_fit();
         }
-        Ok(bytes)
+        Ok((bytes, true))
     }
 
     fn bytes(&mut self) -> &[u8] {
         &self.bytes
-    }
-}
-
-/// A coding's layer: a decoder that writes to the layer under it.
-macro_rules! coding {
-    ($name:ident, $decoder:ty, $finish:ident, $under:ident) => {
-        struct $name {
-            decoder: $decoder,
-        }
-
-        impl Write for $name {
-            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-                self.decoder.write(bytes)
-            }
-
-            fn flush(&mut self) -> io::Result<()> {
-                self.decoder.flush()
-            }
-        }
-
-        impl Layer for $name {
-            fn finish(&mut self) -> io::Result<Vec<u8>> {
-                self.decoder.$finish()?;
-                self.decoder.$under().finish()
-            }
-
-            fn bytes(&mut self) -> &[u8] {
-                self.decoder.$under().bytes()
-            }
-        }
-    };
-}
-
-type Under = Box<dyn Layer>;
-type ZstdWriter = Writer<Under, zstd::stream::raw::Decoder<'static>>;
-
-coding!(Brotli, DecompressorWriter<Under>, close, get_mut);
-coding!(Zstd, ZstdWriter, finish, writer_mut);
-
-/// Members of gzip, one behind the other (RFC 1952, section 2.2). What comes behind them and starts
-/// none, such as zeros to fill a block, is passed over, as by gzip and browsers.
-struct Gzip {
-    /// There but for the moment between two members.
-    decoder: Option<GzDecoder<Under>>,
-    over: bool,
-}
-
-impl Gzip {
-    fn decoder(&mut self) -> &mut GzDecoder<Under> {
-        self.decoder.as_mut().expect("between no two members")
-    }
-}
-
-impl Write for Gzip {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.over {
-            return Ok(bytes.len());
-        }
-        match self.decoder().write(bytes)? {
-            // The member takes no more.
-            0 if bytes.first() == Some(&0x1F) => {
-                let under = self.decoder.take().expect("as above").finish()?;
-                self.decoder.insert(GzDecoder::new(under)).write(bytes)
-            }
-            0 => {
-                self.over = true;
-                Ok(bytes.len())
-            }
-            taken => Ok(taken),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.decoder().flush()
-    }
-}
-
-impl Layer for Gzip {
-    fn finish(&mut self) -> io::Result<Vec<u8>> {
-        self.decoder().try_finish()?;
-        self.decoder().get_mut().finish()
-    }
-
-    fn bytes(&mut self) -> &[u8] {
-        self.decoder().get_mut().bytes()
-    }
-}
-
-/// "deflate" is zlib by its specification (RFC 9110, section 8.4.1.2) and bare deflate by some
-/// servers. The first byte tells: zlib's has 8 in its low half and at most 7 in its high one.
-enum Deflate {
-    Undecided(Option<Box<dyn Layer>>),
-    Zlib(ZlibDecoder<Box<dyn Layer>>),
-    Bare(DeflateDecoder<Box<dyn Layer>>),
-}
-
-impl Write for Deflate {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if let (Self::Undecided(under), Some(first)) = (&mut *self, bytes.first()) {
-            let under = under.take().expect("decided once");
-            *self = match first & 0x0F == 8 && first >> 4 <= 7 {
-                true => Self::Zlib(ZlibDecoder::new(under)),
-                false => Self::Bare(DeflateDecoder::new(under)),
-            };
-        }
-        match self {
-            Self::Undecided(_) => Ok(0),
-            Self::Zlib(decoder) => decoder.write(bytes),
-            Self::Bare(decoder) => decoder.write(bytes),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::Undecided(_) => Ok(()),
-            Self::Zlib(decoder) => decoder.flush(),
-            Self::Bare(decoder) => decoder.flush(),
-        }
-    }
-}
-
-impl Layer for Deflate {
-    fn finish(&mut self) -> io::Result<Vec<u8>> {
-        match self {
-            Self::Undecided(under) => under.as_mut().expect("not decided").finish(),
-            Self::Zlib(decoder) => {
-                decoder.try_finish()?;
-                decoder.get_mut().finish()
-            }
-            Self::Bare(decoder) => {
-                decoder.try_finish()?;
-                decoder.get_mut().finish()
-            }
-        }
-    }
-    fn bytes(&mut self) -> &[u8] {
-        match self {
-            Self::Undecided(under) => under.as_mut().expect("not decided").bytes(),
-            Self::Zlib(decoder) => decoder.get_mut().bytes(),
-            Self::Bare(decoder) => decoder.get_mut().bytes(),
-        }
     }
 }

@@ -7,7 +7,8 @@ use std::time::Instant;
 use url::Url;
 
 use super::cookies::Jar;
-use super::reader::{Look, Reader, Want};
+use super::heads::{Doubt, Heads};
+use super::reader::{Look, Page, Reader, Want};
 use super::{Attempt, Start, redirects, refreshes};
 use crate::address;
 use crate::engine::{Exchange, Hop, is_idempotent};
@@ -36,11 +37,13 @@ pub(super) struct Chain<'a> {
     /// Where in the stack the method last changed: before that, the same URL was another request.
     same_method: usize,
     timings: Timings,
+    /// What HEAD got of the URL, which GET is asked for now.
+    doubted: Option<Doubt>,
     /// Of a stateful job: the cookies set, and those sent with each entry of the stack.
     jar: Option<Jar>,
-    sent: Vec<Option<String>>,
+    sent: Vec<Option<Vec<u8>>>,
     /// The cookies to send with the next hop.
-    cookie: Option<String>,
+    cookie: Option<Vec<u8>>,
 }
 
 impl<'a> Chain<'a> {
@@ -70,9 +73,10 @@ impl<'a> Chain<'a> {
             stack: Vec::with_capacity(1),
             same_method: 0,
             timings: Timings::default(),
+            doubted: None,
             jar: options.stateful.then(Jar::default),
             sent: Vec::new(),
-            cookie: options.cookie.clone(),
+            cookie: options.cookie.as_deref().map(Into::into),
         }
     }
 
@@ -85,21 +89,44 @@ impl<'a> Chain<'a> {
         }
     }
 
-    /// Whether the server refuses HEAD (RFC 9110, sections 15.5.6 and 15.6.2). The hop is then to
-    /// be made again, and those after it are made, with GET.
-    pub fn is_refused(&mut self, exchange: &Exchange<Reader>) -> bool {
-        let refused = self.options.method.is_none()
-            && self.method == "HEAD"
-            && exchange.failure.is_none()
-            && matches!(exchange.status, 405 | 501);
-        if refused {
-            self.asked = true;
-            self.timings += exchange.timings;
-            self.take_cookies(&exchange.headers);
+    /// Asks with GET from here on where HEAD is known to get another answer.
+    pub fn choose_method(&mut self, heads: &Heads) {
+        if self.may_fall_back() && heads.lies(&self.url) {
             self.method = Cow::Borrowed("GET");
-            self.cookie = self.cookie_for(&self.url, self.home);
         }
-        refused
+    }
+
+    /// Whether HEAD got what GET may not. The hop is then to be made again, and those after it are
+    /// made, with GET. What that gets is learnt here too.
+    pub fn is_doubted(&mut self, exchange: &Exchange<Reader>, heads: &Heads) -> bool {
+        if exchange.stale {
+            // It was not asked.
+            return false;
+        }
+        let doubt = Doubt::of(exchange);
+        if let Some(doubted) = self.doubted.take()
+            && (doubt.is_some() || exchange.status != 0)
+        {
+            heads.learn(&self.url, doubted, doubt == Some(doubted));
+        }
+        let Some(doubt) =
+            doubt.filter(|doubt| self.may_fall_back() && !heads.is_believed(&self.url, *doubt))
+        else {
+            return false;
+        };
+        self.doubted = Some(doubt);
+        self.asked = true;
+        self.timings += exchange.timings;
+        self.take_cookies(&exchange.headers);
+        self.method = Cow::Borrowed("GET");
+        self.cookie = self.cookie_for(&self.url, self.home);
+        true
+    }
+
+    /// Whether HEAD is asked with, and GET may be.
+    fn may_fall_back(&self) -> bool {
+        let options = self.options;
+        options.head_fallback && options.method.is_none() && self.method == "HEAD"
     }
 
     pub fn hop(&self) -> Hop<'_> {
@@ -177,6 +204,8 @@ impl<'a> Chain<'a> {
             failure,
             stale,
             unprocessed,
+            unclosed,
+            unanswered: _,
         } = exchange;
         self.asked = true;
         self.timings += timings;
@@ -197,12 +226,18 @@ impl<'a> Chain<'a> {
             ..Attempt::default()
         };
         let outcome = match failure {
-            Some(failure) if !(receiver.has_enough() && is_of_body(failure.code)) => Err(failure),
-            _ => self.go_on(status, &attempt.headers, receiver),
+            Some(failure) if receiver.has_enough() && is_of_body(failure.code) => {
+                self.go_on(status, &attempt.headers, receiver, None)
+            }
+            Some(failure) if unclosed => {
+                self.go_on(status, &attempt.headers, receiver, Some(failure))
+            }
+            Some(failure) => Err(failure),
+            None => self.go_on(status, &attempt.headers, receiver, None),
         };
         match outcome {
             Ok(None) => None,
-            Ok(Some(body)) => Some(self.end(attempt, Ok(body))),
+            Ok(Some(page)) => Some(self.end(attempt, Ok(page))),
             Err(failure) => Some(self.end(attempt, Err(failure))),
         }
     }
@@ -219,16 +254,18 @@ impl<'a> Chain<'a> {
         }
     }
 
-    /// Turns to where the answer leads, or gives the body of the one that is the end.
+    /// Turns to where the answer leads, or gives the page that is the end. `unclosed`: what it comes to
+    /// if its body, which may be whole, is not.
     fn go_on(
         &mut self,
         status: u16,
         headers: &Headers,
         receiver: Reader,
-    ) -> Result<Option<Vec<u8>>, Failure> {
+        unclosed: Option<Failure>,
+    ) -> Result<Option<Page>, Failure> {
         let options = self.options;
         if options.follow_redirects && redirects(status, headers) {
-            let header = headers.get("location").unwrap_or_default();
+            let header = super::location(&self.url, headers)?;
             let target = address::location(&self.url, header)?;
             self.change_method(status);
             self.lead(HopKind::LocationHeader, target)?;
@@ -236,23 +273,21 @@ impl<'a> Chain<'a> {
         }
         if options.follow_redirects
             && options.follow_refresh_header
-            && let Some(header) = refreshes(status, headers)
-        {
-            let target = address::refresh(&self.url, header)?;
-            if self.turn_page(HopKind::RefreshHeader, target)? {
-                return Ok(None);
-            }
-        }
-        let (body, targets) = receiver.finish().map_err(|failure| Failure {
-            message: format!("{}: {}", address::shown(self.url.as_str()), failure.message),
-            ..failure
-        })?;
-        if let Some(target) = targets.meta_refresh
-            && self.turn_page(HopKind::MetaRefresh, (*target)?)?
+            && let Some(target) = refreshes(&self.url, status, headers)
+            && self.turn_page(HopKind::RefreshHeader, target)?
         {
             return Ok(None);
         }
-        // So is this.
+        let is_unclosed = unclosed.is_some();
+        let (page, targets) = receiver.finish(is_unclosed).map_err(|failure| {
+            let message = format!("{}: {}", address::shown(self.url.as_str()), failure.message);
+            unclosed.unwrap_or(Failure { message, ..failure })
+        })?;
+        if let Some(target) = targets.meta_refresh
+            && self.turn_page(HopKind::MetaRefresh, *target)?
+        {
+            return Ok(None);
+        }
         if let Some(target) = targets.js_relocation
             && self.met(&target, self.same_method).is_none()
             && self.turn_page(HopKind::JsRelocation, *target)?
@@ -275,38 +310,45 @@ impl<'a> Chain<'a> {
                 status: 0,
             });
         }
-        Ok(Some(body))
+        Ok(Some(page))
     }
 
-    /// Turns to where a page sends its reader. `false`: to itself, as pages do that are to be
-    /// loaded anew from time to time: it is the end.
+    /// Turns to where a page sends its reader. `false`: to itself, or to where the job was before, as
+    /// pages do that are loaded anew from time to time or take turns: the page is the end.
     fn turn_page(&mut self, kind: HopKind, target: Url) -> Result<bool, Failure> {
-        self.change_method(303);
-        let is_last = |at| self.met(&target, self.same_method) == Some(at);
-        // With new cookies a page is another one, but not time after time.
-        let again = |at: usize| {
-            at > self.same_method && address::same_page(&target, &self.url) && {
-                let before = address::without_fragment(&self.stack[at - 1].url);
-                before == address::without_fragment(target.as_str())
-            }
+        let from = match self.becomes_get(303) {
+            true => self.stack.len(),
+            false => self.same_method,
         };
-        if let Some(at) = self.stack.len().checked_sub(1)
-            && (is_last(at) || again(at))
-        {
+        if self.met(&target, from).is_some() || self.went(&target, from) {
             return Ok(false);
         }
+        self.change_method(303);
         self.lead(kind, target)?;
         Ok(true)
     }
 
+    /// Whether the job, from an index of the stack on, went from this page to the target before.
+    /// With new cookies a page is another one, but not time after time.
+    fn went(&self, target: &Url, from: usize) -> bool {
+        let is = |at: usize, url: &Url| {
+            let been = address::without_fragment(&self.stack[at].url);
+            been == address::without_fragment(url.as_str())
+        };
+        (from + 1..self.stack.len()).any(|at| is(at - 1, &self.url) && is(at, target))
+    }
+
     /// Browsers go on from these with GET, and RFC 9110, section 15.4 lets them.
-    fn change_method(&mut self, status: u16) {
-        let to_get = match (status, &*self.method) {
+    fn becomes_get(&self, status: u16) -> bool {
+        match (status, &*self.method) {
             (303, method) => method != "GET" && method != "HEAD",
             (301 | 302, method) => method == "POST",
             _ => false,
-        };
-        if to_get {
+        }
+    }
+
+    fn change_method(&mut self, status: u16) {
+        if self.becomes_get(status) {
             self.method = Cow::Borrowed("GET");
             self.body = false;
             self.same_method = self.stack.len();
@@ -373,21 +415,22 @@ impl<'a> Chain<'a> {
     }
 
     /// The cookies to send to a URL. `home`: it is on the origin that the caller meant.
-    fn cookie_for(&self, url: &Url, home: bool) -> Option<String> {
+    fn cookie_for(&self, url: &Url, home: bool) -> Option<Vec<u8>> {
         let own = self.options.cookie.as_deref().filter(|_| home);
         match &self.jar {
             Some(jar) => jar.header(url, own),
-            None => own.map(str::to_owned),
+            None => own.map(Into::into),
         }
     }
 
-    fn end(&mut self, attempt: Attempt, outcome: Result<Vec<u8>, Failure>) -> Attempt {
-        let (body, failure) = match outcome {
-            Ok(body) => (body, None),
-            Err(failure) => (Vec::new(), Some(failure)),
+    fn end(&mut self, attempt: Attempt, outcome: Result<Page, Failure>) -> Attempt {
+        let (page, failure) = match outcome {
+            Ok(page) => (page, None),
+            Err(failure) => (Page::default(), Some(failure)),
         };
         Attempt {
-            body,
+            body: page.body,
+            truncated: page.truncated,
             failure,
             stack: std::mem::take(&mut self.stack),
             timings: self.timings,

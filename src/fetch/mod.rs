@@ -10,9 +10,9 @@ use url::Url;
 
 use crate::address;
 use crate::engine;
-use crate::error::Failure;
+use crate::error::{ErrorCode, Failure};
 use crate::headers::Headers;
-use crate::job::{JobResult, StackEntry, Timings};
+use crate::job::{JobResult, StackEntry, Timings, Truncated};
 use crate::options::Options;
 use crate::sniff;
 use chain::Chain;
@@ -23,9 +23,11 @@ mod chain;
 mod cookies;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
+mod heads;
 mod reader;
 mod retry;
 
+pub(crate) use heads::Heads;
 pub(crate) use retry::wait_before_retry;
 
 /// The engine that jobs run on.
@@ -39,6 +41,7 @@ pub(crate) struct Attempt {
     pub headers: Headers,
     pub stack: Vec<StackEntry>,
     pub body: Vec<u8>,
+    pub truncated: Option<Truncated>,
     pub timings: Timings,
     /// A kept connection had been closed, and the request is one that may be sent anew of the
     /// client's own accord (RFC 9110, section 9.2.2): the attempt does not count.
@@ -54,6 +57,7 @@ impl From<JobResult> for Attempt {
             headers: result.headers,
             stack: result.stack,
             body: result.body,
+            truncated: result.truncated,
             timings: result.timings,
             stale: false,
         }
@@ -87,16 +91,22 @@ pub(crate) async fn request(start: Start<'_>, options: &Arc<Options>, engine: &E
 }
 
 /// Finds where a URL ends: follows its redirections and takes no body. HEAD will do, unless what
-/// leads on may be in the page, or a server refuses it.
-pub(crate) async fn resolve(start: Start<'_>, options: &Arc<Options>, engine: &Engine) -> Attempt {
+/// leads on may be in the page, or a server answers it otherwise than GET, as `heads` knows.
+pub(crate) async fn resolve(
+    start: Start<'_>,
+    options: &Arc<Options>,
+    engine: &Engine,
+    heads: &Heads,
+) -> Attempt {
     let mut chain = Chain::new(start, options, 20);
     chain.spare_bodies();
     loop {
         if let Some(attempt) = chain.infer() {
             return attempt;
         }
+        chain.choose_method(heads);
         let exchange = engine.perform(chain.hop(), chain.reader(false)).await;
-        if chain.is_refused(&exchange) {
+        if chain.is_doubted(&exchange, heads) {
             continue;
         }
         if let Some(attempt) = chain.step(exchange) {
@@ -124,8 +134,34 @@ fn redirects(status: u16, headers: &Headers) -> bool {
     matches!(status, 301 | 302 | 303 | 307 | 308) && headers.get("location").is_some()
 }
 
-/// Where the `Refresh` header of an answer leads, if it counts: an error page leads nowhere.
-fn refreshes(status: u16, headers: &Headers) -> Option<&[u8]> {
-    let value = headers.get("refresh").filter(|_| status < 400)?;
-    sniff::refresh(value)
+/// The one `Location` of an answer. Its value is no list (RFC 9110, section 10.2.2): where two lines
+/// differ there is no telling which is meant, and browsers go to neither.
+fn location<'a>(url: &Url, headers: &'a Headers) -> Result<&'a [u8], Failure> {
+    let mut lines = headers.get_all("location");
+    let first = lines.next().unwrap_or_default();
+    match lines.find(|line| *line != first) {
+        None => Ok(first),
+        Some(other) => Err(Failure::new(
+            ErrorCode::ProtocolError,
+            format!(
+                "{} has two Locations, {:?} and {:?}",
+                address::shown(url.as_str()),
+                address::shown(&String::from_utf8_lossy(first)),
+                address::shown(&String::from_utf8_lossy(other)),
+            ),
+        )),
+    }
+}
+
+/// Where the `Refresh` header of an answer from `url` leads, if it counts: an error page leads
+/// nowhere. Of several lines, which no standard tells how to read, the first that leads to what can
+/// be requested: the others, and what is no URL, are as good as not there.
+fn refreshes(url: &Url, status: u16, headers: &Headers) -> Option<Url> {
+    if status >= 400 {
+        return None;
+    }
+    headers
+        .get_all("refresh")
+        .filter_map(sniff::refresh)
+        .find_map(|target| address::refresh(url, target).ok())
 }

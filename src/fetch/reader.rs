@@ -11,7 +11,7 @@ use crate::address;
 use crate::engine::{Flow, Receive};
 use crate::error::Failure;
 use crate::headers::Headers;
-use crate::job::StackEntry;
+use crate::job::{StackEntry, Truncated};
 use crate::sniff::{self, Hints};
 
 /// How much of a body nobody wants is read, so that its connection can be used again.
@@ -75,11 +75,11 @@ impl Look {
     }
 }
 
-/// Where the start of a page leads. Most lead nowhere, and URLs are large.
+/// Where the start of a page leads. One that can't be requested is none, as for a browser. Most lead
+/// nowhere, and URLs are large.
 #[derive(Default)]
 pub(crate) struct Targets {
-    pub meta_refresh: Option<Box<Result<Url, Failure>>>,
-    /// What is read out of a script is a guess: one that can't be requested is none.
+    pub meta_refresh: Option<Box<Url>>,
     pub js_relocation: Option<Box<Url>>,
     pub canonical: Option<Box<Url>>,
     /// Whether one leads away from the page, so that the rest of it is of no use.
@@ -88,7 +88,7 @@ pub(crate) struct Targets {
 
 impl Targets {
     /// What is looked for of what was found in the page of that URL. `been`: where the job was
-    /// before, which no script is believed to lead back to.
+    /// before, which no page is believed to lead back to.
     fn of(page: &str, look: Look, hints: Hints, been: &[Arc<str>]) -> Self {
         let Ok(page) = Url::parse(page) else {
             return Self::default();
@@ -97,29 +97,20 @@ impl Targets {
         let base = base.as_ref().unwrap_or(&page);
         let join = |target: Option<String>, wanted: bool| {
             let target = target.filter(|_| wanted)?;
-            Some(address::join(base, &target))
+            address::join(base, &target).ok().map(Box::new)
         };
         let meta_refresh = join(hints.meta_refresh, look.meta_refresh);
-        let js_relocation = join(hints.js_relocation, look.js_relocation).and_then(Result::ok);
-        let leaves = |target: &Url| !address::same_page(target, &page);
-        let is_new = |target: &Url| {
-            let target = address::without_fragment(target.as_str());
-            been.iter()
-                .all(|url| address::without_fragment(url) != target)
+        let js_relocation = join(hints.js_relocation, look.js_relocation);
+        let leads = |target: &Option<Box<Url>>| {
+            let target = target.as_ref();
+            target.is_some_and(|target| is_away(target, &page, been))
         };
+        let away = leads(&meta_refresh) || leads(&js_relocation);
         Self {
-            // An invalid one is an error, for which no body is needed.
-            away: meta_refresh
-                .as_ref()
-                .is_some_and(|target| target.as_ref().map_or(true, leaves))
-                || js_relocation
-                    .as_ref()
-                    .is_some_and(|target| leaves(target) && is_new(target)),
-            meta_refresh: meta_refresh.map(Box::new),
-            js_relocation: js_relocation.map(Box::new),
-            canonical: join(hints.canonical, look.canonical)
-                .and_then(Result::ok)
-                .map(Box::new),
+            away,
+            meta_refresh,
+            js_relocation,
+            canonical: join(hints.canonical, look.canonical),
         }
     }
 
@@ -127,6 +118,20 @@ impl Targets {
     fn are_all(&self, look: Look) -> bool {
         self.away || !look.meta_refresh && !look.js_relocation && self.canonical.is_some()
     }
+}
+
+/// Whether a page leads to another one, which is not among those the job was at before either.
+fn is_away(target: &Url, page: &Url, been: &[Arc<str>]) -> bool {
+    let new = address::without_fragment(target.as_str());
+    !address::same_page(target, page)
+        && been.iter().all(|url| address::without_fragment(url) != new)
+}
+
+/// The page that an answer came to.
+#[derive(Default)]
+pub(crate) struct Page {
+    pub body: Vec<u8>,
+    pub truncated: Option<Truncated>,
 }
 
 /// What becomes of the bytes that arrive.
@@ -148,7 +153,7 @@ enum State {
 pub(crate) struct Reader {
     /// The URL that answers.
     url: Arc<str>,
-    /// Those the job was at, where that matters.
+    /// Those the job was at before.
     been: Vec<Arc<str>>,
     want: Want,
     state: State,
@@ -171,7 +176,7 @@ pub(crate) struct Reader {
 impl Reader {
     /// Takes in the answer of a URL. `stack`: where the job was before.
     pub fn new(url: &Arc<str>, stack: &[StackEntry], want: Want) -> Self {
-        let been = stack.iter().filter(|_| want.look.js_relocation);
+        let been = stack.iter().filter(|_| want.follow);
         Self {
             url: Arc::clone(url),
             been: been.map(|entry| Arc::clone(&entry.url)).collect(),
@@ -195,36 +200,53 @@ impl Reader {
         matches!(self.state, State::Skip | State::Over)
     }
 
-    /// The body, if it is wanted, and what was found in it; or why there is none.
-    pub fn finish(mut self) -> Result<(Vec<u8>, Targets), Failure> {
+    /// The body, if it is wanted, and what was found in it; or why there is none. `unclosed`: there
+    /// may have been more of it.
+    pub fn finish(mut self, unclosed: bool) -> Result<(Page, Targets), Failure> {
         if let Some(failure) = self.failure {
             return Err(failure);
         }
-        let mut body = Vec::new();
+        let mut page = Page::default();
+        let (want, limit) = (self.want.body, self.limit());
         if !self.has_enough() {
-            // A coding may give out its last bytes only now.
-            match self.body.take() {
-                Some(came) if self.want.body => body = came.finish(self.want.limit)?,
-                Some(mut came) => body = came.bytes().unwrap_or_default().to_vec(),
-                None => {}
+            page.truncated = unclosed.then_some(Truncated::Disconnect);
+            if let Some(mut came) = self.body.take() {
+                // A coding may give out its last bytes only now.
+                page.body = match came.finish(limit) {
+                    Ok((body, whole)) => {
+                        page.truncated = page.truncated.or((!whole).then_some(Truncated::Coding));
+                        body
+                    }
+                    Err(failure) if want => return Err(failure),
+                    Err(_) => {
+                        // Where it breaks off makes no difference to what comes before.
+                        let _ = came.bytes();
+                        came.kept().to_vec()
+                    }
+                };
             }
             if self.state == State::Look {
-                let start = &body[..body.len().min(self.want.look.depth())];
-                let whole = start.len() == body.len();
+                let start = &page.body[..page.body.len().min(self.want.look.depth())];
+                let whole = start.len() == page.body.len();
                 self.look(start, whole);
             }
         }
-        if !self.want.body || self.targets.away {
-            body = Vec::new();
+        if !want || self.targets.away {
+            page = Page::default();
         }
-        Ok((body, self.targets))
+        Ok((page, self.targets))
+    }
+
+    /// The largest body that is taken in.
+    fn limit(&self) -> u64 {
+        match self.want.body {
+            true => self.want.limit,
+            false => self.want.look.depth() as u64,
+        }
     }
 
     fn take(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        let limit = match self.want.body {
-            true => self.want.limit,
-            false => self.want.look.depth() as u64,
-        };
+        let limit = self.limit();
         let body = match &mut self.body {
             Some(body) => body,
             None => {
@@ -288,16 +310,16 @@ impl Reader {
         self.targets = Targets::of(&self.url, self.want.look, sniff::hints(&text), &self.been);
     }
 
-    /// Whether a `Refresh` header leads to another page than this one.
+    /// Whether a `Refresh` header leads away.
     fn leaves(&self, status: u16, headers: &Headers) -> bool {
-        let Some(target) = super::refreshes(status, headers) else {
+        if headers.get("refresh").is_none() {
+            return false;
+        }
+        let Ok(url) = Url::parse(&self.url) else {
             return false;
         };
-        match Url::parse(&self.url).map(|url| (address::refresh(&url, target), url)) {
-            Ok((Ok(target), url)) => !address::same_page(&target, &url),
-            // An invalid one is an error, for which no body is needed.
-            _ => true,
-        }
+        super::refreshes(&url, status, headers)
+            .is_some_and(|target| is_away(&target, &url, &self.been))
     }
 
     fn is_slow(&self) -> bool {
@@ -317,6 +339,26 @@ impl Reader {
     }
 }
 
+/// What the head says of the body's length: one number, which may be repeated (RFC 9110, section
+/// 8.6), and counts for nothing beside `Transfer-Encoding` (RFC 9112, section 6.3).
+fn length(headers: &Headers) -> Option<u64> {
+    if headers.get("transfer-encoding").is_some() {
+        return None;
+    }
+    let numbers = headers.get_all("content-length");
+    let mut lengths = numbers
+        .flat_map(|value| value.split(|&byte| byte == b','))
+        .map(|number| std::str::from_utf8(number).ok()?.trim().parse::<u64>().ok());
+    let first = lengths.next()??;
+    lengths.all(|other| other == Some(first)).then_some(first)
+}
+
+/// All the codings: several lines are one list (RFC 9110, sections 5.3 and 8.4).
+fn codings(headers: &Headers) -> Option<Box<[u8]>> {
+    let lines: Vec<&[u8]> = headers.get_all("content-encoding").collect();
+    (!lines.is_empty()).then(|| lines.join(&b", "[..]).into())
+}
+
 impl Receive for Reader {
     fn head(&mut self, status: u16, headers: &Headers) -> Flow {
         let Want {
@@ -326,9 +368,7 @@ impl Receive for Reader {
             mut look,
             ..
         } = self.want;
-        self.length = headers
-            .get("content-length")
-            .and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
+        self.length = length(headers);
         let moved = follow && super::redirects(status, headers);
         let moves = moved || follow && refresh && self.leaves(status, headers);
         if status >= 400 {
@@ -367,12 +407,9 @@ impl Receive for Reader {
                 }
             }
             _ => {
-                let header = |name, wanted: bool| {
-                    let value = wanted.then(|| headers.get(name))?;
-                    value.map(Into::into)
-                };
-                self.codings = header("content-encoding", self.want.decode);
-                self.content_type = header("content-type", looks);
+                self.codings = self.want.decode.then(|| codings(headers)).flatten();
+                let content_type = looks.then(|| headers.get("content-type")).flatten();
+                self.content_type = content_type.map(Into::into);
             }
         }
         Flow::Continue
@@ -436,10 +473,8 @@ mod tests {
                 flow = reader.data(piece);
             }
         }
-        let (_, targets) = reader.finish().map_err(|failure| failure.message)?;
-        Ok(targets
-            .meta_refresh
-            .map(|target| String::from(target.expect("a URL"))))
+        let (_, targets) = reader.finish(false).map_err(|failure| failure.message)?;
+        Ok(targets.meta_refresh.map(|target| String::from(*target)))
     }
 
     #[test]

@@ -42,6 +42,7 @@ impl<'a> Plan<'a> {
                 code.len() + message.len() + 2 + subcode.map_or(0, |subcode| subcode.len() + 1)
             })
             + group.map_or(0, |group| group.len() + 1)
+            + result.truncated.map_or(0, |why| why.as_str().len() + 1)
             + result
                 .headers
                 .lines()
@@ -144,6 +145,10 @@ impl<'a> Plan<'a> {
                 Some(group) => (text.put(group.as_bytes()), group.len()),
                 None => (null(), 0),
             };
+            let truncated = match result.truncated {
+                Some(why) => text.put(why.as_str().as_bytes()),
+                None => null(),
+            };
             let unless_empty = |count: usize, start: *const u8| match count {
                 0 => null(),
                 _ => start.wrapping_byte_sub(origin),
@@ -182,6 +187,7 @@ impl<'a> Plan<'a> {
                 error_subcode,
                 group,
                 group_size,
+                truncated,
             });
         }
     }

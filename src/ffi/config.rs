@@ -86,7 +86,9 @@ pub struct pool_options_t {
     /// resolve. Default -1.
     pub max_redirects: i32,
     /// 1: follow a Refresh header, on an answer below 400 that is no redirection itself, whatever
-    /// its delay. A page that refreshes itself is where a job ends. Default 1.
+    /// its delay. Several such lines: the first that leads to what can be requested. A page that
+    /// refreshes itself, or leads back to where the job was, or to what can't be requested, is where a
+    /// job ends. Default 1.
     pub follow_refresh_header: i32,
     /// 1: follow a page's <meta http-equiv="refresh"> likewise. It is looked for in the first 1 KiB
     /// of an HTML body, or 64 KiB with follow_js_relocation or canonicalize; a resolve then uses
@@ -158,12 +160,18 @@ pub struct pool_options_t {
     /// 1: the result's URLs, as submitted and in its stack, have *** in place of a user and password.
     /// Messages and the log always do. Headers and bodies stay as they came. Default 0.
     pub mask_credentials: i32,
+    /// 1: a resolve whose HEAD got 400, 403, 404, 405, 406 or 5xx, or no answer because the connection
+    /// was closed or reset, asks with GET too, at once: many servers answer HEAD otherwise than GET.
+    /// The pool remembers of each host, up to some thousands, what came of it: where GET got another
+    /// answer its next URLs are asked for with GET alone, where it got the same such an answer to
+    /// HEAD is believed. 0: the answer to HEAD is the result. Default 1.
+    pub head_fallback: i32,
 }
 
 // SAFETY: repr(C), struct_size first, numbers and pointers only.
 unsafe impl Sized_ for pool_options_t {
     const NAME: &'static str = "pool_options_t";
-    const SIZES: &'static [usize] = &[size_of::<Self>()];
+    const SIZES: &'static [usize] = &[offset_of!(Self, mask_credentials), size_of::<Self>()];
 
     fn defaults() -> Self {
         let options = Options::default();
@@ -210,6 +218,7 @@ unsafe impl Sized_ for pool_options_t {
             retry_on_statuses: std::ptr::null(),
             retry_on_status_count: 0,
             mask_credentials: options.mask_credentials.into(),
+            head_fallback: options.head_fallback.into(),
         }
     }
 }
@@ -326,6 +335,7 @@ impl KeptOptions {
             retry_on_statuses: retried.as_ptr(),
             retry_on_status_count: retried.len(),
             mask_credentials: source.mask_credentials.into(),
+            head_fallback: source.head_fallback.into(),
         };
         Self {
             options,
@@ -706,6 +716,7 @@ pub(super) unsafe fn read_options(options: *const pool_options_t) -> Result<Opti
             follow_js_relocation: flag(given.follow_js_relocation, "follow_js_relocation")?,
             infer_redirection: flag(given.infer_redirection, "infer_redirection")?,
             canonicalize: flag(given.canonicalize, "canonicalize")?,
+            head_fallback: flag(given.head_fallback, "head_fallback")?,
             raise_on_statuses: slice(
                 given.raise_on_statuses,
                 given.raise_on_status_count,

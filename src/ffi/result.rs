@@ -103,6 +103,13 @@ pub struct pool_result_t {
     pub group: *const c_char,
     /// Its bytes, without the NUL.
     pub group_size: usize,
+    /// NULL: the body is whole, or there is none. Otherwise why it may not be all there was, in the
+    /// words of WARC-Truncated (WARC 1.1, section 5.13) and one more. "disconnect": the connection
+    /// ended without TLS's goodbye, where nothing but its end tells that of the body; most often it
+    /// is whole. "coding": it was not as Content-Encoding has it, but what is in it came whole: there
+    /// was no trailer, or a wrong one, or the body was in no coding and is as it came. Others may
+    /// come with later versions.
+    pub truncated: *const c_char,
 }
 
 /// What lies before each `pool_result_t`.
@@ -446,6 +453,7 @@ mod tests {
     use super::*;
     use crate::error::{ErrorCode, Failure};
     use crate::ffi::block::Plan;
+    use crate::job::Truncated;
 
     fn page(url: &str, content_type: &[u8], body: &[u8]) -> JobResult {
         JobResult::of_page(Some(url), Some(content_type), None, body.to_vec()).expect("a page")
@@ -466,7 +474,9 @@ mod tests {
         });
         let mut bare = JobResult::of_page(None, None, None, Vec::new()).expect("a page");
         bare.status = 0;
-        vec![full, failed, other, bare]
+        let mut cut = page("http://example.com/", b"text/html", html);
+        cut.truncated = Some(Truncated::Disconnect);
+        vec![full, failed, other, bare, cut]
     }
 
     /// # Safety
@@ -501,6 +511,8 @@ mod tests {
                     assert_eq!(read(header.name).as_deref(), Some(name));
                     assert_eq!(CStr::from_ptr(header.value).to_bytes(), value);
                 }
+                let truncated = expected.truncated.map(Truncated::as_str);
+                assert_eq!(read(all.truncated).as_deref(), truncated);
                 assert_eq!(all.stack_count, expected.stack.len());
                 for (index, hop) in expected.stack.iter().enumerate() {
                     let other = &*all.stack.add(index);

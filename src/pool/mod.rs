@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::address::{self, Limits};
 use crate::engine::{Names, fork};
 use crate::error::{Error, Failure};
+use crate::fetch::Heads;
 use crate::job::JobResult;
 use crate::schedule::{Rule, StreamId};
 use crate::sync::thread::{self, JoinHandle};
@@ -228,6 +229,7 @@ pub struct Pool {
 pub(crate) struct Common {
     pub workers: Workers,
     pub names: Arc<Names>,
+    pub heads: Heads,
     pub callbacks: Callbacks,
     pub throttle_fn: Option<ThrottleFn>,
     pub limits: Arc<Limits>,
@@ -358,6 +360,7 @@ impl Pool {
         let common = Arc::new(Common {
             workers: Workers::new(max_workers as usize, threads as usize),
             names: Arc::new(Names::new()),
+            heads: Heads::default(),
             callbacks: Callbacks::default(),
             throttle_fn: config.throttle_fn.clone(),
             limits: Arc::new(limits),

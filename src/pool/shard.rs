@@ -607,7 +607,8 @@ async fn attempt(task: &Task, work: Work, began: Instant, engine: &Engine) -> At
             fetch::request(start(&url), &task.options, engine).await
         }
         (Work::Fetch(url), Kind::Resolve) => {
-            fetch::resolve(start(&url), &task.options, engine).await
+            let heads = &task.stream().common.heads;
+            fetch::resolve(start(&url), &task.options, engine, heads).await
         }
         (Work::Refuse(failure), _) => Attempt {
             failure: Some(failure),

@@ -233,6 +233,7 @@ impl Task {
             headers: attempt.headers,
             stack: attempt.stack,
             body: attempt.body,
+            truncated: attempt.truncated,
             start_time: began,
             // The date may have been set back since.
             end_time: ended.max(began),

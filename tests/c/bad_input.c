@@ -246,6 +246,7 @@ static void options_fields(pool_t *pool) {
   BAD_OPTIONS("infer_redirection", o.infer_redirection = 2);
   BAD_OPTIONS("canonicalize", o.canonicalize = 2);
   BAD_OPTIONS("mask_credentials", o.mask_credentials = 2);
+  BAD_OPTIONS("head_fallback", o.head_fallback = 2);
   static const uint16_t statuses[] = {404, 1000}, none[] = {0};
   BAD_OPTIONS("raise_on_statuses", o.raise_on_status_count = 1);
   BAD_OPTIONS("raise_on_statuses", o.raise_on_statuses = statuses; o.raise_on_status_count = 2);

@@ -381,6 +381,7 @@ static pool_options_t random_options(dice_t *dice, int place) {
   options.follow_js_relocation = one_in(dice, 4);
   options.infer_redirection = place == TO_SITE && one_in(dice, 8);
   options.canonicalize = one_in(dice, 4);
+  options.head_fallback = !one_in(dice, 4);
   options.stateful = one_in(dice, 4);
   options.spoof_ua = one_in(dice, 4);
   options.insecure = one_in(dice, 4);

@@ -125,6 +125,7 @@ void defaults() {
   SAME(mine.follow_js_relocation, c.follow_js_relocation != 0);
   SAME(mine.infer_redirection, c.infer_redirection != 0);
   SAME(mine.canonicalize, c.canonicalize != 0);
+  SAME(mine.head_fallback, c.head_fallback != 0);
   SAME(mine.insecure, c.insecure != 0);
   SAME(mine.spoof_tls_ciphers, c.spoof_tls_ciphers != 0);
   SAME(static_cast<std::int32_t>(mine.http_version), c.http_version);
@@ -185,6 +186,7 @@ void each_option_gets_through() {
   set.follow_js_relocation = true;
   set.infer_redirection = true;
   set.canonicalize = true;
+  set.head_fallback = false;
   set.insecure = true;
   set.spoof_tls_ciphers = true;
   set.raise_on_statuses = {404, 410};
@@ -228,6 +230,7 @@ void each_option_gets_through() {
   SAME(got.follow_js_relocation, set.follow_js_relocation);
   SAME(got.infer_redirection, set.infer_redirection);
   SAME(got.canonicalize, set.canonicalize);
+  SAME(got.head_fallback, set.head_fallback);
   SAME(got.insecure, set.insecure);
   SAME(got.spoof_tls_ciphers, set.spoof_tls_ciphers);
   CHECK(got.raise_on_statuses == set.raise_on_statuses, "statuses");
@@ -335,6 +338,7 @@ void results() {
   SAME(result.stack()[0].status, 302);
   SAME(result.stack()[2].type, "hit");
   CHECK(has(result.body(), "[\"x-mark\",\"one\"]"), result.body());
+  SAME(result.truncated(), "");
   SAME(result.mimetype(), "application/json");
   SAME(result.ext(), ".json");
   CHECK(result.is_text() && !result.is_html() && !result.could_be_html(), "what it is");
@@ -350,6 +354,14 @@ void results() {
   CHECK(result.connect_time() > 0s && result.wait_time() > 0s && result.tls_time() == 0s &&
             result.name_lookup_time() >= 0s && result.receive_time() >= 0s,
         "the phases");
+  // What is said to be in gzip and is not.
+  rouet::job plain = job_for(site + "/status/200?body=plain&header=Content-Encoding:gzip", 78);
+  rouet::options undone = config.options;
+  undone.compressed = true;
+  plain.options = &undone;
+  const rouet::result marked = fetch(pool, plain);
+  SAME(marked.body(), "plain");
+  SAME(marked.truncated(), "coding");
   SAME(result.c().status, 200);
 
   // A page in another encoding, with links, and a NUL in it.

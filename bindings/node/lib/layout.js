@@ -55,7 +55,7 @@ exports.options = struct(fields(`
   double: retry_min_wait retry_max_wait
   pointer: retry_on_statuses
   size: retry_on_status_count
-  int: mask_credentials`));
+  int: mask_credentials head_fallback`));
 
 exports.config = struct(fields(`
   size: struct_size
@@ -108,7 +108,8 @@ exports.result = struct(fields(`
   int: kind status
   uint: attempts
   pointer: value error_subcode group
-  size: group_size`));
+  size: group_size
+  pointer: truncated`));
 
 exports.stats = struct(fields(`
   size: struct_size

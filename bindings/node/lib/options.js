@@ -194,6 +194,7 @@ const OPTIONS = {
   httpVersion: ['httpVersion'],
   retry: ['retry'],
   maskCredentials: ['flag'],
+  headFallback: ['flag'],
 };
 
 const STREAM = {

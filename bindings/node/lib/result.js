@@ -100,6 +100,10 @@ class Result {
     return this.#keep('group', () => this.#text('group', this.#size('group_size')));
   }
 
+  get truncated() {
+    return this.#block ? this.#text('truncated') : null;
+  }
+
   get attempts() {
     return this.#block ? this.#block.readUInt32LE(AT.attempts) : 0;
   }

@@ -89,6 +89,7 @@ const OPTIONS = {
   caFile: '/ca', proxy: 'http://a.test', connectTo: ['a.test:1:b.test:2'], dns: ['a.test:1:127.0.0.1'],
   networkInterface: '127.0.0.1', httpVersion: '1.1',
   retry: { maxAttempts: 5, onTimeout: true, minWait: 1, maxWait: 2, onStatuses: [503] }, maskCredentials: true,
+  headFallback: false,
 };
 const STREAM = { ordered: true, passthrough: true, bufferSize: 5, maxBufferedBytes: 6 };
 const POOL = {

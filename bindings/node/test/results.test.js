@@ -213,6 +213,16 @@ test('compression is undone when asked for', async (t) => {
   }
 });
 
+test('a body that may not be all there was is marked', async (t) => {
+  const pool = open(t);
+  const url = `${site}/status/200?body=plain&header=Content-Encoding:gzip`;
+  const marked = await one(pool, url, { compressed: true });
+  assert.equal(marked.body.toString(), 'plain');
+  assert.equal(marked.truncated, 'coding');
+  assert.equal((await one(pool, url)).truncated, null);
+  assert.equal((await one(pool, 'http://')).truncated, null);
+});
+
 test('errors have codes, and all the rest answers too', async (t) => {
   const pool = open(t);
   for (const [url, options, code] of [

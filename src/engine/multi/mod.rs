@@ -711,6 +711,9 @@ impl<R: Receive> Future for Finished<'_, R> {
         let error = outcome.and_then(Result::err);
         let (mut timings, took) = handle.timings();
         timings.name_lookup += self.name_lookup;
+        let unclosed = error
+            .as_ref()
+            .is_some_and(|error| handle.is_unclosed(error));
         let is_of_protocol = |failure: &Failure| failure.code == ErrorCode::ProtocolError;
         let mut failure = handle.failure(self.url, error.clone(), took);
         let stale = handle.is_stale(error.as_ref(), failure.as_ref());
@@ -724,6 +727,7 @@ impl<R: Receive> Future for Finished<'_, R> {
         if failure.as_ref().is_some_and(is_of_protocol) {
             handle.give_up_connection();
         }
+        let sent = handle.was_sent();
         // What took until its time-out had another address to try.
         let is_early = |failure: &Failure| failure.code != ErrorCode::ConnectTimeout;
         let no_descriptor = failure.as_ref().is_some_and(is_early) && handle.had_no_descriptor();
@@ -733,6 +737,8 @@ impl<R: Receive> Future for Finished<'_, R> {
         };
         let transfer = handle.easy.get_mut();
         let (status, headers) = transfer.take_answer();
+        let is_aborted = |failure: &Failure| failure.code == ErrorCode::ConnectionAborted;
+        let unanswered = sent && status == 0 && failure.as_ref().is_some_and(is_aborted);
         let exchange = Exchange {
             receiver: transfer.receiver.take().expect("given at the start"),
             status,
@@ -741,6 +747,8 @@ impl<R: Receive> Future for Finished<'_, R> {
             failure,
             stale,
             unprocessed: wants_http1 == Some(true),
+            unclosed,
+            unanswered,
         };
         self.engine.recycle(handle);
         Poll::Ready((exchange, lacks))

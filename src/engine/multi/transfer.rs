@@ -67,6 +67,8 @@ pub(super) struct Transfer<R> {
     pub status: u16,
     /// The head is over: what still comes as a header is a trailer, which nobody asked for.
     body_began: bool,
+    /// The answer is one of HTTP/1.x.
+    is_http1: bool,
     /// The receiver wanted no more, so curl's error about it is none.
     stopped: bool,
     /// The bytes of trailers that came.
@@ -468,6 +470,7 @@ impl<R: Receive> Handler for Transfer<R> {
             }
             // Each answer starts anew: interim ones (1xx) come before the one that counts.
             self.headers.clear();
+            self.is_http1 = line.get(5..7) == Some(b"1.");
             match status_of(line) {
                 // What follows is no HTTP: curl would wait for an answer behind it.
                 Some(101) => {
@@ -587,7 +590,7 @@ pub(super) struct Settings {
     connect_timeout: Duration,
     /// Whether addresses are set that were looked up for one host.
     pinned: bool,
-    cookie: Option<String>,
+    cookie: Option<Vec<u8>>,
     from: Option<String>,
     fresh: bool,
     http1: bool,
@@ -636,6 +639,7 @@ impl<R: Receive> Handle<R> {
             headers: Headers::default(),
             status: 0,
             body_began: false,
+            is_http1: false,
             stopped: false,
             trailers: 0,
             malformed: None,
@@ -723,6 +727,24 @@ impl<R: Receive> Handle<R> {
             false => CONNECT_TIME_T,
         };
         !self.opened() || !time(&self.easy, last).is_zero()
+    }
+
+    /// Whether the request was on a connection.
+    pub fn was_sent(&self) -> bool {
+        self.easy.get_ref().watch.sends.get() > 0
+    }
+
+    /// Whether all that failed is that the connection ended without TLS's goodbye, where nothing but
+    /// its end tells that of the answer (RFC 9112, section 6.3).
+    pub fn is_unclosed(&self, error: &curl::Error) -> bool {
+        let transfer = self.easy.get_ref();
+        let tells = |name| transfer.headers.get(name).is_some();
+        transfer.body_began
+            && transfer.malformed.is_none()
+            && transfer.is_http1
+            && !tells("content-length")
+            && !tells("transfer-encoding")
+            && codes::is_unclosed(error)
     }
 
     /// Whether the system had no descriptor for a socket that the transfer needed, and nothing was
@@ -877,10 +899,10 @@ impl<R: Receive> Handle<R> {
         }
         if self.settings.cookie.as_deref() != hop.cookie {
             match hop.cookie {
-                Some(cookie) => self.easy.cookie(cookie)?,
+                Some(cookie) => set_text(&self.easy, curl_sys::CURLOPT_COOKIE, cookie)?,
                 None => set_null(&self.easy, curl_sys::CURLOPT_COOKIE)?,
             }
-            self.settings.cookie = hop.cookie.map(str::to_owned);
+            self.settings.cookie = hop.cookie.map(Into::into);
         }
         if self.settings.from.as_deref() != ways.from {
             // A hop that names none has a profile of its own, and so a handle that was reset.
@@ -917,7 +939,7 @@ impl<R: Receive> Handle<R> {
             )
         });
         match &target {
-            Some(target) => set_text(&self.easy, CURLOPT_REQUEST_TARGET, target)?,
+            Some(target) => set_text(&self.easy, CURLOPT_REQUEST_TARGET, target.as_bytes())?,
             None if self.settings.targeted => set_null(&self.easy, CURLOPT_REQUEST_TARGET)?,
             None => {}
         }
@@ -989,7 +1011,11 @@ impl<R: Receive> Handle<R> {
         }
         if options.spoof_tls_ciphers {
             easy.ssl_cipher_list(browser::TLS12_CIPHERS)?;
-            set_text(easy, CURLOPT_TLS13_CIPHERS, browser::TLS13_CIPHERS)?;
+            set_text(
+                easy,
+                CURLOPT_TLS13_CIPHERS,
+                browser::TLS13_CIPHERS.as_bytes(),
+            )?;
         }
         if options.insecure {
             easy.ssl_verify_peer(false)?;
@@ -1119,7 +1145,7 @@ fn set_long<H>(easy: &Easy2<H>, option: CURLoption, value: i64) -> Result<(), cu
     check(unsafe { curl_sys::curl_easy_setopt(easy.raw(), option, value as c_long) })
 }
 
-fn set_text<H>(easy: &Easy2<H>, option: CURLoption, value: &str) -> Result<(), curl::Error> {
+fn set_text<H>(easy: &Easy2<H>, option: CURLoption, value: &[u8]) -> Result<(), curl::Error> {
     let value = CString::new(value)?;
     // SAFETY: the handle is live; the option takes text that ends in a NUL, which curl copies.
     check(unsafe { curl_sys::curl_easy_setopt(easy.raw(), option, value.as_ptr()) })

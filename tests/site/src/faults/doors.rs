@@ -1,14 +1,18 @@
-//! What goes wrong before anything is asked, or in a protocol other than HTTP/1: each has a port of
-//! its own, and does the same whatever is asked.
+//! What goes wrong before anything is asked, in a protocol other than HTTP/1, or in how TLS ends: each
+//! has a port of its own, and does the same whatever is asked.
 
 use std::io;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
 
 use super::{Then, then};
+use crate::tls;
 
 /// One such port.
 pub(super) struct Door {
@@ -22,6 +26,8 @@ enum Kind {
     AtOnce(Then),
     /// Said to the client's first record of TLS.
     Hello(&'static [u8], Then),
+    /// Said within TLS to a request, and then the connection ends without TLS's goodbye.
+    Within(&'static [u8], Then),
     /// Said to the client's first request in HTTP/2, without TLS; then the last over and over.
     Frames(&'static [&'static [u8]], Option<&'static [u8]>, Then),
 }
@@ -34,6 +40,14 @@ const fn tls(name: &'static str, said: &'static [u8], then: Then) -> Door {
         name,
         scheme: "https",
         kind: Hello(said, then),
+    }
+}
+
+const fn within(name: &'static str, said: &'static [u8], then: Then) -> Door {
+    Door {
+        name,
+        scheme: "https",
+        kind: Within(said, then),
     }
 }
 
@@ -163,6 +177,27 @@ pub(super) const DOORS: &[Door] = &[
     tls("tls-odd-cipher", ODD_HELLO, HalfClose),
     // A record longer than any may be.
     tls("tls-long-record", b"\x16\x03\x03\xFF\xFF\x02", Silence),
+    within("tls-open", b"HTTP/1.1 200 OK\r\n\r\nhello", Close),
+    within("tls-open-10", b"HTTP/1.0 200 OK\r\n\r\nhello", Close),
+    within("tls-open-empty", b"HTTP/1.1 200 OK\r\n\r\n", Close),
+    within("tls-open-gzip", OPEN_GZIP, Close),
+    within(
+        "tls-open-gzip-cut",
+        OPEN_GZIP.split_at(OPEN_GZIP.len() - 4).0,
+        Close,
+    ),
+    within("tls-open-reset", b"HTTP/1.1 200 OK\r\n\r\nhello", Reset),
+    within("tls-open-head", b"HTTP/1.1 200 OK\r\nX-A: b", Close),
+    within(
+        "tls-open-length",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello",
+        Close,
+    ),
+    within(
+        "tls-open-chunk",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+        Close,
+    ),
     http2("h2-close", &[SETTINGS]),
     http2("h2-close-mute", &[]),
     http2("h2-close-head", &[SETTINGS, HEAD]),
@@ -245,6 +280,10 @@ pub(super) const DOORS: &[Door] = &[
     flood("h2-body", &[SETTINGS, HEAD], DATA_FLOOD),
 ];
 
+/// "hello" in gzip, without the trailer.
+const OPEN_GZIP: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n\
+    \x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff\xcb\x48\xcd\xc9\xc9\x07\x00";
+
 /// A server's hello of that version and cipher.
 const fn hello(version: u16, cipher: u16) -> [u8; 47] {
     let mut hello = [7; 47];
@@ -276,6 +315,16 @@ impl Door {
                 stream.write_all(said).await?;
                 then(&mut stream, last).await
             }
+            Within(said, last) => {
+                let mut secure = WITHIN.accept(stream).await?;
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") {
+                    head.push(secure.read_u8().await?);
+                }
+                secure.write_all(said).await?;
+                secure.flush().await?;
+                then(secure.get_mut().0, last).await
+            }
             Frames(said, more, last) => {
                 if !request(&mut stream).await? {
                     // Over HTTP/1.1 there is no fault.
@@ -295,6 +344,14 @@ impl Door {
         }
     }
 }
+
+/// Takes connections of TLS, for HTTP/1.1 alone.
+static WITHIN: LazyLock<TlsAcceptor> = LazyLock::new(|| {
+    let (acceptor, _) = tls::authority().expect("a CA");
+    let mut config = ServerConfig::clone(acceptor.config());
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    TlsAcceptor::from(Arc::new(config))
+});
 
 /// Reads a client's preface (RFC 9113, section 3.4) and its frames, up to the first head. `false`: it
 /// was one of HTTP/1.1.

@@ -18,9 +18,10 @@
 //! | `/keep-then-close?ms=N` | 200, keep-alive; closes after N ms (20) all the same |
 //! | `/keep-then-drop` | 200, keep-alive; closes when the connection's next request comes, without an answer |
 //! | `/head` | 200 with the request's head, byte for byte |
+//! | `/no-head?status=S` | HEAD gets status S (0: the connection is closed), any other method 200 |
 //! | anything else | 200, keep-alive |
 //!
-//! To HEAD it says the same as to GET. What happens before there is a path, or in another protocol,
+//! To HEAD it says the same as to GET, but there. What happens before there is a path, or in another protocol,
 //! has a port of its own: [`Faults::door`].
 
 use std::collections::HashMap;
@@ -296,6 +297,10 @@ async fn answer(
         }
         "keep-then-drop" => (whole("200 OK", "ok\n"), Then::Drop),
         "head" => (whole("200 OK", &String::from_utf8_lossy(head)), Then::Keep),
+        "no-head" if head.starts_with(b"HEAD ") => match query.number("status", 0) {
+            0 => (Vec::new(), Then::Close),
+            status => (whole(&format!("{status} No"), ""), Then::Keep),
+        },
         "location" => {
             let to = query.get("to").unwrap_or_default();
             (moved(query.number("status", 302), &to), Then::Keep)
@@ -373,7 +378,7 @@ mod tests {
     #[test]
     fn no_name_is_there_twice() {
         let others = "location location-long chain loop self flaky flaky-status keep-then-close \
-                      keep-then-drop head";
+                      keep-then-drop head no-head";
         let paths = Faults::said()
             .chain(Faults::endless())
             .chain(others.split(' '));

@@ -1,0 +1,401 @@
+//! What is compressed by deflate (RFC 1951): gzip, zlib, and what servers call deflate.
+//!
+//! The decoders of flate2 refuse what has no trailer, or a wrong one, and don't say whether that is
+//! all that is wrong: so the wrapping is read here.
+
+use std::io::{self, Write};
+
+use adler2::Adler32;
+use flate2::{Crc, Decompress, FlushDecompress, Status};
+
+use super::{Layer, Under};
+
+/// How much is decompressed at once.
+const PIECE: usize = 16 << 10;
+
+// Flags of gzip (RFC 1952, section 2.3.1).
+const FHCRC: u8 = 1 << 1;
+const FEXTRA: u8 = 1 << 2;
+const FNAME: u8 = 1 << 3;
+const FCOMMENT: u8 = 1 << 4;
+const RESERVED: u8 = 0xE0;
+
+/// What is around the compressed bytes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wrapping {
+    /// Members, one behind the other (RFC 1952, section 2.2). What comes behind them and starts
+    /// none, such as zeros to fill a block, is passed over, as by gzip and browsers.
+    Gzip,
+    /// RFC 1950.
+    Zlib,
+    None,
+}
+
+impl Wrapping {
+    /// "deflate" is zlib by its specification (RFC 9110, section 8.4.1.2) and bare deflate by some
+    /// servers. The first two bytes tell: see RFC 1950, section 2.2.
+    pub fn of_deflate(start: &[u8]) -> Self {
+        match start {
+            [first, second, ..]
+                if first & 0x0F == 8
+                    && first >> 4 <= 7
+                    && u16::from_be_bytes([*first, *second]) % 31 == 0 =>
+            {
+                Self::Zlib
+            }
+            _ => Self::None,
+        }
+    }
+}
+
+/// Undoes deflate.
+pub(super) struct Inflate {
+    wrapping: Wrapping,
+    stage: Stage,
+    decoder: Decompress,
+    check: Check,
+    piece: Box<[u8]>,
+    under: Under,
+    /// Each trailer was there and right, as far as that matters.
+    whole: bool,
+}
+
+/// What is read.
+enum Stage {
+    /// A header's bytes so far.
+    Header(Header),
+    Data,
+    /// A trailer's bytes so far.
+    Trailer(Vec<u8>),
+    /// Perhaps a further member, of which there is this first byte or none.
+    Between(Option<u8>),
+    /// What does not count.
+    Over,
+}
+
+/// What the trailer is held against.
+enum Check {
+    Crc(Crc),
+    Adler(Adler32),
+    None,
+}
+
+impl Check {
+    fn of(wrapping: Wrapping) -> Self {
+        match wrapping {
+            Wrapping::Gzip => Self::Crc(Crc::new()),
+            Wrapping::Zlib => Self::Adler(Adler32::new()),
+            Wrapping::None => Self::None,
+        }
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Crc(crc) => crc.update(bytes),
+            Self::Adler(adler) => adler.write_slice(bytes),
+            Self::None => {}
+        }
+    }
+
+    /// How long the trailer is.
+    fn len(&self) -> usize {
+        match self {
+            Self::Crc(_) => 8,
+            Self::Adler(_) => 4,
+            Self::None => 0,
+        }
+    }
+
+    /// Whether the trailer is right. An error: it tells that the data is not.
+    fn is_right(&self, trailer: &[u8]) -> io::Result<bool> {
+        let wrong = || Err(corrupt("the checksum behind the data is another one's"));
+        match (self, trailer.as_chunks().0) {
+            (Self::Crc(crc), [sum, size]) => {
+                let (sum, size) = (u32::from_le_bytes(*sum), u32::from_le_bytes(*size));
+                // Of spoilt data the length is most often no longer right, but no other either. A
+                // trailer that is spoilt itself has any.
+                let off = size.abs_diff(crc.amount());
+                match (sum == crc.sum(), off) {
+                    (false, 1..) if off <= crc.amount() / 2 => wrong(),
+                    (is_right, off) => Ok(is_right && off == 0),
+                }
+            }
+            // There is nothing to tell the one from the other by.
+            (Self::Adler(adler), [sum]) => match u32::from_be_bytes(*sum) == adler.checksum() {
+                true => Ok(true),
+                false => wrong(),
+            },
+            _ => Ok(true),
+        }
+    }
+}
+
+impl Inflate {
+    pub fn new(wrapping: Wrapping, under: Under) -> Self {
+        Self {
+            wrapping,
+            stage: match wrapping {
+                Wrapping::None => Stage::Data,
+                _ => Stage::Header(Header::default()),
+            },
+            decoder: Decompress::new(false),
+            check: Check::of(wrapping),
+            piece: vec![0; PIECE].into(),
+            under,
+            whole: true,
+        }
+    }
+
+    /// Decompresses; gives how many bytes were taken.
+    fn inflate(&mut self, bytes: &[u8], flush: FlushDecompress) -> io::Result<usize> {
+        let mut taken = 0;
+        loop {
+            let before = (self.decoder.total_in(), self.decoder.total_out());
+            let status = self
+                .decoder
+                .decompress(&bytes[taken..], &mut self.piece, flush);
+            let count = (self.decoder.total_in() - before.0) as usize;
+            let made = (self.decoder.total_out() - before.1) as usize;
+            taken += count;
+            self.check.update(&self.piece[..made]);
+            // What came before a mistake, too.
+            self.under.write_all(&self.piece[..made])?;
+            match status {
+                Err(_) => return Err(corrupt("corrupt deflate stream")),
+                Ok(Status::StreamEnd) => {
+                    self.stage = Stage::Trailer(Vec::new());
+                    self.end_trailer()?;
+                    return Ok(taken);
+                }
+                Ok(_) if made == self.piece.len() => {}
+                Ok(_) if taken == bytes.len() || count == 0 => return Ok(taken),
+                Ok(_) => {}
+            }
+        }
+    }
+
+    /// Goes on behind the trailer, if it is there.
+    fn end_trailer(&mut self) -> io::Result<()> {
+        if let Stage::Trailer(came) = &self.stage
+            && came.len() == self.check.len()
+        {
+            self.whole &= self.check.is_right(came)?;
+            self.stage = match self.wrapping {
+                Wrapping::Gzip => Stage::Between(None),
+                _ => Stage::Over,
+            };
+        }
+        Ok(())
+    }
+
+    /// Takes in some bytes; gives how many.
+    fn take(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.stage {
+            Stage::Header(header) => {
+                let (taken, is_over) = match self.wrapping {
+                    Wrapping::Gzip => header.take_gzip(bytes)?,
+                    _ => header.take_zlib(bytes)?,
+                };
+                if is_over {
+                    self.whole &= header.is_right;
+                    self.stage = Stage::Data;
+                }
+                Ok(taken)
+            }
+            Stage::Data => match self.inflate(bytes, FlushDecompress::None)? {
+                0 if matches!(self.stage, Stage::Data) => Err(corrupt("corrupt deflate stream")),
+                taken => Ok(taken),
+            },
+            Stage::Trailer(came) => {
+                let left = self.check.len() - came.len();
+                let piece = &bytes[..left.min(bytes.len())];
+                came.extend_from_slice(piece);
+                let taken = piece.len();
+                self.end_trailer()?;
+                Ok(taken)
+            }
+            Stage::Between(first) => {
+                match (*first, bytes[0]) {
+                    (None, 0x1F) => *first = Some(0x1F),
+                    (Some(_), 0x8B) => {
+                        let mut header = Header::default();
+                        header.take_gzip(&[0x1F, 0x8B])?;
+                        self.stage = Stage::Header(header);
+                        self.decoder.reset(false);
+                        self.check = Check::of(self.wrapping);
+                    }
+                    _ => self.stage = Stage::Over,
+                }
+                Ok(1)
+            }
+            Stage::Over => Ok(bytes.len()),
+        }
+    }
+}
+
+fn corrupt(why: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why.to_owned())
+}
+
+impl Write for Inflate {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut taken = 0;
+        while taken < bytes.len() {
+            taken += self.take(&bytes[taken..])?;
+        }
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.under.flush()
+    }
+}
+
+impl Layer for Inflate {
+    fn finish(&mut self) -> io::Result<(Vec<u8>, bool)> {
+        if matches!(self.stage, Stage::Data) {
+            self.inflate(&[], FlushDecompress::Finish)?;
+        }
+        match self.stage {
+            Stage::Header(_) | Stage::Data => {
+                let why = "it breaks off";
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, why));
+            }
+            Stage::Trailer(_) => self.whole = false,
+            Stage::Between(_) | Stage::Over => {}
+        }
+        let whole = self.whole;
+        let finished = self.under.finish();
+        finished.map(|(bytes, under)| (bytes, under && whole))
+    }
+
+    fn bytes(&mut self) -> &[u8] {
+        self.under.bytes()
+    }
+}
+
+/// A header that is read byte by byte.
+#[derive(Default)]
+struct Header {
+    /// How many bytes came of what `part` is.
+    at: usize,
+    part: Part,
+    flags: u8,
+    /// The bytes of the field of extras.
+    extras: u16,
+    crc: Crc,
+    /// The checksum that the header has of itself.
+    given: u16,
+    is_right: bool,
+}
+
+/// The parts of gzip's header (RFC 1952, section 2.3).
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Part {
+    /// Ten bytes.
+    #[default]
+    Fixed,
+    ExtraLength,
+    Extra,
+    Name,
+    Comment,
+    Crc,
+    Over,
+}
+
+impl Header {
+    /// Gives how many bytes were taken, and whether the header is over.
+    fn take_gzip(&mut self, bytes: &[u8]) -> io::Result<(usize, bool)> {
+        for (index, &byte) in bytes.iter().enumerate() {
+            self.take(byte)?;
+            if self.part == Part::Over {
+                return Ok((index + 1, true));
+            }
+        }
+        Ok((bytes.len(), false))
+    }
+
+    fn take(&mut self, byte: u8) -> io::Result<()> {
+        let at = self.at;
+        self.at += 1;
+        if self.part != Part::Crc {
+            self.crc.update(&[byte]);
+        }
+        let is_last = match self.part {
+            Part::Fixed => {
+                let fits = match at {
+                    0 => byte == 0x1F,
+                    1 => byte == 0x8B,
+                    2 => byte == 8,
+                    3 => {
+                        self.flags = byte;
+                        byte & RESERVED == 0
+                    }
+                    _ => true,
+                };
+                if !fits {
+                    return Err(corrupt("invalid gzip header"));
+                }
+                at == 9
+            }
+            Part::ExtraLength => {
+                self.extras |= u16::from(byte) << (8 * at);
+                at == 1
+            }
+            Part::Extra => self.at == usize::from(self.extras),
+            Part::Name | Part::Comment => byte == 0,
+            Part::Crc => {
+                self.given |= u16::from(byte) << (8 * at);
+                at == 1
+            }
+            Part::Over => true,
+        };
+        if is_last {
+            self.go_on();
+        }
+        Ok(())
+    }
+
+    /// Turns to the next part that is there.
+    fn go_on(&mut self) {
+        let has = |flag| self.flags & flag != 0;
+        let is_right = match self.part {
+            Part::Crc => self.given == self.crc.sum() as u16,
+            _ => true,
+        };
+        let next = |part: Part| match part {
+            Part::Fixed => (Part::ExtraLength, has(FEXTRA)),
+            Part::ExtraLength => (Part::Extra, self.extras > 0),
+            Part::Extra => (Part::Name, has(FNAME)),
+            Part::Name => (Part::Comment, has(FCOMMENT)),
+            Part::Comment => (Part::Crc, has(FHCRC)),
+            Part::Crc | Part::Over => (Part::Over, true),
+        };
+        let mut part = self.part;
+        loop {
+            let is_there;
+            (part, is_there) = next(part);
+            if is_there {
+                break;
+            }
+        }
+        (self.part, self.at, self.is_right) = (part, 0, is_right);
+    }
+
+    fn take_zlib(&mut self, bytes: &[u8]) -> io::Result<(usize, bool)> {
+        let byte = bytes[0];
+        self.at += 1;
+        if self.at == 1 {
+            return Ok((1, false));
+        }
+        // The method was looked at; what a dictionary of nobody's was used for can't be undone.
+        let wants_dictionary = byte & 0x20 != 0;
+        match wants_dictionary {
+            true => Err(corrupt("a zlib header that asks for a dictionary")),
+            false => {
+                self.is_right = true;
+                Ok((1, true))
+            }
+        }
+    }
+}
