@@ -60,6 +60,13 @@ impl Headers {
             .map(|(_, value)| value)
     }
 
+    /// The values of all headers of that name, whatever its case, in their order.
+    pub(crate) fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        self.lines()
+            .filter(move |(other, _)| other.eq_ignore_ascii_case(name.as_bytes()))
+            .map(|(_, value)| value)
+    }
+
     /// Each header's name and value, as bytes.
     pub(crate) fn lines(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         let mut rest = &self.lines[..];

@@ -12,7 +12,7 @@ use crate::engine::{Flow, Receive};
 use crate::error::Failure;
 use crate::headers::Headers;
 use crate::job::StackEntry;
-use crate::sniff::{self, Hints};
+use crate::sniff::{self, ContentType, Hints};
 
 /// How much of a body nobody wants is read, so that its connection can be used again.
 const SKIP: u64 = 64 << 10;
@@ -152,7 +152,7 @@ pub(crate) struct Reader {
     /// What the head said of the body.
     length: Option<u64>,
     codings: Option<Box<[u8]>>,
-    content_type: Option<Box<[u8]>>,
+    content_type: ContentType,
     /// There from its first byte on: the head of an answer to HEAD promises what does not come.
     body: Option<Body>,
     targets: Targets,
@@ -176,7 +176,7 @@ impl Reader {
             state: State::Head,
             length: None,
             codings: None,
-            content_type: None,
+            content_type: ContentType::default(),
             body: None,
             targets: Targets::default(),
             looked: 0,
@@ -277,7 +277,12 @@ impl Reader {
             return;
         }
         self.looked = start.len();
-        let mut text = sniff::decode_start(self.content_type.as_deref(), start);
+        let declared = self.content_type.essence.as_deref();
+        let mimetype = sniff::mimetype(declared, None, "", start);
+        if !sniff::is_html(mimetype.as_deref(), start) {
+            return;
+        }
+        let (_, mut text) = sniff::decode_start(self.content_type.charset, start);
         if !whole {
             // So that an expression in a script that is cut off does not look like its end.
             text.push('+');
@@ -333,11 +338,11 @@ impl Receive for Reader {
             look.meta_refresh = false;
             look.js_relocation = false;
         }
-        if look.is_any()
-            && let Some(mimetype) = sniff::mimetype(headers.get("content-type"), "", b"")
-            && !sniff::could_be_html(Some(&mimetype))
-        {
-            look = Look::default();
+        if look.is_any() {
+            self.content_type = ContentType::of(headers.all("content-type"));
+            if !sniff::could_be_html(self.content_type.essence.as_deref()) {
+                look = Look::default();
+            }
         }
         self.want.look = look;
         let looks = look.is_any();
@@ -364,12 +369,8 @@ impl Receive for Reader {
                 }
             }
             _ => {
-                let header = |name, wanted: bool| {
-                    let value = wanted.then(|| headers.get(name))?;
-                    value.map(Into::into)
-                };
-                self.codings = header("content-encoding", self.want.decode);
-                self.content_type = header("content-type", looks);
+                let codings = headers.get("content-encoding");
+                self.codings = codings.filter(|_| self.want.decode).map(Into::into);
             }
         }
         Flow::Continue

@@ -252,6 +252,7 @@ impl Task {
             attempts: self.attempts,
             value: 0,
             known_encoding: known_encoding.and_then(sniff::for_label),
+            decoded: self.options.compressed,
             content: Default::default(),
         }
     }

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use encoding_rs::{Encoding, UTF_8};
 use url::Url;
 
+use super::{ContentType, Head, Media};
 use crate::address;
 use crate::fuzz::{maybe_line, text_line};
 
@@ -132,8 +133,9 @@ pub(crate) fn links(mut input: &[u8]) {
 pub(crate) fn encoding(mut input: &[u8]) {
     let content_type = maybe_line(&mut input);
     let tld = text_line(&mut input);
+    let header = ContentType::of(content_type).charset;
     let found = super::detect(
-        content_type,
+        header,
         input,
         Some(&tld).filter(|tld| !tld.is_empty()).map(|tld| &**tld),
     );
@@ -146,7 +148,7 @@ pub(crate) fn encoding(mut input: &[u8]) {
     let text = super::decode(found, input);
     assert!(text.len() <= 3 * input.len() + 3, "{} bytes", text.len());
 
-    let start = super::decode_start(content_type, input);
+    let (_, start) = super::decode_start(header, input);
     assert!(start.len() <= 3 * input.len() + 3, "{} bytes", start.len());
     if let Some((marked, _)) = Encoding::for_bom(input) {
         assert_eq!(found, marked);
@@ -160,9 +162,7 @@ pub(crate) fn encoding(mut input: &[u8]) {
             assert_eq!(text, utf8.strip_prefix('\u{feff}').unwrap_or(utf8));
             assert_eq!(start, text);
         }
-        Ok(utf8)
-            if !escapes && utf8.is_ascii() && content_type.is_none() && !utf8.contains('<') =>
-        {
+        Ok(utf8) if !escapes && utf8.is_ascii() && header.is_none() && !utf8.contains('<') => {
             assert_eq!(text, utf8);
             assert_eq!(start, text);
         }
@@ -171,41 +171,52 @@ pub(crate) fn encoding(mut input: &[u8]) {
     super::for_label(&String::from_utf8_lossy(input));
 }
 
-/// The first line is a `Content-Type`, the second a URL, the rest a body.
+/// The first line is a `Content-Type`, the second a URL, the rest a body; the first is taken for a
+/// `Content-Disposition` too.
 pub(crate) fn media(mut input: &[u8]) {
     let content_type = maybe_line(&mut input);
     let url = text_line(&mut input);
-    let mimetype = super::mimetype(content_type, &url, input);
-    let known = mimetype.as_deref();
-    if let Some(known) = known {
+    let head = Head {
+        content_type: ContentType::of(content_type),
+        filename: super::filename(content_type),
+        coded: url.contains("coded"),
+    };
+    if let Some(name) = &head.filename {
+        assert!(!name.is_empty() && !name.contains(['/', '\\']), "{name}");
+    }
+    let declared = head.content_type.essence.clone();
+    let found = Media::of(&head, &url, input);
+    if let Some(known) = &found.mimetype {
         let (kind, subtype) = known.split_once('/').expect("two parts");
         assert!(!kind.is_empty() && !subtype.is_empty(), "{known}");
         let is_fine = |byte: u8| byte.is_ascii_graphic() && !byte.is_ascii_uppercase();
         assert!(known.bytes().all(is_fine), "{known}");
-        assert!(!known.contains(['*', ';', ',', '"']), "{known}");
-        let again = super::mimetype(Some(known.as_bytes()), "", b"");
-        assert_eq!(again.as_deref(), Some(known));
+        assert!(!known.contains([';', ',', '"']), "{known}");
+        let again = ContentType::of([known.as_bytes()]);
+        assert_eq!(again.essence.as_ref(), Some(known));
     }
-    for (known, url) in [(known, &*url), (known, ""), (None, &*url)] {
-        if let Some(ext) = super::ext(known, url) {
-            // It becomes a part of a file's name.
-            let rest = ext.strip_prefix('.').expect("a dot");
-            let is_fine = |byte: u8| byte.is_ascii_alphanumeric() || b"-_+".contains(&byte);
-            assert!(!rest.is_empty() && rest.len() < 32, "{ext}");
-            assert!(
-                rest.bytes()
-                    .all(|byte| is_fine(byte) && !byte.is_ascii_uppercase()),
-                "{ext}"
-            );
-        }
+    if declared.is_some() {
+        assert_eq!(found.mimetype, declared);
     }
-    let is_text = super::is_text(known, input);
-    let is_html = super::is_html(known, input);
-    assert!(!is_html || super::could_be_html(known) || is_text);
-    if known == Some("text/html") {
-        assert!(is_text && super::could_be_html(known));
+    if let Some(ext) = &found.ext {
+        // It becomes a part of a file's name.
+        let rest = ext.strip_prefix('.').expect("a dot");
+        let is_fine = |byte: u8| byte.is_ascii_alphanumeric() || b"-_+".contains(&byte);
+        assert!(!rest.is_empty() && rest.len() < 32, "{ext}");
+        assert!(
+            rest.bytes()
+                .all(|byte| is_fine(byte) && !byte.is_ascii_uppercase()),
+            "{ext}"
+        );
     }
-    if content_type.is_none() && is_html {
-        assert_eq!(known, Some("text/html"));
+    assert!(found.is_text || !found.is_html);
+    if found.mimetype.as_deref() == Some("text/html") {
+        assert!(found.could_be_html && found.is_html == found.is_text);
+    }
+    if declared.is_none() && found.is_html {
+        let pages = [Some("text/html"), Some("application/xhtml+xml")];
+        let documents = [Some("text/xml"), Some("application/xml")];
+        let mimetype = found.mimetype.as_deref();
+        assert!(pages.contains(&mimetype) || documents.contains(&mimetype));
     }
 }

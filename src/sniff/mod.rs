@@ -8,11 +8,13 @@ mod hints;
 mod js;
 mod links;
 mod media;
+mod mime;
 mod refresh;
 mod tags;
 
 pub(crate) use encoding::{decode, decode_start, detect, for_label, name};
 pub(crate) use hints::{Hints, hints};
 pub(crate) use links::links;
-pub(crate) use media::{could_be_html, ext, is_html, is_text, mimetype};
+pub(crate) use media::{Head, Media, could_be_html, is_html, is_xml, mimetype};
+pub(crate) use mime::{ContentType, filename};
 pub(crate) use refresh::refresh;
