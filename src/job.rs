@@ -10,7 +10,7 @@ use crate::address;
 use crate::error::{Error, Failure};
 use crate::headers::Headers;
 use crate::options::{self, Options};
-use crate::sniff::{self, ContentType, Head, Media};
+use crate::sniff::{self, ContentType, Head, Media, Syntax};
 
 /// What a job is to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -350,13 +350,21 @@ impl JobResult {
     /// The links of the body, if it is HTML: the `http` and `https` URLs of its `<a>` and `<area>`,
     /// absolute, each once, in the order of the page.
     pub fn links(&self) -> &[String] {
-        let page = || Some((self.page()?, self.text()?));
         match self.is_html() {
             true => self.content().links.get_or_init(|| {
-                page().map_or_else(Vec::new, |(url, text)| sniff::links(&url, text))
+                let markup = self.markup();
+                markup.map_or_else(Vec::new, |(url, text, syntax, encoding)| {
+                    sniff::links(&url, text, syntax, encoding)
+                })
             }),
             false => &[],
         }
+    }
+
+    /// The page's URL and text, and how that is read.
+    fn markup(&self) -> Option<(Url, &str, Syntax, &'static Encoding)> {
+        let syntax = sniff::syntax(self.mimetype());
+        Some((self.page()?, self.text()?, syntax, self.encoding_of_text()?))
     }
 
     /// The text with a NUL behind it, which C wants.

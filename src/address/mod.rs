@@ -10,9 +10,11 @@ use crate::error::{ErrorCode, Failure};
 pub(crate) mod fuzz;
 mod infer;
 mod limits;
+mod query;
 
 pub(crate) use infer::infer;
 pub(crate) use limits::Limits;
+pub(crate) use query::{parse_in, target_in};
 
 /// The characters of a URL that a message shows.
 const SHOWN: usize = 200;

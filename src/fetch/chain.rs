@@ -15,6 +15,7 @@ use crate::error::{ErrorCode, Failure};
 use crate::headers::Headers;
 use crate::job::{HopKind, StackEntry, Timings};
 use crate::options::Options;
+use crate::sniff;
 
 pub(super) struct Chain<'a> {
     options: &'a Arc<Options>,
@@ -133,6 +134,7 @@ impl<'a> Chain<'a> {
                 decode: options.compressed,
                 limit: options.max_body_size,
                 look: self.look(),
+                encoding: options.known_encoding.as_deref().and_then(sniff::for_label),
             },
         )
     }
@@ -234,18 +236,18 @@ impl<'a> Chain<'a> {
         if options.follow_redirects
             && options.follow_refresh_header
             && let Some(header) = refreshes(status, headers)
+            // One that leads to what can't be fetched, to an app for instance, is none.
+            && let Ok(target) = address::refresh(&self.url, header)
+            && self.turn_page(HopKind::RefreshHeader, target)?
         {
-            let target = address::refresh(&self.url, header)?;
-            if self.turn_page(HopKind::RefreshHeader, target)? {
-                return Ok(None);
-            }
+            return Ok(None);
         }
         let (body, targets) = receiver.finish().map_err(|failure| Failure {
             message: format!("{}: {}", address::shown(self.url.as_str()), failure.message),
             ..failure
         })?;
         if let Some(target) = targets.meta_refresh
-            && self.turn_page(HopKind::MetaRefresh, (*target)?)?
+            && self.turn_page(HopKind::MetaRefresh, *target)?
         {
             return Ok(None);
         }

@@ -18,7 +18,7 @@ const PIECE: usize = 16 << 10;
 #[derive(Debug, PartialEq)]
 struct Read {
     body: Vec<u8>,
-    meta_refresh: Option<Result<String, ErrorCode>>,
+    meta_refresh: Option<String>,
     js_relocation: Option<String>,
     canonical: Option<String>,
 }
@@ -38,9 +38,7 @@ fn read<'a>(
     let (body, targets) = reader.finish().map_err(|failure| failure.code)?;
     Ok(Read {
         body,
-        meta_refresh: targets
-            .meta_refresh
-            .map(|target| target.map(String::from).map_err(|failure| failure.code)),
+        meta_refresh: targets.meta_refresh.map(|target| String::from(*target)),
         js_relocation: targets.js_relocation.map(|target| String::from(*target)),
         canonical: targets.canonical.map(|target| String::from(*target)),
     })
@@ -65,6 +63,7 @@ pub(crate) fn answer(input: &[u8]) {
             js_relocation: flag(5),
             canonical: flag(6),
         },
+        encoding: None,
     };
     let status = [200, 200, 302, 404][usize::from(more >> 2 & 3)];
     let mut body = rest;
@@ -95,7 +94,7 @@ pub(crate) fn answer(input: &[u8]) {
             assert!(want.look.meta_refresh || read.meta_refresh.is_none());
             assert!(want.look.js_relocation || read.js_relocation.is_none());
             assert!(want.look.canonical || read.canonical.is_none());
-            let targets = [&read.js_relocation, &read.canonical];
+            let targets = [&read.meta_refresh, &read.js_relocation, &read.canonical];
             for target in targets.into_iter().flatten() {
                 assert_eq!(address::clean(target).expect("a URL").as_str(), target);
             }

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use encoding_rs::Encoding;
 use url::Url;
 
 use super::body::{Body, is_too_large};
@@ -39,6 +40,8 @@ pub(crate) struct Want {
     pub limit: u64,
     /// What is looked for in the start of a page.
     pub look: Look,
+    /// The encoding that the caller knows pages to be in.
+    pub encoding: Option<&'static Encoding>,
 }
 
 /// What is looked for in the start of a page.
@@ -72,51 +75,77 @@ impl Look {
     }
 }
 
-/// Where the start of a page leads. Most lead nowhere, and URLs are large.
+/// Where the start of a page leads: to nothing that can't be fetched. Most lead nowhere, and URLs are
+/// large.
 #[derive(Default)]
 pub(crate) struct Targets {
-    pub meta_refresh: Option<Box<Result<Url, Failure>>>,
-    /// What is read out of a script is a guess: one that can't be requested is none.
+    pub meta_refresh: Option<Box<Url>>,
     pub js_relocation: Option<Box<Url>>,
     pub canonical: Option<Box<Url>>,
     /// Whether one leads away from the page, so that the rest of it is of no use.
     away: bool,
 }
 
+/// The page that hints are of.
+struct Page<'a> {
+    url: &'a str,
+    encoding: &'static Encoding,
+    /// Nothing of it will be looked into but what was.
+    last: bool,
+    /// Where the job was before, which no script is believed to lead back to.
+    been: &'a [Arc<str>],
+}
+
 impl Targets {
-    /// What is looked for of what was found in the page of that URL. `been`: where the job was
-    /// before, which no script is believed to lead back to.
-    fn of(page: &str, look: Look, hints: Hints, been: &[Arc<str>]) -> Self {
-        let Ok(page) = Url::parse(page) else {
+    /// What is looked for of what was found in the page.
+    fn of(page: &Page<'_>, look: Look, hints: Hints) -> Self {
+        let Ok(url) = Url::parse(page.url) else {
             return Self::default();
         };
-        let base = hints.base.and_then(|base| address::join(&page, &base).ok());
-        let base = base.as_ref().unwrap_or(&page);
-        let join = |target: Option<String>, wanted: bool| {
-            let target = target.filter(|_| wanted)?;
-            Some(address::join(base, &target))
+        let base = hints
+            .base
+            .and_then(|base| address::target_in(&url, &base, page.encoding));
+        let base = base.as_ref().unwrap_or(&url);
+        let target = |text: &String| address::target_in(base, text, page.encoding);
+        // That of a `<noscript>` is for those who run no scripts, and often leads to a page that
+        // says no more than that scripts are needed. So it only counts where scripts are not
+        // followed, and nothing else in all that is looked into leads on.
+        let of_noscript = || {
+            let alone = !look.js_relocation && page.last;
+            hints
+                .noscript_refresh
+                .iter()
+                .filter(|_| alone)
+                .find_map(target)
         };
-        let meta_refresh = join(hints.meta_refresh, look.meta_refresh);
-        let js_relocation = join(hints.js_relocation, look.js_relocation).and_then(Result::ok);
-        let leaves = |target: &Url| !address::same_page(target, &page);
+        let meta_refresh = match look.meta_refresh {
+            true => hints
+                .meta_refresh
+                .iter()
+                .find_map(target)
+                .or_else(of_noscript),
+            false => None,
+        };
+        let wanted = |text: &Option<String>, wanted: bool| {
+            let text = text.as_ref().filter(|_| wanted);
+            text.and_then(target)
+        };
+        let js_relocation = wanted(&hints.js_relocation, look.js_relocation);
+        let leaves = |target: &Url| !address::same_page(target, &url);
         let is_new = |target: &Url| {
             let target = address::without_fragment(target.as_str());
-            been.iter()
+            page.been
+                .iter()
                 .all(|url| address::without_fragment(url) != target)
         };
         Self {
-            // An invalid one is an error, for which no body is needed.
-            away: meta_refresh
-                .as_ref()
-                .is_some_and(|target| target.as_ref().map_or(true, leaves))
+            away: meta_refresh.as_ref().is_some_and(leaves)
                 || js_relocation
                     .as_ref()
                     .is_some_and(|target| leaves(target) && is_new(target)),
             meta_refresh: meta_refresh.map(Box::new),
             js_relocation: js_relocation.map(Box::new),
-            canonical: join(hints.canonical, look.canonical)
-                .and_then(Result::ok)
-                .map(Box::new),
+            canonical: wanted(&hints.canonical, look.canonical).map(Box::new),
         }
     }
 
@@ -273,7 +302,7 @@ impl Reader {
 
     /// `whole`: nothing comes behind it.
     fn look(&mut self, start: &[u8], whole: bool) {
-        if start.len() <= self.looked {
+        if start.len() <= self.looked && !whole {
             return;
         }
         self.looked = start.len();
@@ -282,12 +311,24 @@ impl Reader {
         if !sniff::is_html(mimetype.as_deref(), start) {
             return;
         }
-        let (_, mut text) = sniff::decode_start(self.content_type.charset, start);
+        let encoding = self
+            .want
+            .encoding
+            .unwrap_or_else(|| sniff::detect_start(self.content_type.charset, start));
+        let mut text = sniff::decode_start(encoding, start);
         if !whole {
             // So that an expression in a script that is cut off does not look like its end.
             text.push('+');
         }
-        self.targets = Targets::of(&self.url, self.want.look, sniff::hints(&text), &self.been);
+        let look = self.want.look;
+        let page = Page {
+            url: &self.url,
+            encoding,
+            last: whole || start.len() >= look.depth(),
+            been: &self.been,
+        };
+        let hints = sniff::hints(&text, sniff::syntax(mimetype.as_deref()));
+        self.targets = Targets::of(&page, look, hints);
     }
 
     /// Whether a `Refresh` header leads to another page than this one.
@@ -297,8 +338,8 @@ impl Reader {
         };
         match Url::parse(&self.url).map(|url| (address::refresh(&url, target), url)) {
             Ok((Ok(target), url)) => !address::same_page(&target, &url),
-            // An invalid one is an error, for which no body is needed.
-            _ => true,
+            // One that can't be followed is none.
+            _ => false,
         }
     }
 
@@ -411,6 +452,7 @@ mod tests {
                 meta_refresh,
                 ..Look::default()
             },
+            encoding: None,
         }
     }
 
@@ -427,9 +469,7 @@ mod tests {
             }
         }
         let (_, targets) = reader.finish().map_err(|failure| failure.message)?;
-        Ok(targets
-            .meta_refresh
-            .map(|target| String::from(target.expect("a URL"))))
+        Ok(targets.meta_refresh.map(|target| String::from(*target)))
     }
 
     #[test]

@@ -73,23 +73,24 @@ pub(crate) fn decode(encoding: &'static Encoding, body: &[u8]) -> String {
     encoding.decode_with_bom_removal(body).0.into_owned()
 }
 
-/// The encoding of the start of a page, and its text. Too little for a guess: without a declaration
-/// it is UTF-8 or windows-1252. A character cut off at the end is left out.
-pub(crate) fn decode_start(
-    header: Option<&'static Encoding>,
-    bytes: &[u8],
-) -> (&'static Encoding, String) {
+/// The encoding of the start of a page. Too little for a guess: without a declaration it is UTF-8 or
+/// windows-1252.
+pub(crate) fn detect_start(header: Option<&'static Encoding>, bytes: &[u8]) -> &'static Encoding {
     let utf8 = Utf8::of(bytes);
-    let encoding = known(header, bytes, &utf8).unwrap_or(match utf8.is_likely() {
+    known(header, bytes, &utf8).unwrap_or(match utf8.is_likely() {
         true => UTF_8,
         false => WINDOWS_1252,
-    });
+    })
+}
+
+/// The text of the start of a page. A character cut off at the end is left out.
+pub(crate) fn decode_start(encoding: &'static Encoding, bytes: &[u8]) -> String {
     let mut decoder = encoding.new_decoder_with_bom_removal();
     let room = decoder.max_utf8_buffer_length(bytes.len());
     let mut text = String::with_capacity(room.unwrap_or_default());
     // That room is enough for all of it; `false` keeps back what is cut off.
     let _ = decoder.decode_to_string(bytes, &mut text, false);
-    (encoding, text)
+    text
 }
 
 /// The encoding as far as it needs no guess.
@@ -471,7 +472,8 @@ mod tests {
     }
 
     fn decode_start(content_type: Option<&[u8]>, bytes: &[u8]) -> String {
-        super::decode_start(header(content_type), bytes).1
+        let encoding = super::detect_start(header(content_type), bytes);
+        super::decode_start(encoding, bytes)
     }
 
     struct Sample {

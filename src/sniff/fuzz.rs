@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
-use encoding_rs::{Encoding, UTF_8};
+use encoding_rs::{Encoding, ISO_2022_JP, UTF_8, WINDOWS_1252};
 use url::Url;
 
-use super::{ContentType, Head, Media};
+use super::{ContentType, Head, Media, Syntax};
 use crate::address;
 use crate::fuzz::{maybe_line, text_line};
 
@@ -36,7 +36,7 @@ pub(crate) fn refresh(input: &[u8]) {
         let page = format!("<meta http-equiv=refresh content=\"{escaped}\">");
         let same = !text.contains('\r');
         assert!(
-            !same || super::hints(&page).meta_refresh.is_some(),
+            !same || !super::hints(&page, Syntax::Html).meta_refresh.is_empty(),
             "{page}"
         );
     }
@@ -55,33 +55,31 @@ fn assert_leads_away(target: &str) {
 /// The input is the start of a page.
 pub(crate) fn hints(input: &[u8]) {
     let page = String::from_utf8_lossy(input);
-    let found = super::hints(&page);
-    assert!(found.base.as_deref().is_none_or(is_trimmed));
-    for target in [&found.meta_refresh, &found.canonical]
-        .into_iter()
-        .flatten()
-    {
-        assert!(!target.is_empty() && is_trimmed(target), "{target:?}");
-    }
-    if let Some(target) = &found.js_relocation {
-        assert_leads_away(target);
-    }
-    // Each leads to where a page can lead, or nowhere.
-    let base = Url::parse("http://example.com/a/b?c").expect("a URL");
-    for target in [
-        &found.base,
-        &found.meta_refresh,
-        &found.js_relocation,
-        &found.canonical,
-    ] {
-        if let Some(Ok(url)) = target.as_ref().map(|target| address::join(&base, target)) {
-            assert!(address::check(&url).is_ok());
+    for syntax in [Syntax::Html, Syntax::Xml] {
+        let found = super::hints(&page, syntax);
+        assert!(found.base.as_deref().is_none_or(is_trimmed));
+        let refreshes = || found.meta_refresh.iter().chain(&found.noscript_refresh);
+        for target in refreshes().chain(&found.canonical) {
+            assert!(!target.is_empty() && is_trimmed(target), "{target:?}");
         }
+        if let Some(target) = &found.js_relocation {
+            assert_leads_away(target);
+        }
+        // Each leads to where a page can lead, or nowhere.
+        let base = Url::parse("http://example.com/a/b?c").expect("a URL");
+        for encoding in [UTF_8, WINDOWS_1252, ISO_2022_JP] {
+            let others = [&found.base, &found.js_relocation, &found.canonical];
+            for target in refreshes().chain(others.into_iter().flatten()) {
+                if let Some(url) = address::target_in(&base, target, encoding) {
+                    assert!(address::check(&url).is_ok());
+                }
+            }
+        }
+        assert_eq!(
+            super::hints(&format!("<!-- <base href=x> -->{page}"), syntax),
+            found
+        );
     }
-    assert_eq!(
-        super::hints(&format!("<!-- <base href=x> -->{page}")),
-        found
-    );
 }
 
 /// The input is a script.
@@ -95,7 +93,7 @@ pub(crate) fn js(input: &[u8]) {
     assert_eq!(behind, found, "behind a comment");
     // In a page it is the same, but for what ends a script there or is changed on the way.
     if !script.contains(['<', '\r', '\0']) {
-        let page = super::hints(&format!("<script>{script}</script>"));
+        let page = super::hints(&format!("<script>{script}</script>"), Syntax::Html);
         assert_eq!(page.js_relocation, found, "in a page");
     }
 }
@@ -106,7 +104,15 @@ pub(crate) fn links(mut input: &[u8]) {
         return;
     };
     let html = String::from_utf8_lossy(input);
-    let found = super::links(&page, &html);
+    for syntax in [Syntax::Html, Syntax::Xml] {
+        for encoding in [UTF_8, WINDOWS_1252, ISO_2022_JP] {
+            links_in(&page, &html, syntax, encoding);
+        }
+    }
+}
+
+fn links_in(page: &Url, html: &str, syntax: Syntax, encoding: &'static Encoding) {
+    let found = super::links(page, html, syntax, encoding);
     let mut seen = HashSet::new();
     for link in &found {
         let url = Url::parse(link).expect("absolute");
@@ -126,7 +132,7 @@ pub(crate) fn links(mut input: &[u8]) {
         format!("<a href=\"{escaped}\">")
     };
     let again: String = found.iter().map(anchor).collect();
-    assert_eq!(super::links(&page, &again), found);
+    assert_eq!(super::links(page, &again, Syntax::Html, UTF_8), found);
 }
 
 /// The first line is a `Content-Type`, the second a top-level domain, the rest a body.
@@ -148,7 +154,7 @@ pub(crate) fn encoding(mut input: &[u8]) {
     let text = super::decode(found, input);
     assert!(text.len() <= 3 * input.len() + 3, "{} bytes", text.len());
 
-    let (_, start) = super::decode_start(header, input);
+    let start = super::decode_start(super::detect_start(header, input), input);
     assert!(start.len() <= 3 * input.len() + 3, "{} bytes", start.len());
     if let Some((marked, _)) = Encoding::for_bom(input) {
         assert_eq!(found, marked);

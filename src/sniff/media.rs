@@ -7,6 +7,7 @@ use serde_json::error::Category;
 
 use super::encoding;
 use super::mime::ContentType;
+use super::tags::Syntax;
 
 /// How much of a body shows whether it is HTML or text; the MIME Sniffing standard takes 1,445
 /// bytes.
@@ -192,9 +193,16 @@ pub(crate) fn is_html(mimetype: Option<&str>, body: &[u8]) -> bool {
     }
 }
 
-/// Whether documents of that type are read by the rules of XML: an XML MIME type of the MIME
-/// Sniffing standard, section 4.6.
-pub(crate) fn is_xml(mimetype: &str) -> bool {
+/// By which rules documents of that type are read.
+pub(crate) fn syntax(mimetype: Option<&str>) -> Syntax {
+    match mimetype.is_some_and(is_xml) {
+        true => Syntax::Xml,
+        false => Syntax::Html,
+    }
+}
+
+/// An XML MIME type of the MIME Sniffing standard, section 4.6.
+fn is_xml(mimetype: &str) -> bool {
     matches!(mimetype, "text/xml" | "application/xml") || mimetype.ends_with("+xml")
 }
 
@@ -421,7 +429,7 @@ fn is_binary(body: &[u8]) -> bool {
         text.iter()
             .any(|byte| matches!(byte, 0..=8 | 0x0b | 0x0e..=0x1a | 0x1c..=0x1f))
     };
-    binary(start) && binary(encoding::decode_start(None, start).1.as_bytes())
+    binary(start) && binary(text_of(start).as_bytes())
 }
 
 /// How a body starts, in the eyes of a reader of markup.
@@ -440,7 +448,7 @@ impl Start {
     fn of(body: &[u8]) -> Self {
         let white = |byte: &u8| !byte.is_ascii_whitespace();
         let start = &body[body.iter().position(white).unwrap_or(body.len())..];
-        let (_, text) = encoding::decode_start(None, &start[..start.len().min(START)]);
+        let text = text_of(&start[..start.len().min(START)]);
         let mut rest = text.trim_start_matches(is_blank);
         let mut found = Self {
             declares_xml: rest.starts_with("<?xml"),
@@ -486,6 +494,11 @@ impl Start {
             None => self.comment && !self.declares_xml,
         }
     }
+}
+
+/// The text of bytes of which nothing is known.
+fn text_of(start: &[u8]) -> String {
+    encoding::decode_start(encoding::detect_start(None, start), start)
 }
 
 /// White space, and byte order marks: some pages have several.

@@ -12,9 +12,10 @@ mod mime;
 mod refresh;
 mod tags;
 
-pub(crate) use encoding::{decode, decode_start, detect, for_label, name};
+pub(crate) use encoding::{decode, decode_start, detect, detect_start, for_label, name};
 pub(crate) use hints::{Hints, hints};
 pub(crate) use links::links;
-pub(crate) use media::{Head, Media, could_be_html, is_html, is_xml, mimetype};
+pub(crate) use media::{Head, Media, could_be_html, is_html, mimetype, syntax};
 pub(crate) use mime::{ContentType, filename};
 pub(crate) use refresh::refresh;
+pub(crate) use tags::Syntax;
