@@ -174,11 +174,13 @@ typedef struct pool_options_t {
   // resolve. Default -1.
   int32_t max_redirects;
   // 1: follow a Refresh header, on an answer below 400 that is no redirection itself, whatever
-  // its delay. A page that refreshes itself is where a job ends. Default 1.
+  // its delay. A page that refreshes itself is where a job ends, and so is one that refreshes to
+  // what can't be fetched, as market: or a broken URL. Default 1.
   int32_t follow_refresh_header;
   // 1: follow a page's <meta http-equiv="refresh"> likewise. It is looked for in the first 1 KiB
   // of an HTML body, or 64 KiB with follow_js_relocation or canonicalize; a resolve then uses
-  // GET. Default 0.
+  // GET. One within <noscript> counts only without follow_js_relocation and where nothing else
+  // leads on. Default 0.
   int32_t follow_meta_refresh;
   // 1: follow a page's script likewise that sends its reader elsewhere by plain text such as
   // location = "…" or location.replace("…") within the first 64 KiB of an HTML body; a resolve
@@ -774,8 +776,10 @@ enum pool_status_t pool_result_of_page(const char *url,
 void pool_result_free(struct pool_result_t *result);
 
 // The media type of the body, in lower case and without parameters, as "text/html": as the
-// Content-Type says; without one, as the start of the body or the extension in the page's URL
-// tell. NULL: unknown, or no body was asked for or came.
+// Content-Type headers say (Fetch Standard, "extract a MIME type": the last that is well-formed
+// counts). Without one, or if it is unknown/unknown, application/unknown or */*: as the first bytes
+// of the body tell (MIME Sniffing Standard), and then the extension of its file name or URL. NULL:
+// unknown, or no body was asked for or came.
 //
 // This and the functions after it find out what they say when they are first asked, on the
 // caller's thread, and keep it: what they give lives as long as the result. Several threads may
@@ -785,14 +789,16 @@ void pool_result_free(struct pool_result_t *result);
 // `result` is NULL or a result that was not freed; so for all functions after this one.
 const char *pool_result_mimetype(const struct pool_result_t *result);
 
-// The file extension that fits the body, with its dot, as ".html": that of its media type, or
-// the URL's when that says nothing definite. NULL: unknown.
+// The file extension that fits the body, with its dot, as ".html": that of the file name in
+// Content-Disposition (RFC 6266), if it is a usual one; that of its media type; or the URL's when
+// that says nothing definite. NULL: unknown.
 //
 // Requires:
 // As for pool_result_mimetype.
 const char *pool_result_ext(const struct pool_result_t *result);
 
-// 1: the body is text, by its media type, or its bytes when that is unknown. 0: it is not.
+// 1: the body is text, by its media type, or its bytes when that is unknown. 0: it is not. Bytes of
+// a coding that was not undone, as gzip that nobody asked for, are none.
 //
 // Requires:
 // As for pool_result_mimetype.
@@ -804,7 +810,8 @@ int32_t pool_result_is_text(const struct pool_result_t *result);
 // As for pool_result_mimetype.
 int32_t pool_result_could_be_html(const struct pool_result_t *result);
 
-// 1: the body is HTML, by its media type and its start. 0: it is not.
+// 1: the body is HTML: text of the media type text/html or application/xhtml+xml, however it
+// begins; of another XML type, if its root is `<html>`. 0: it is not.
 //
 // Requires:
 // As for pool_result_mimetype.
@@ -829,8 +836,9 @@ const char *pool_result_encoding(const struct pool_result_t *result);
 const char *pool_result_text(const struct pool_result_t *result, size_t *size);
 
 // The links of the body, if it is HTML: the http and https URLs of its `<a>` and `<area>`,
-// absolute, each once, in the order of the page. Writes their number to `count`, unless that is
-// NULL. NULL, and 0: there is none.
+// absolute, each once, in the order of the page; their queries in the encoding of the page, as
+// browsers write them (URL Standard). Writes their number to `count`, unless that is NULL. NULL,
+// and 0: there is none. What else a page refers to: pool_result_elements.
 //
 // Requires:
 // As for pool_result_mimetype; `count` is NULL or writable.

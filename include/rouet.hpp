@@ -179,10 +179,12 @@ struct options {
   /// a resolve.
   std::int32_t max_redirects = -1;
   /// Follow a Refresh header, on an answer below 400 that is no redirection itself, whatever its
-  /// delay. A page that refreshes itself is where a job ends.
+  /// delay. A page that refreshes itself is where a job ends, and so is one that refreshes to what
+  /// can't be fetched, as market: or a broken URL.
   bool follow_refresh_header = true;
   /// Follow a page's <meta http-equiv="refresh"> likewise, found in the first 1 KiB of an HTML
-  /// body, or 64 KiB with follow_js_relocation or canonicalize. A resolve then uses GET.
+  /// body, or 64 KiB with follow_js_relocation or canonicalize. A resolve then uses GET. One within
+  /// <noscript> counts only without follow_js_relocation and where nothing else leads on.
   bool follow_meta_refresh = false;
   /// Follow a page's script likewise that sends its reader elsewhere by plain text such as
   /// location = "…" within the first 64 KiB of an HTML body. A resolve then uses GET.
@@ -457,16 +459,19 @@ public:
 
   // What follows is found out when it is first asked for, on the caller's thread, and kept.
 
-  /// The media type of the body, in lower case and without parameters, as "text/html"; empty:
-  /// unknown, or no body came.
+  /// The media type of the body, in lower case and without parameters, as "text/html": that of the
+  /// Content-Type headers, or by its first bytes, file name or URL; empty: unknown, or no body came.
   std::string_view mimetype() const noexcept { return detail::text(pool_result_mimetype(c_)); }
-  /// The file extension that fits the body, with its dot, as ".html"; empty: unknown.
+  /// The file extension that fits the body, with its dot, as ".html": that of the file name in
+  /// Content-Disposition, of the media type, or the URL's; empty: unknown.
   std::string_view ext() const noexcept { return detail::text(pool_result_ext(c_)); }
-  /// Whether the body is text, by its media type, or its bytes when that is unknown.
+  /// Whether the body is text, by its media type, or its bytes when that is unknown. Gzip that
+  /// nobody asked for, and the like, is none.
   bool is_text() const noexcept { return pool_result_is_text(c_) != 0; }
   /// Whether the body's media type allows for HTML, or is unknown.
   bool could_be_html() const noexcept { return pool_result_could_be_html(c_) != 0; }
-  /// Whether the body is HTML, by its media type and its start.
+  /// Whether the body is HTML: text/html or application/xhtml+xml, however it begins; of another
+  /// XML type, if its root is <html>.
   bool is_html() const noexcept { return pool_result_is_html(c_) != 0; }
   /// The encoding of the body, by its name in the Encoding Standard in lower case, as "utf-8";
   /// empty: the body is no text.

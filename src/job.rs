@@ -348,7 +348,8 @@ impl JobResult {
     }
 
     /// The links of the body, if it is HTML: the `http` and `https` URLs of its `<a>` and `<area>`,
-    /// absolute, each once, in the order of the page.
+    /// absolute, each once, in the order of the page. Their queries are in the encoding of the page,
+    /// as browsers write them (URL Standard).
     pub fn links(&self) -> &[String] {
         match self.is_html() {
             true => self.content().links.get_or_init(|| {

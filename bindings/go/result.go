@@ -163,8 +163,9 @@ func (c *content) read(r Response) bool {
 }
 
 // MIMEType is the media type of the body, in lower case and without parameters, as "text/html": as
-// the Content-Type says; without one, as the start of the body or the extension in EndURL tell.
-// "": unknown, or there is no body.
+// the Content-Type headers say (Fetch Standard, "extract a MIME type"); without one, as the first
+// bytes of the body (MIME Sniffing Standard) or the extension of its file name or URL tell. "":
+// unknown, or there is no body.
 //
 // This and the methods after it find out what they say when they are first asked, on a copy of the
 // body that the library then keeps for as long as the result lives; several goroutines may ask at
@@ -173,7 +174,8 @@ func (r Response) MIMEType() string {
 	return r.say(func(native *C.pool_result_t) *C.char { return C.pool_result_mimetype(native) })
 }
 
-// Ext is the file extension that fits the body, with its dot, as ".html". "": unknown.
+// Ext is the file extension that fits the body, with its dot, as ".html": that of the file name in
+// Content-Disposition, of the media type, or the URL's. "": unknown.
 func (r Response) Ext() string {
 	return r.say(func(native *C.pool_result_t) *C.char { return C.pool_result_ext(native) })
 }
@@ -190,12 +192,14 @@ func (r Response) say(question func(*C.pool_result_t) *C.char) (answer string) {
 	return answer
 }
 
-// IsText tells whether the body is text, by its media type, or its bytes when that is unknown.
+// IsText tells whether the body is text, by its media type, or its bytes when that is unknown. Gzip
+// that nobody asked for, and the like, is none.
 func (r Response) IsText() bool {
 	return r.tell(func(native *C.pool_result_t) C.int32_t { return C.pool_result_is_text(native) })
 }
 
-// IsHTML tells whether the body is HTML, by its media type and its start.
+// IsHTML tells whether the body is HTML: text/html or application/xhtml+xml, however it begins; of
+// another XML type, if its root is <html>.
 func (r Response) IsHTML() bool {
 	return r.tell(func(native *C.pool_result_t) C.int32_t { return C.pool_result_is_html(native) })
 }

@@ -53,12 +53,14 @@ export interface Options {
   maxRedirects?: number;
   /**
    * Follow a Refresh header on an answer below 400 that is no redirection itself, whatever its
-   * delay. A page that refreshes itself is where a job ends. Default: true.
+   * delay. A page that refreshes itself is where a job ends, and so is one that refreshes to what
+   * can't be fetched, as `market:` or a broken URL. Default: true.
    */
   followRefreshHeader?: boolean;
   /**
    * Follow a page's `<meta http-equiv="refresh">` likewise, looked for in the first 1 KiB of an HTML
-   * body, or 64 KiB with followJsRelocation or canonicalize; a resolve then uses GET.
+   * body, or 64 KiB with followJsRelocation or canonicalize; a resolve then uses GET. One within
+   * `<noscript>` counts only without followJsRelocation and where nothing else leads on.
    * Default: false.
    */
   followMetaRefresh?: boolean;
@@ -314,19 +316,29 @@ interface ResultBase<T> {
   /** How many attempts were made; 0: the job ended before its first. */
   readonly attempts: number;
   /**
-   * The media type, in lower case and without parameters: as the Content-Type says; without one, as
-   * the start of the body or the extension in the URL tell. null: unknown.
+   * The media type, in lower case and without parameters: as the Content-Type headers say (Fetch
+   * Standard, "extract a MIME type"); without one, as the first bytes of the body (MIME Sniffing
+   * Standard) or the extension of its file name or URL tell. null: unknown.
    */
   readonly mimetype: string | null;
-  /** The file extension that fits the body, with its dot; null: unknown. */
+  /**
+   * The file extension that fits the body, with its dot: that of the file name in
+   * Content-Disposition, of the media type, or the URL's. null: unknown.
+   */
   readonly ext: string | null;
   /** The encoding by its name in the Encoding Standard, in lower case; null: it is no text. */
   readonly encoding: string | null;
-  /** By the media type, or the bytes when that is unknown. */
+  /**
+   * By the media type, or the bytes when that is unknown; gzip that nobody asked for, and the like,
+   * is none.
+   */
   readonly isText: boolean;
   /** Whether the media type allows for HTML, or is unknown. */
   readonly couldBeHtml: boolean;
-  /** By the media type and the start of the body. */
+  /**
+   * Whether it is text/html or application/xhtml+xml, however it begins; of another XML type, if its
+   * root is <html>.
+   */
   readonly isHtml: boolean;
   /** The body decoded; what is malformed becomes U+FFFD. null: it is no text. */
   text(): string | null;

@@ -79,11 +79,13 @@ pub struct pool_options_t {
     /// resolve. Default -1.
     pub max_redirects: i32,
     /// 1: follow a Refresh header, on an answer below 400 that is no redirection itself, whatever
-    /// its delay. A page that refreshes itself is where a job ends. Default 1.
+    /// its delay. A page that refreshes itself is where a job ends, and so is one that refreshes to
+    /// what can't be fetched, as market: or a broken URL. Default 1.
     pub follow_refresh_header: i32,
     /// 1: follow a page's <meta http-equiv="refresh"> likewise. It is looked for in the first 1 KiB
     /// of an HTML body, or 64 KiB with follow_js_relocation or canonicalize; a resolve then uses
-    /// GET. Default 0.
+    /// GET. One within <noscript> counts only without follow_js_relocation and where nothing else
+    /// leads on. Default 0.
     pub follow_meta_refresh: i32,
     /// 1: follow a page's script likewise that sends its reader elsewhere by plain text such as
     /// location = "…" or location.replace("…") within the first 64 KiB of an HTML body; a resolve

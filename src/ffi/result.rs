@@ -250,8 +250,10 @@ unsafe fn free(result: *mut pool_result_t) {
 }
 
 /// The media type of the body, in lower case and without parameters, as "text/html": as the
-/// Content-Type says; without one, as the start of the body or the extension in the page's URL
-/// tell. NULL: unknown, or no body was asked for or came.
+/// Content-Type headers say (Fetch Standard, "extract a MIME type": the last that is well-formed
+/// counts). Without one, or if it is unknown/unknown, application/unknown or */*: as the first bytes
+/// of the body tell (MIME Sniffing Standard), and then the extension of its file name or URL. NULL:
+/// unknown, or no body was asked for or came.
 ///
 /// This and the functions after it find out what they say when they are first asked, on the
 /// caller's thread, and keep it: what they give lives as long as the result. Several threads may
@@ -269,8 +271,9 @@ pub unsafe extern "C" fn pool_result_mimetype(result: *const pool_result_t) -> *
     }
 }
 
-/// The file extension that fits the body, with its dot, as ".html": that of its media type, or
-/// the URL's when that says nothing definite. NULL: unknown.
+/// The file extension that fits the body, with its dot, as ".html": that of the file name in
+/// Content-Disposition (RFC 6266), if it is a usual one; that of its media type; or the URL's when
+/// that says nothing definite. NULL: unknown.
 ///
 /// # Safety
 /// As for pool_result_mimetype.
@@ -284,7 +287,8 @@ pub unsafe extern "C" fn pool_result_ext(result: *const pool_result_t) -> *const
     }
 }
 
-/// 1: the body is text, by its media type, or its bytes when that is unknown. 0: it is not.
+/// 1: the body is text, by its media type, or its bytes when that is unknown. 0: it is not. Bytes of
+/// a coding that was not undone, as gzip that nobody asked for, are none.
 ///
 /// # Safety
 /// As for pool_result_mimetype.
@@ -304,7 +308,8 @@ pub unsafe extern "C" fn pool_result_could_be_html(result: *const pool_result_t)
     unsafe { ask(result, 0, |_, job| job.could_be_html().into()) }
 }
 
-/// 1: the body is HTML, by its media type and its start. 0: it is not.
+/// 1: the body is HTML: text of the media type text/html or application/xhtml+xml, however it
+/// begins; of another XML type, if its root is `<html>`. 0: it is not.
 ///
 /// # Safety
 /// As for pool_result_mimetype.
@@ -352,8 +357,9 @@ pub unsafe extern "C" fn pool_result_text(
 }
 
 /// The links of the body, if it is HTML: the http and https URLs of its `<a>` and `<area>`,
-/// absolute, each once, in the order of the page. Writes their number to `count`, unless that is
-/// NULL. NULL, and 0: there is none.
+/// absolute, each once, in the order of the page; their queries in the encoding of the page, as
+/// browsers write them (URL Standard). Writes their number to `count`, unless that is NULL. NULL,
+/// and 0: there is none. What else a page refers to: pool_result_elements.
 ///
 /// # Safety
 /// As for pool_result_mimetype; `count` is NULL or writable.
