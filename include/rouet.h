@@ -174,8 +174,9 @@ typedef struct pool_options_t {
   // resolve. Default -1.
   int32_t max_redirects;
   // 1: follow a Refresh header, on an answer below 400 that is no redirection itself, whatever
-  // its delay. A page that refreshes itself is where a job ends, and so is one that refreshes to
-  // what can't be fetched, as market: or a broken URL. Default 1.
+  // its delay. Several such lines: the first that leads to what can be requested. A page that
+  // refreshes itself, or leads back to where the job was, or to what can't be requested, is where a
+  // job ends. Default 1.
   int32_t follow_refresh_header;
   // 1: follow a page's <meta http-equiv="refresh"> likewise. It is looked for in the first 1 KiB
   // of an HTML body, or 64 KiB with follow_js_relocation or canonicalize; a resolve then uses

@@ -179,8 +179,8 @@ struct options {
   /// a resolve.
   std::int32_t max_redirects = -1;
   /// Follow a Refresh header, on an answer below 400 that is no redirection itself, whatever its
-  /// delay. A page that refreshes itself is where a job ends, and so is one that refreshes to what
-  /// can't be fetched, as market: or a broken URL.
+  /// delay. Several such lines: the first that leads to what can be requested. A page that refreshes
+  /// itself, or leads back to where the job was, or to what can't be requested, is where a job ends.
   bool follow_refresh_header = true;
   /// Follow a page's <meta http-equiv="refresh"> likewise, found in the first 1 KiB of an HTML
   /// body, or 64 KiB with follow_js_relocation or canonicalize. A resolve then uses GET. One within

@@ -44,7 +44,8 @@ pub enum ErrorCode {
     SelfRedirect,
     /// A redirection to something that is no `http` or `https` URL.
     InvalidRedirect,
-    /// A `Location` header that is neither UTF-8 nor Latin-1 text.
+    /// A `Location` header whose host has bytes that are no UTF-8. Elsewhere in it they are
+    /// percent-encoded.
     BadlyEncodedLocation,
     /// A body that said it was gzip and was not, or not to its end.
     InvalidGzip,

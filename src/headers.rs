@@ -60,10 +60,11 @@ impl Headers {
             .map(|(_, value)| value)
     }
 
-    /// The values of all headers of that name, whatever its case, in their order.
-    pub(crate) fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+    /// The values of all headers of that name, whatever its case, in their order. Together they are
+    /// one list, if the header is one (RFC 9110, section 5.3).
+    pub fn get_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
         self.lines()
-            .filter(move |(other, _)| other.eq_ignore_ascii_case(name.as_bytes()))
+            .filter(|(other, _)| other.eq_ignore_ascii_case(name.as_bytes()))
             .map(|(_, value)| value)
     }
 
@@ -172,6 +173,9 @@ mod tests {
         );
         assert_eq!(headers.get("SET-COOKIE"), Some(&b"a=1"[..]));
         assert_eq!(headers.get("missing"), None);
+        let both: Vec<_> = headers.get_all("Set-cookie").collect();
+        assert_eq!(both, [b"a=1", b"b=2"]);
+        assert_eq!(headers.get_all("missing").count(), 0);
     }
 
     #[test]

@@ -413,8 +413,8 @@ impl JobResult {
     fn head(&self) -> &Head {
         let headers = &self.headers;
         self.content().head.get_or_init(|| Head {
-            content_type: ContentType::of(headers.all("content-type")),
-            filename: sniff::filename(headers.all("content-disposition")),
+            content_type: ContentType::of(headers.get_all("content-type")),
+            filename: sniff::filename(headers.get_all("content-disposition")),
             coded: !self.decoded && is_coded(headers),
         })
     }
@@ -433,7 +433,7 @@ fn has_line_break(value: &[u8]) -> bool {
 /// Whether `Content-Encoding` names a coding (RFC 9110, section 8.4).
 fn is_coded(headers: &Headers) -> bool {
     headers
-        .all("content-encoding")
+        .get_all("content-encoding")
         .flat_map(|value| value.split(|&byte| byte == b','))
         .map(<[u8]>::trim_ascii)
         .any(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"))

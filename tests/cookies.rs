@@ -220,3 +220,79 @@ fn a_cookie_among_the_headers_is_refused_for_stateful_jobs() {
     let error = stream.submit(job, None).unwrap_err();
     assert!(error.to_string().contains("give it as cookie"), "{error}");
 }
+
+/// What comes back of a cookie: the bytes of the `Cookie` line, and whether the job went well.
+fn sent_back(lines: Vec<Vec<u8>>) -> (JobResult, Vec<u8>) {
+    let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("bound").port();
+    let heard = std::sync::Arc::clone(&seen);
+    std::thread::spawn(move || {
+        use std::io::{Read as _, Write as _};
+        for mut stream in listener.incoming().flatten() {
+            let mut head = Vec::new();
+            let mut piece = [0; 4096];
+            while !head.windows(4).any(|four| four == b"\r\n\r\n") {
+                match stream.read(&mut piece) {
+                    Ok(count) if count > 0 => head.extend_from_slice(&piece[..count]),
+                    _ => break,
+                }
+            }
+            let answer = match head.starts_with(b"GET /end") {
+                true => b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n".to_vec(),
+                false => {
+                    let head = b"HTTP/1.1 302 Found\r\nLocation: /end\r\nContent-Length: 0\r\n";
+                    [&head[..], &lines.concat()].concat()
+                }
+            };
+            *heard.lock().expect("no panic") = head;
+            let _ = stream.write_all(&[&answer[..], b"Connection: close\r\n\r\n"].concat());
+        }
+    });
+    let stateful = options(|options| options.stateful = true);
+    let url = format!("http://127.0.0.1:{port}/start");
+    let result = fetch(Job::request(url).options(stateful));
+    let head = seen.lock().expect("no panic").clone();
+    let is_cookie = |line: &&[u8]| line.to_ascii_lowercase().starts_with(b"cookie: ");
+    let line = head.split(|byte| *byte == b'\n').find(is_cookie);
+    let line = line.map_or(&b""[..], |line| line[8..].trim_ascii_end());
+    (result, line.to_vec())
+}
+
+/// RFC 6265, section 5.2: a cookie is of octets, and goes back as it came.
+#[test]
+fn a_cookie_goes_back_byte_for_byte() {
+    let values: [&[u8]; 4] = [
+        b"caf\xe9",
+        b"\x93\xfa\x96\x7b\xff",
+        "\u{444}\u{20ac}".as_bytes(),
+        b"\"a b\", \\c",
+    ];
+    for value in values {
+        let line = [b"Set-Cookie: k=", value, b"; Path=/\r\n"].concat();
+        let (result, sent) = sent_back(vec![line]);
+        if by_engine(false, !value.is_ascii()) {
+            assert!(message(&result).contains("not plain ASCII"), "{result:?}");
+            continue;
+        }
+        assert_ok(&result);
+        assert_eq!(sent, [b"k=", value].concat(), "{}", value.escape_ascii());
+    }
+}
+
+/// RFC 6265, sections 5.1.1 and 5.4.
+#[test]
+fn cookies_go_back_in_their_order_until_their_date() {
+    let line = |line: &str| format!("Set-Cookie: {line}\r\n").into_bytes();
+    let (result, sent) = sent_back(vec![
+        line("z=1; Path=/"),
+        line("a=2; Path=/; Expires=Sun Nov  6 08:49:37 1994"),
+        line("b=3; Path=/; Expires=6 Nov 94 8:49:37"),
+        line("c=4; Path=/; Expires=Tuesday, 06-Nov-68 08:49:37 GMT"),
+        line("d=5; Path=/end"),
+        line("e=6; Path=/; Expires=1994-11-06T08:49:37Z"),
+        line("__Host-f=7; Path=/"),
+    ]);
+    assert_ok(&result);
+    assert_eq!(sent.escape_ascii().to_string(), "d=5; z=1; c=4; e=6");
+}

@@ -694,7 +694,7 @@ const PROVOKED: &[(&str, &str, &str)] = &[
     (
         "badly-encoded-location",
         "redirects",
-        "a_location_that_is_no_text_is_badly_encoded",
+        "a_location_whose_host_is_no_text_is_badly_encoded",
     ),
     (
         "invalid-gzip",

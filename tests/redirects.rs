@@ -118,10 +118,40 @@ fn a_location_may_be_relative_or_raw_bytes() {
     }
 }
 
+/// URL Standard, section 4.4, over bytes as they came: what is no UTF-8 is percent-encoded.
 #[test]
-fn a_location_that_is_no_text_is_badly_encoded() {
+fn a_location_of_any_bytes_goes_back_as_it_came() {
     let site = site();
-    for location in ["/%93quoted%94", "/%80", "/a%FF%9Fb"] {
+    for (location, path) in [
+        // Windows-1252, Shift_JIS, GBK, and UTF-8 that is cut off.
+        ("/%93quoted%94", "/%93quoted%94"),
+        ("/%80", "/%80"),
+        ("/a%FF%9Fb", "/a%FF%9Fb"),
+        ("/%93%FA%96%7B", "/%93%FA%96%7B"),
+        ("/%95%5C%8E%A6", "/%95%5C%8E%A6"),
+        ("/%D6%D0%CE%C4", "/%D6%D0%CE%C4"),
+        ("/caf%C3", "/caf%C3"),
+        ("/%E2%82/%C3%A9", "/%E2%82/%C3%A9"),
+    ] {
+        for kind in [Job::request, Job::resolve] as [fn(String) -> Job; 2] {
+            site.clear_log();
+            let url = site.url(&format!("/redirect-to?url={location}"));
+            let result = fetch(kind(url));
+            assert_ok(&result);
+            assert_eq!(result.stack.len(), 2, "{location}");
+            assert_eq!(site.log()[1].path, path, "{location}");
+        }
+    }
+}
+
+#[test]
+fn a_location_whose_host_is_no_text_is_badly_encoded() {
+    let site = site();
+    for location in [
+        "//b%FCcher.example/",
+        "http://%93/",
+        "http://%83%5C.example/%E9",
+    ] {
         let url = site.url(&format!("/redirect-to?url={location}"));
         let result = fetch(Job::request(&*url));
         assert_eq!(code(&result), "badly-encoded-location", "{location}");
@@ -129,6 +159,30 @@ fn a_location_that_is_no_text_is_badly_encoded() {
         assert_eq!(result.stack.len(), 1);
         assert_eq!((result.stack[0].status, result.status), (302, 302));
     }
+}
+
+/// URL Standard, section 4.4: special authority ignore slashes state; shorten a URL's path.
+#[test]
+fn a_location_is_read_as_the_url_standard_has_it() {
+    let site = site();
+    let port = site.port();
+    for (location, path) in [
+        (format!("///127.0.0.1:{port}/text"), "/text"),
+        (format!("////127.0.0.1:{port}/x/../text"), "/text"),
+        (format!("%5C/%5C127.0.0.1:{port}/text"), "/text"),
+        ("/C:/../text".to_owned(), "/text"),
+        ("C%7C/../text".to_owned(), "/text"),
+        ("/a/C:/%252e%252E/../text".to_owned(), "/text"),
+        (format!("http://127.0.0.1:{port}/C:/../text"), "/text"),
+    ] {
+        site.clear_log();
+        let result = led_to(&site, &location);
+        assert_ok(&result);
+        assert_eq!(result.stack.len(), 2, "{location}");
+        assert_eq!(site.log()[1].path, path, "{location}");
+    }
+    let result = fetch(Job::request(site.url("/C:/../text")));
+    assert_eq!(result.end_url(), Some(&*site.url("/text")));
 }
 
 #[test]
@@ -517,6 +571,24 @@ fn several_locations_that_differ_are_a_protocol_error() {
         "/" => answer("302 Found", &["Location: /first", "location: /second"], ""),
         path => answer("200 OK", &[], path),
     });
+    let result = fetch(Job::request(server.url("/")));
+    assert_eq!(code(&result), "protocol-error");
+}
+
+/// As browsers do: what is said twice is said once.
+#[test]
+fn a_location_that_is_repeated_is_one() {
+    for (one, other) in [("/end", "/end"), ("/%E9", "/%E9")] {
+        let server = Raw::start(move |request| match request.target.as_str() {
+            "/" => {
+                let lines = [format!("Location: {one}"), format!("location:{other} ")];
+                answer("302 Found", &lines.each_ref().map(String::as_str), "")
+            }
+            path => answer("200 OK", &[], path),
+        });
+        assert_eq!(text(&fetch(Job::request(server.url("/")))), one);
+    }
+    let server = Raw::start(|_| answer("302 Found", &["Location:", "Location: /b"], ""));
     let result = fetch(Job::request(server.url("/")));
     assert_eq!(code(&result), "protocol-error");
 }

@@ -52,7 +52,7 @@ const (
 	ErrSelfRedirect Code = "self-redirect"
 	// ErrInvalidRedirect: a redirection to something that is no http or https URL.
 	ErrInvalidRedirect Code = "invalid-redirect"
-	// ErrBadlyEncodedLocation: a Location that is neither UTF-8 nor Latin-1 text.
+	// ErrBadlyEncodedLocation: a Location whose host has bytes that are no UTF-8.
 	ErrBadlyEncodedLocation Code = "badly-encoded-location"
 	// ErrInvalidGzip: a body that said it was gzip and was not, or not to its end.
 	ErrInvalidGzip Code = "invalid-gzip"

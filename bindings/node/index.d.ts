@@ -53,8 +53,9 @@ export interface Options {
   maxRedirects?: number;
   /**
    * Follow a Refresh header on an answer below 400 that is no redirection itself, whatever its
-   * delay. A page that refreshes itself is where a job ends, and so is one that refreshes to what
-   * can't be fetched, as `market:` or a broken URL. Default: true.
+   * delay. Several such lines: the first that leads to what can be requested. A page that refreshes
+   * itself, or leads back to where the job was, or to what can't be requested, is where a job ends.
+   * Default: true.
    */
   followRefreshHeader?: boolean;
   /**

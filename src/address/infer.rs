@@ -79,11 +79,11 @@ fn holds_target(url: &Url, name: &str, value: &str) -> Option<Url> {
     let target = match name {
         // A search for a URL is no redirection to it.
         "q" if !is_redirector => None,
-        _ if is_absolute => Url::parse(&text).ok(),
+        _ if is_absolute => super::parse(None, &text).ok(),
         // YouTube lets its users leave out the scheme.
         "q" if group(url) == "youtube.com" => with_scheme("https", &text),
         "q" => None,
-        _ if text.starts_with('/') => url.join(&text).ok(),
+        _ if text.starts_with('/') => super::parse(Some(url), &text).ok(),
         _ => None,
     };
     target.filter(|target| check(target).is_ok())
@@ -121,7 +121,7 @@ fn amp(url: &Url) -> Option<Url> {
 fn with_scheme(scheme: &str, text: &str) -> Option<Url> {
     let host = text.split(['/', '?', '#']).next()?;
     let is_host = host.contains('.') && !host.starts_with('.') && !host.contains([' ', '@', '\\']);
-    Url::parse(&format!("{scheme}://{text}"))
+    super::parse(None, &format!("{scheme}://{text}"))
         .ok()
         .filter(|_| is_host)
 }

@@ -10,10 +10,12 @@ use crate::error::{ErrorCode, Failure};
 pub(crate) mod fuzz;
 mod infer;
 mod limits;
+mod parse;
 mod query;
 
 pub(crate) use infer::infer;
 pub(crate) use limits::Limits;
+pub(crate) use parse::parse;
 pub(crate) use query::{parse_in, target_in};
 
 /// The characters of a URL that a message shows.
@@ -46,7 +48,7 @@ pub(crate) fn clean(text: &str) -> Result<Url, Failure> {
         true => Cow::Borrowed(trimmed),
         false => Cow::Owned(format!("http://{}", trimmed.trim_start_matches('/'))),
     };
-    let url = Url::parse(&with_scheme).map_err(|error| invalid(&error.to_string()))?;
+    let url = parse(None, &with_scheme).map_err(|error| invalid(&error.to_string()))?;
     check(&url).map_err(|why| invalid(&why))?;
     Ok(url)
 }
@@ -140,16 +142,14 @@ pub(crate) fn join(base: &Url, text: &str) -> Result<Url, Failure> {
             ),
         )
     };
-    let url = base
-        .join(text)
-        .map_err(|error| invalid(error.to_string()))?;
+    let url = parse(Some(base), text).map_err(|error| invalid(error.to_string()))?;
     check(&url).map_err(invalid)?;
     Ok(url)
 }
 
 /// Where a `Refresh` header leads from `base`; its bytes are read as those of a `Location`.
 pub(crate) fn refresh(base: &Url, target: &[u8]) -> Result<Url, Failure> {
-    join(base, &redirect_text(base, target)?)
+    join_bytes(base, target)
 }
 
 /// A URL without its fragment, which no server sees.
@@ -164,53 +164,59 @@ pub(crate) fn same_page(one: &Url, other: &Url) -> bool {
 
 /// Where a `Location` header leads from `base`.
 ///
-/// The header may be relative, and its bytes UTF-8 or Latin-1 (RFC 9110, section 10.2.2 asks for
-/// ASCII; servers send both). Latin-1 bytes are percent-encoded as they are, which is what the
-/// server that sent them expects back. A target without fragment inherits the base's (same
-/// section).
+/// The header may be relative, and of any bytes (RFC 9110, section 10.2.2 asks for ASCII; servers
+/// send all there are). A target without fragment inherits the base's (same section).
 pub(crate) fn location(base: &Url, header: &[u8]) -> Result<Url, Failure> {
-    let mut url = join(base, &redirect_text(base, header)?)?;
+    let mut url = join_bytes(base, header)?;
     if url.fragment().is_none() {
         url.set_fragment(base.fragment());
     }
     Ok(url)
 }
 
-fn redirect_text<'a>(base: &Url, header: &'a [u8]) -> Result<Cow<'a, str>, Failure> {
-    decode_location(header).ok_or_else(|| {
-        Failure::new(
-            ErrorCode::BadlyEncodedLocation,
-            format!(
-                "{} redirects to {:?}, which is neither UTF-8 nor Latin-1 text",
-                shown(base.as_str()),
-                shown(&String::from_utf8_lossy(header)),
-            ),
-        )
+fn join_bytes(base: &Url, target: &[u8]) -> Result<Url, Failure> {
+    let text = match std::str::from_utf8(target) {
+        Ok(text) => return join(base, text),
+        Err(_) => text_of(target, |byte| format!("%{byte:02X}")),
+    };
+    join(base, &text).map_err(|failure| {
+        // With others in their place it can be requested: it is for them that it can't. They are in
+        // the host.
+        if join(base, &text_of(target, |_| "x".into())).is_err() {
+            return failure;
+        }
+        let message = format!(
+            "{} redirects to {:?}, whose host has bytes that are no UTF-8",
+            shown(base.as_str()),
+            shown(&text),
+        );
+        Failure::new(ErrorCode::BadlyEncodedLocation, message)
     })
 }
 
-fn decode_location(header: &[u8]) -> Option<Cow<'_, str>> {
-    if header
-        .iter()
-        .any(|byte| byte.is_ascii_control() && *byte != b'\t')
-    {
-        return None;
-    }
-    if let Ok(text) = std::str::from_utf8(header) {
-        return Some(text.into());
-    }
-    // 0x80 to 0x9F are no characters of Latin-1.
-    if header.iter().any(|byte| (0x80..0xA0).contains(byte)) {
-        return None;
-    }
-    let mut text = String::with_capacity(header.len() + 16);
-    for &byte in header {
-        match byte.is_ascii() {
-            true => text.push(byte.into()),
-            false => text.push_str(&format!("%{byte:02X}")),
+/// Bytes as text, where those that are no UTF-8 have something in their place. Percent-encoded they
+/// are what the server that sent them expects back, whatever encoding they are in.
+fn text_of(bytes: &[u8], other: impl Fn(u8) -> String) -> String {
+    let mut text = String::with_capacity(bytes.len() + 16);
+    // How many bytes that are not ASCII came one behind the other.
+    let mut run = 0;
+    for chunk in bytes.utf8_chunks() {
+        let mut valid = chunk.valid();
+        if run % 2 == 1
+            && let Some(rest) = valid.strip_prefix('\\')
+        {
+            // The second half of a character of Shift_JIS, GBK or Big5, and no slash.
+            text.push_str(&other(b'\\'));
+            (valid, run) = (rest, 0);
         }
+        text.push_str(valid);
+        text.extend(chunk.invalid().iter().map(|&byte| other(byte)));
+        run = match valid.bytes().rev().position(|byte| byte.is_ascii()) {
+            Some(behind) => behind,
+            None => run + valid.len(),
+        } + chunk.invalid().len();
     }
-    Some(text.into())
+    text
 }
 
 #[cfg(test)]
@@ -317,8 +323,43 @@ mod tests {
         assert_eq!(led("/é".as_bytes()), "http://example.com/%C3%A9#frag");
         assert_eq!(led(b"/\xe9"), "http://example.com/%E9#frag");
         assert_eq!(led(b"?d"), "http://example.com/a/b?d#frag");
-        assert_eq!(led(b"/\x93quoted\x94"), "badly-encoded-location");
-        assert_eq!(led(b"/\x01"), "badly-encoded-location");
+        // Windows-1252's quotes, Shift_JIS, GBK, and a character of UTF-8 that is cut off.
+        assert_eq!(
+            led(b"/\x93quoted\x94"),
+            "http://example.com/%93quoted%94#frag"
+        );
+        assert_eq!(
+            led(b"/\x93\xfa\x96{?\x8c\xea"),
+            "http://example.com/%93%FA%96%7B?%8C%EA#frag"
+        );
+        assert_eq!(
+            led(b"/\x95\\\x8e\xa6\\x"),
+            "http://example.com/%95%5C%8E%A6/x#frag"
+        );
+        assert_eq!(led(b"x?\xd6\xd0#\xff"), "http://example.com/a/x?%D6%D0#%FF");
+        assert_eq!(led(b"/caf\xc3"), "http://example.com/caf%C3#frag");
+        assert_eq!(
+            led(b"/\xc3\xa9\xe2\x82/\xc3\xa9"),
+            "http://example.com/%C3%A9%E2%82/%C3%A9#frag"
+        );
+        // URL Standard, section 4.4: control characters are encoded, line breaks and tabs go.
+        assert_eq!(led(b"/\x01\x7f"), "http://example.com/%01%7F#frag");
+        assert_eq!(led(b" /a\t\xe9\x0b"), "http://example.com/a%E9#frag");
+        assert_eq!(
+            led("//b\u{fc}cher.example/".as_bytes()),
+            "http://xn--bcher-kva.example/#frag"
+        );
+        assert_eq!(
+            led(b"//b\xc3\xbccher.example/\xfc"),
+            "http://xn--bcher-kva.example/%FC#frag"
+        );
+        // No host has such bytes.
+        assert_eq!(led(b"//b\xfccher.example/"), "badly-encoded-location");
+        assert_eq!(led(b"http://\x93/"), "badly-encoded-location");
+        assert_eq!(led(b"//host:99999/\xfc"), "invalid-redirect");
+        assert_eq!(led(b"javascript:\xfc"), "invalid-redirect");
+        assert_eq!(led(b"///other.com/x"), "http://other.com/x#frag");
+        assert_eq!(led(b"/C:/../x"), "http://example.com/x#frag");
         assert_eq!(led(b"javascript:alert(1)"), "invalid-redirect");
         assert_eq!(led(b"ftp://example.com/"), "invalid-redirect");
         assert_eq!(led(b"http://"), "invalid-redirect");

@@ -6,6 +6,7 @@ use encoding_rs::{Encoder, EncoderResult, Encoding, UTF_8};
 use url::{ParseError, Url};
 
 use super::check;
+use super::parse::{parse, parse_with};
 
 /// The URL that a reference in a page of that encoding stands for: the URL Standard's parser with an
 /// encoding, by which the query of an `http` or `https` URL is written in the page's encoding, and
@@ -18,7 +19,7 @@ pub(crate) fn parse_in(
 ) -> Result<Url, ParseError> {
     let encoding = encoding.output_encoding();
     if encoding == UTF_8 || text.is_ascii() && encoding.is_ascii_compatible() {
-        return base.join(text);
+        return parse(Some(base), text);
     }
     // The parser passes over these, and would encode what is before and behind them apart, which
     // makes a difference where an encoding has a state.
@@ -27,10 +28,11 @@ pub(crate) fn parse_in(
         true => text.replace(is_passed_over, "").into(),
         false => text.into(),
     };
-    Url::options()
-        .base_url(Some(base))
-        .encoding_override(Some(&|query| encoded(query, encoding.new_encoder()).into()))
-        .parse(&text)
+    parse_with(
+        Some(base),
+        &text,
+        Some(&|query| encoded(query, encoding.new_encoder()).into()),
+    )
 }
 
 /// Where a page in that encoding leads by a reference in it. `None`: to nothing that can be fetched.

@@ -355,12 +355,14 @@ fn make(
 
 fn headers(hop: &Hop<'_>) -> Result<HeaderMap, Failure> {
     let mut map = HeaderMap::new();
-    let agent = request::user_agent(hop.options).map(|agent| (USER_AGENT.as_str(), agent));
+    let agent = request::user_agent(hop.options);
+    let agent = agent.map(|agent| (USER_AGENT.as_str(), agent.as_bytes()));
     let cookie = hop.cookie.map(|cookie| (COOKIE.as_str(), cookie));
     let others = request::headers(hop.options, hop.home, hop.body);
+    let others = others.map(|(name, value)| (name, value.as_bytes()));
     for (name, value) in agent.into_iter().chain(others).chain(cookie) {
         // isahc panics over others.
-        let value = HeaderValue::from_str(value)
+        let value = HeaderValue::from_bytes(value)
             .ok()
             .filter(|value| value.to_str().is_ok())
             .ok_or_else(|| cannot(hop, &format!("send {name}: its value is not plain ASCII")))?;

@@ -61,8 +61,9 @@ pub(crate) struct Hop<'a> {
     pub home: bool,
     /// Whether a new connection is to be made for it, rather than a kept one be used.
     pub fresh: bool,
-    /// The value of the `Cookie` header; what the options say of cookies is in it already.
-    pub cookie: Option<&'a str>,
+    /// The value of the `Cookie` header, of any bytes but control characters; what the options say of
+    /// cookies is in it already.
+    pub cookie: Option<&'a [u8]>,
     pub options: &'a Arc<Options>,
     /// What is left of the attempt's time.
     pub time_left: Duration,

@@ -39,9 +39,9 @@ pub(super) struct Chain<'a> {
     timings: Timings,
     /// Of a stateful job: the cookies set, and those sent with each entry of the stack.
     jar: Option<Jar>,
-    sent: Vec<Option<String>>,
+    sent: Vec<Option<Vec<u8>>>,
     /// The cookies to send with the next hop.
-    cookie: Option<String>,
+    cookie: Option<Vec<u8>>,
 }
 
 impl<'a> Chain<'a> {
@@ -73,7 +73,7 @@ impl<'a> Chain<'a> {
             timings: Timings::default(),
             jar: options.stateful.then(Jar::default),
             sent: Vec::new(),
-            cookie: options.cookie.clone(),
+            cookie: options.cookie.as_deref().map(Into::into),
         }
     }
 
@@ -227,7 +227,7 @@ impl<'a> Chain<'a> {
     ) -> Result<Option<Vec<u8>>, Failure> {
         let options = self.options;
         if options.follow_redirects && redirects(status, headers) {
-            let header = headers.get("location").unwrap_or_default();
+            let header = super::location(&self.url, headers)?;
             let target = address::location(&self.url, header)?;
             self.change_method(status);
             self.lead(HopKind::LocationHeader, target)?;
@@ -235,9 +235,7 @@ impl<'a> Chain<'a> {
         }
         if options.follow_redirects
             && options.follow_refresh_header
-            && let Some(header) = refreshes(status, headers)
-            // One that leads to what can't be fetched, to an app for instance, is none.
-            && let Ok(target) = address::refresh(&self.url, header)
+            && let Some(target) = refreshes(&self.url, status, headers)
             && self.turn_page(HopKind::RefreshHeader, target)?
         {
             return Ok(None);
@@ -251,7 +249,6 @@ impl<'a> Chain<'a> {
         {
             return Ok(None);
         }
-        // So is this.
         if let Some(target) = targets.js_relocation
             && self.met(&target, self.same_method).is_none()
             && self.turn_page(HopKind::JsRelocation, *target)?
@@ -277,35 +274,42 @@ impl<'a> Chain<'a> {
         Ok(Some(body))
     }
 
-    /// Turns to where a page sends its reader. `false`: to itself, as pages do that are to be
-    /// loaded anew from time to time: it is the end.
+    /// Turns to where a page sends its reader. `false`: to itself, or to where the job was before, as
+    /// pages do that are loaded anew from time to time or take turns: the page is the end.
     fn turn_page(&mut self, kind: HopKind, target: Url) -> Result<bool, Failure> {
-        self.change_method(303);
-        let is_last = |at| self.met(&target, self.same_method) == Some(at);
-        // With new cookies a page is another one, but not time after time.
-        let again = |at: usize| {
-            at > self.same_method && address::same_page(&target, &self.url) && {
-                let before = address::without_fragment(&self.stack[at - 1].url);
-                before == address::without_fragment(target.as_str())
-            }
+        let from = match self.becomes_get(303) {
+            true => self.stack.len(),
+            false => self.same_method,
         };
-        if let Some(at) = self.stack.len().checked_sub(1)
-            && (is_last(at) || again(at))
-        {
+        if self.met(&target, from).is_some() || self.went(&target, from) {
             return Ok(false);
         }
+        self.change_method(303);
         self.lead(kind, target)?;
         Ok(true)
     }
 
+    /// Whether the job, from an index of the stack on, went from this page to the target before.
+    /// With new cookies a page is another one, but not time after time.
+    fn went(&self, target: &Url, from: usize) -> bool {
+        let is = |at: usize, url: &Url| {
+            let been = address::without_fragment(&self.stack[at].url);
+            been == address::without_fragment(url.as_str())
+        };
+        (from + 1..self.stack.len()).any(|at| is(at - 1, &self.url) && is(at, target))
+    }
+
     /// Browsers go on from these with GET, and RFC 9110, section 15.4 lets them.
-    fn change_method(&mut self, status: u16) {
-        let to_get = match (status, &*self.method) {
+    fn becomes_get(&self, status: u16) -> bool {
+        match (status, &*self.method) {
             (303, method) => method != "GET" && method != "HEAD",
             (301 | 302, method) => method == "POST",
             _ => false,
-        };
-        if to_get {
+        }
+    }
+
+    fn change_method(&mut self, status: u16) {
+        if self.becomes_get(status) {
             self.method = Cow::Borrowed("GET");
             self.body = false;
             self.same_method = self.stack.len();
@@ -372,11 +376,11 @@ impl<'a> Chain<'a> {
     }
 
     /// The cookies to send to a URL. `home`: it is on the origin that the caller meant.
-    fn cookie_for(&self, url: &Url, home: bool) -> Option<String> {
+    fn cookie_for(&self, url: &Url, home: bool) -> Option<Vec<u8>> {
         let own = self.options.cookie.as_deref().filter(|_| home);
         match &self.jar {
             Some(jar) => jar.header(url, own),
-            None => own.map(str::to_owned),
+            None => own.map(Into::into),
         }
     }
 

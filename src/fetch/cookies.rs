@@ -1,77 +1,287 @@
-//! The cookies of one attempt at a stateful job (RFC 6265).
+//! The cookies of one attempt at a stateful job (RFC 6265, and the prefixes of its successor,
+//! draft-ietf-httpbis-rfc6265bis).
+//!
+//! A jar of our own: a cookie is of any octets, which the crates `cookie` and `cookie_store` read as
+//! UTF-8, of few forms of dates, and send in no order.
 
-use cookie_store::{CookieStore, RawCookie};
-use url::Url;
+use std::cmp::Reverse;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use url::{Host, Url};
 
 use crate::address;
 use crate::headers::Headers;
 
+mod date;
+
+/// The most cookies kept: what RFC 6265, section 6.1 asks for at least. The oldest goes first.
+const MOST: usize = 3000;
+
 /// What the answers of an attempt have set so far.
 #[derive(Default)]
 pub(super) struct Jar {
-    store: CookieStore,
+    /// In the order of their creation.
+    cookies: Vec<Cookie>,
+}
+
+/// A cookie that is kept (section 5.3).
+struct Cookie {
+    name: Box<[u8]>,
+    value: Box<[u8]>,
+    /// When it ends, in seconds of Unix's time.
+    expires: Option<i64>,
+    domain: Box<str>,
+    /// Whether it is for that very host.
+    host_only: bool,
+    path: Box<[u8]>,
+    secure: bool,
+}
+
+/// A `Set-Cookie` header's value as it is read (section 5.2).
+#[derive(Default)]
+struct Given<'a> {
+    name: &'a [u8],
+    value: &'a [u8],
+    expires: Option<i64>,
+    /// In seconds.
+    max_age: Option<i64>,
+    /// Without the dot before it, in lower case. Empty is as good as none.
+    domain: Vec<u8>,
+    /// `None`: that of the URL which set it.
+    path: Option<&'a [u8]>,
+    secure: bool,
 }
 
 impl Jar {
     /// Takes in the cookies of an answer from `url`. One for another site, or for all of a public
-    /// suffix such as `co.uk`, is passed over, and so is one that is no UTF-8 or has a control
-    /// character, which could end the line that it is sent back in.
+    /// suffix such as `co.uk`, is passed over.
     pub fn take(&mut self, url: &Url, headers: &Headers) {
-        for (name, value) in headers.lines() {
-            if !name.eq_ignore_ascii_case(b"set-cookie") {
-                continue;
+        let now = now();
+        for value in headers.get_all("set-cookie") {
+            if let Some(given) = Given::read(value) {
+                self.keep(url, given, now);
             }
-            let Some(mut cookie) = std::str::from_utf8(value)
-                .ok()
-                .filter(|text| !text.contains(|c: char| c.is_control() && c != '\t'))
-                .and_then(|text| RawCookie::parse(text).ok())
-            else {
-                continue;
-            };
-            let domain = cookie.domain().map(str::to_ascii_lowercase);
-            // RFC 6265, section 4.1.1: names in ASCII. Others could turn into a suffix later.
-            if domain.as_ref().is_some_and(|domain| !domain.is_ascii()) {
-                continue;
-            }
-            if let Some(domain) = domain
-                && address::is_public_suffix(&domain)
-            {
-                if url.host_str() != Some(&*domain) {
-                    continue;
-                }
-                // Section 5.3, step 5: the host that is a suffix itself may have its own.
-                cookie.unset_domain();
-            }
-            // One that is refused or has expired leaves nothing to send.
-            let _ = self.store.insert_raw(&cookie, url);
         }
     }
 
-    /// The value of the `Cookie` header for a request to `url`. `own`: what the caller wants sent
-    /// there; a cookie of that name that an answer has set comes instead.
-    pub fn header(&self, url: &Url, own: Option<&str>) -> Option<String> {
-        let mut cookies = self.store.matches(url);
-        // Longer paths first (section 5.4); then by name, to be the same each time.
-        cookies.sort_by_key(|cookie| {
-            let path: &str = &cookie.path;
-            (std::cmp::Reverse(path.len()), cookie.name())
+    /// Section 5.3.
+    fn keep(&mut self, url: &Url, given: Given<'_>, now: i64) {
+        let Some(host) = url.host_str() else { return };
+        let Ok(domain) = std::str::from_utf8(&given.domain) else {
+            // No host has such a name.
+            return;
+        };
+        // A host that is a suffix itself may have its own (step 5).
+        let is_suffix = !domain.is_empty() && address::is_public_suffix(domain);
+        let host_only = domain.is_empty() || is_suffix && domain == host;
+        if !host_only && (is_suffix || !domain_matches(url, domain)) {
+            return;
+        }
+        let path = given.path.unwrap_or_else(|| default_path(url));
+        // Section 5.7 of 6265bis, step 20 and after.
+        let is_prefixed = |prefix: &[u8]| {
+            let start = given.name.get(..prefix.len());
+            start.is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+        };
+        let is_host = is_prefixed(b"__Host-");
+        if (is_host || is_prefixed(b"__Secure-")) && !(given.secure && is_secure(url))
+            || is_host && !(host_only && given.path == Some(b"/"))
+        {
+            return;
+        }
+        let cookie = Cookie {
+            name: given.name.into(),
+            value: given.value.into(),
+            expires: match given.max_age {
+                Some(seconds) if seconds <= 0 => Some(i64::MIN),
+                Some(seconds) => Some(now.saturating_add(seconds)),
+                None => given.expires,
+            },
+            domain: if host_only { host } else { domain }.into(),
+            host_only,
+            path: path.into(),
+            secure: given.secure,
+        };
+        let place = self.cookies.iter().position(|other| {
+            other.name == cookie.name && other.domain == cookie.domain && other.path == cookie.path
         });
-        let mut pairs: Vec<String> = own
-            .into_iter()
-            .flat_map(|own| own.split(';'))
-            .map(str::trim)
-            .filter(|pair| {
-                let name = pair.split('=').next().unwrap_or_default().trim();
-                !pair.is_empty() && cookies.iter().all(|cookie| cookie.name() != name)
-            })
-            .map(str::to_owned)
-            .collect();
-        pairs.extend(cookies.iter().map(|cookie| {
-            let (name, value) = cookie.name_value();
-            format!("{name}={value}")
-        }));
-        (!pairs.is_empty()).then(|| pairs.join("; "))
+        match (place, cookie.is_over(now)) {
+            // It takes the creation time of the one before.
+            (Some(at), false) => self.cookies[at] = cookie,
+            (Some(at), true) => drop(self.cookies.remove(at)),
+            (None, false) => {
+                if self.cookies.len() == MOST {
+                    self.cookies.remove(0);
+                }
+                self.cookies.push(cookie);
+            }
+            (None, true) => {}
+        }
     }
+
+    /// The value of the `Cookie` header for a request to `url` (section 5.4). `own`: what the caller
+    /// wants sent there, which comes first; a cookie of that name that an answer has set comes
+    /// instead.
+    pub fn header(&self, url: &Url, own: Option<&str>) -> Option<Vec<u8>> {
+        let now = now();
+        let fits = |cookie: &&Cookie| cookie.fits(url) && !cookie.is_over(now);
+        let mut cookies: Vec<&Cookie> = self.cookies.iter().filter(fits).collect();
+        // Longer paths first, then those created earlier: the sort keeps their order.
+        cookies.sort_by_key(|cookie| Reverse(cookie.path.len()));
+        let own = own.into_iter().flat_map(|own| own.split(';'));
+        let own = own.map(str::trim).filter(|pair| {
+            let name = pair.split('=').next().unwrap_or_default().trim();
+            let is_set = cookies
+                .iter()
+                .any(|cookie| *cookie.name == *name.as_bytes());
+            !pair.is_empty() && !is_set
+        });
+        let mut pairs: Vec<Vec<u8>> = own.map(|pair| pair.as_bytes().to_vec()).collect();
+        pairs.extend(
+            cookies
+                .iter()
+                .map(|cookie| [&*cookie.name, &*cookie.value].join(&b'=')),
+        );
+        (!pairs.is_empty()).then(|| pairs.join(&b"; "[..]))
+    }
+}
+
+impl Cookie {
+    fn is_over(&self, now: i64) -> bool {
+        self.expires.is_some_and(|expires| expires <= now)
+    }
+
+    /// Whether it is sent to a URL.
+    fn fits(&self, url: &Url) -> bool {
+        let is_at_home = match self.host_only {
+            true => url.host_str() == Some(&*self.domain),
+            false => domain_matches(url, &self.domain),
+        };
+        is_at_home
+            && path_matches(url.path().as_bytes(), &self.path)
+            && (!self.secure || is_secure(url))
+    }
+}
+
+impl<'a> Given<'a> {
+    /// Section 5.2. `None`: it has no name, or a control character, with which 6265bis refuses it
+    /// and which could end the line that it is sent back in.
+    fn read(text: &'a [u8]) -> Option<Self> {
+        if text
+            .iter()
+            .any(|&byte| byte.is_ascii_control() && byte != b'\t')
+        {
+            return None;
+        }
+        let mut parts = text.split(|&byte| byte == b';');
+        let (name, value) = split_at_equals(parts.next()?);
+        let mut given = Given {
+            name,
+            value: value?,
+            ..Self::default()
+        };
+        for attribute in parts {
+            let (name, value) = split_at_equals(attribute);
+            given.take(name, value.unwrap_or_default());
+        }
+        (!name.is_empty()).then_some(given)
+    }
+
+    /// Takes in an attribute; the last of a name counts.
+    fn take(&mut self, name: &[u8], value: &'a [u8]) {
+        let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
+        if is("Expires") {
+            self.expires = date::seconds(value).or(self.expires);
+        } else if is("Max-Age") {
+            self.max_age = seconds_of(value).or(self.max_age);
+        } else if is("Domain") && !value.is_empty() {
+            self.domain = value
+                .strip_prefix(b".")
+                .unwrap_or(value)
+                .to_ascii_lowercase();
+        } else if is("Path") {
+            self.path = Some(value).filter(|path| path.starts_with(b"/"));
+        } else if is("Secure") {
+            self.secure = true;
+        }
+    }
+}
+
+/// What is before the first `=` and what behind it, without white space around them.
+fn split_at_equals(text: &[u8]) -> (&[u8], Option<&[u8]>) {
+    let mut parts = text.splitn(2, |&byte| byte == b'=').map(trimmed);
+    (parts.next().unwrap_or_default(), parts.next())
+}
+
+fn trimmed(text: &[u8]) -> &[u8] {
+    let is_text = |byte: &u8| !matches!(byte, b' ' | b'\t');
+    let (start, end) = (
+        text.iter().position(is_text),
+        text.iter().rposition(is_text),
+    );
+    match (start, end) {
+        (Some(start), Some(end)) => &text[start..=end],
+        _ => &[],
+    }
+}
+
+/// The value of `Max-Age` (section 5.2.2): digits, perhaps with a minus before them.
+fn seconds_of(value: &[u8]) -> Option<i64> {
+    let digits = value.strip_prefix(b"-").unwrap_or(value);
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let text = std::str::from_utf8(value).ok()?;
+    // One too large to count is as good as the largest.
+    Some(
+        text.parse()
+            .unwrap_or(if value == digits { i64::MAX } else { i64::MIN }),
+    )
+}
+
+/// Section 5.1.3: the URL's host, or a domain that it is in, which an address is not.
+fn domain_matches(url: &Url, domain: &str) -> bool {
+    let Some(host) = url.host_str() else {
+        return false;
+    };
+    host == domain
+        || matches!(url.host(), Some(Host::Domain(_)))
+            && host
+                .strip_suffix(domain)
+                .is_some_and(|rest| rest.ends_with('.'))
+}
+
+/// Section 5.1.4: the folder of the URL's path.
+fn default_path(url: &Url) -> &[u8] {
+    let path = url.path().as_bytes();
+    match path.iter().rposition(|&byte| byte == b'/') {
+        Some(end) if end > 0 => &path[..end],
+        _ => b"/",
+    }
+}
+
+/// The same section.
+fn path_matches(asked: &[u8], path: &[u8]) -> bool {
+    asked
+        .strip_prefix(path)
+        .is_some_and(|rest| rest.is_empty() || path.ends_with(b"/") || rest.starts_with(b"/"))
+}
+
+/// Whether what is sent there can't be read on the way: over TLS, or within this machine, as
+/// browsers have it (Secure Contexts, section 3.1).
+fn is_secure(url: &Url) -> bool {
+    url.scheme() == "https"
+        || match url.host() {
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            Some(Host::Domain(name)) => name == "localhost",
+            None => false,
+        }
+}
+
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs() as i64)
 }
 
 #[cfg(test)]
@@ -95,6 +305,7 @@ mod tests {
     #[track_caller]
     fn assert_sent(from: &str, cookie: &str, to: &str, expected: Option<&str>) {
         let sent = jar(from, &[cookie]).header(&url(to), None);
+        let sent = sent.map(|sent| String::from_utf8_lossy(&sent).into_owned());
         assert_eq!(sent.as_deref(), expected, "{cookie} of {from} to {to}");
     }
 
@@ -170,17 +381,182 @@ mod tests {
     #[test]
     fn a_later_cookie_takes_the_place_of_an_earlier_one() {
         let set = jar("http://a.com/", &["a=1", "b=2", "a=3", "b=; Max-Age=0"]);
-        assert_eq!(
-            set.header(&url("http://a.com/"), None).as_deref(),
-            Some("a=3")
-        );
+        let sent = set.header(&url("http://a.com/"), None);
+        assert_eq!(sent.as_deref(), Some(&b"a=3"[..]));
     }
 
     #[test]
     fn the_callers_own_come_first_and_give_way_to_those_set() {
         let set = jar("http://a.com/x/y", &["b=2; Path=/", "c=3"]);
         let sent = set.header(&url("http://a.com/x/"), Some("a=1; b=old;; d"));
-        assert_eq!(sent.as_deref(), Some("a=1; d; c=3; b=2"));
+        assert_eq!(sent.as_deref(), Some(&b"a=1; d; c=3; b=2"[..]));
         assert_eq!(Jar::default().header(&url("http://a.com/"), None), None);
+    }
+
+    /// RFC 6265, section 5.2.
+    #[test]
+    fn a_cookie_is_read_as_the_rfc_has_it() {
+        let from = "http://a.com/x/y";
+        let to = "http://a.com/x/";
+        for (cookie, sent) in [
+            ("k=v", Some("k=v")),
+            (" k = v ", Some("k=v")),
+            ("k\t=\tv w\t; x", Some("k=v w")),
+            ("k=", Some("k=")),
+            ("k=a=b", Some("k=a=b")),
+            ("k=\"a b\"", Some("k=\"a b\"")),
+            ("k=\"a;b\"", Some("k=\"a")),
+            ("k=a, b=c", Some("k=a, b=c")),
+            ("k=%20", Some("k=%20")),
+            ("k k=v", Some("k k=v")),
+            // Without a name it is none.
+            ("k", None),
+            ("=v", None),
+            ("", None),
+            (";k=v", None),
+            // The last attribute of a name counts, in any case, and one that can't be read is none.
+            ("k=v; path=/z; PATH=/x", Some("k=v")),
+            ("k=v; path=/x; path=/z", None),
+            ("k=v; path=/z; path=", Some("k=v")),
+            ("k=v; path=z", Some("k=v")),
+            ("k=v; Domain=b.com; Domain=a.com", Some("k=v")),
+            ("k=v; Domain=a.com; Domain=b.com", None),
+            ("k=v; Domain=a.com; Domain=", Some("k=v")),
+            ("k=v; Domain=", Some("k=v")),
+            ("k=v; Domain=.", Some("k=v")),
+            ("k=v; Domain=..a.com", None),
+            ("k=v; Domain=.A.COM", Some("k=v")),
+            ("k=v; Max-Age=10; Max-Age=0", None),
+            ("k=v; Max-Age=0; Max-Age=10", Some("k=v")),
+            (
+                "k=v; Max-Age=10; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
+                Some("k=v"),
+            ),
+            (
+                "k=v; Max-Age=0; Expires=Wed, 21 Oct 2099 07:28:00 GMT",
+                None,
+            ),
+            ("k=v; Max-Age=-5", None),
+            ("k=v; Max-Age=+0", Some("k=v")),
+            ("k=v; Max-Age=0x", Some("k=v")),
+            ("k=v; Max-Age=-", Some("k=v")),
+            ("k=v; Max-Age=99999999999999999999", Some("k=v")),
+            ("k=v; Max-Age=-99999999999999999999", None),
+            ("k=v; Expires=never", Some("k=v")),
+            (
+                "k=v; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Expires=never",
+                None,
+            ),
+            ("k=v; Secure; HttpOnly; SameSite=Strict; Other", None),
+            ("k=v; HttpOnly", Some("k=v")),
+            ("k=v\u{1}", None),
+            ("k=v; x=\u{7f}", None),
+        ] {
+            assert_sent(from, cookie, to, sent);
+        }
+    }
+
+    #[test]
+    fn cookies_are_octets() {
+        for value in [
+            &b"\xe9\xff\x80"[..],
+            b"\x93\xfa\x96{",
+            "\u{444}\u{85}".as_bytes(),
+        ] {
+            let mut headers = Headers::default();
+            headers.push(&[b"Set-Cookie: n", value, b"=v", value, b"; Path=/"].concat());
+            let mut jar = Jar::default();
+            jar.take(&url("http://a.com/x"), &headers);
+            let sent = jar.header(&url("http://a.com/"), Some("own=\u{e9}"));
+            let expected = [b"own=\xc3\xa9; n", value, b"=v", value].concat();
+            assert_eq!(sent, Some(expected));
+        }
+        // No host has such a name, nor a URL such a path.
+        for attribute in [&b"Domain=\xe9.com"[..], b"Domain=a.com\xff", b"Path=/\xe9"] {
+            let mut headers = Headers::default();
+            headers.push(&[b"Set-Cookie: n=v; ", attribute].concat());
+            let mut jar = Jar::default();
+            jar.take(&url("http://a.com/\u{e9}"), &headers);
+            assert_eq!(jar.header(&url("http://a.com/\u{e9}"), None), None);
+        }
+    }
+
+    /// RFC 6265, section 5.4, step 2; and 5.3, step 11, by which a cookie keeps its creation time.
+    #[test]
+    fn longer_paths_come_first_and_then_those_created_earlier() {
+        let cookies = [
+            "z=1; Path=/",
+            "a=2; Path=/",
+            "m=3; Path=/x/",
+            "b=4; Path=/x/y",
+            "c=5; Path=/x",
+            "z=6; Path=/",
+            "a=7; Path=/x",
+            "d=8; Path=/; Domain=a.com",
+        ];
+        let set = jar("http://a.com/x/y", &cookies);
+        let sent = set.header(&url("http://a.com/x/y/z"), None);
+        let expected = "b=4; m=3; c=5; a=7; z=6; a=2; d=8";
+        assert_eq!(sent.as_deref(), Some(expected.as_bytes()));
+    }
+
+    /// RFC 6265bis, section 4.1.3.
+    #[test]
+    fn prefixes_promise_something() {
+        let to = "https://www.a.com/";
+        for (cookie, https, http) in [
+            ("__Secure-k=v; Secure; Path=/", true, false),
+            ("__Secure-k=v; Secure; Domain=a.com; Path=/", true, false),
+            ("__secure-k=v; Secure; Path=/", true, false),
+            ("__Secure-k=v; Path=/", false, false),
+            ("__Host-k=v; Secure; Path=/", true, false),
+            ("__HOST-k=v; Path=/", false, false),
+            ("__Host-k=v; Secure", false, false),
+            ("__Host-k=v; Secure; Path=", false, false),
+            ("__Host-k=v; Secure; Path=/x", false, false),
+            ("__Host-k=v; Secure; Path=/; Domain=www.a.com", false, false),
+            ("__Host-k=v; Secure; Path=/; Domain=", true, false),
+            ("__Host=v; Path=/", true, true),
+            ("_Secure-k=v; Path=/", true, true),
+        ] {
+            for (from, sent) in [("https://www.a.com/", https), ("http://www.a.com/", http)] {
+                let pair = cookie.split(';').next().filter(|_| sent);
+                assert_sent(from, cookie, to, pair);
+            }
+        }
+    }
+
+    #[test]
+    fn this_machine_is_secure() {
+        for (to, sent) in [
+            ("http://localhost/", true),
+            ("http://127.0.0.2/", true),
+            ("http://[::1]/", true),
+            ("http://10.0.0.1/", false),
+        ] {
+            assert_sent(to, "k=v; Secure", to, sent.then_some("k=v"));
+        }
+        // An address is in no domain (section 5.1.3).
+        assert_sent(
+            "http://1.2.3.4/",
+            "k=v; Domain=3.4",
+            "http://1.2.3.4/",
+            None,
+        );
+        assert_sent(
+            "http://1.2.3.4/",
+            "k=v; Domain=1.2.3.4",
+            "http://1.2.3.4/",
+            Some("k=v"),
+        );
+    }
+
+    #[test]
+    fn a_jar_is_bounded() {
+        let cookies: Vec<String> = (0..MOST + 10).map(|n| format!("k{n}=v")).collect();
+        let cookies: Vec<&str> = cookies.iter().map(String::as_str).collect();
+        let set = jar("http://a.com/", &cookies);
+        assert_eq!(set.cookies.len(), MOST);
+        assert_eq!(*set.cookies[0].name, b"k10"[..]);
     }
 }

@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::address;
 use crate::engine;
-use crate::error::Failure;
+use crate::error::{ErrorCode, Failure};
 use crate::headers::Headers;
 use crate::job::{JobResult, StackEntry, Timings};
 use crate::options::Options;
@@ -124,8 +124,34 @@ fn redirects(status: u16, headers: &Headers) -> bool {
     matches!(status, 301 | 302 | 303 | 307 | 308) && headers.get("location").is_some()
 }
 
-/// Where the `Refresh` header of an answer leads, if it counts: an error page leads nowhere.
-fn refreshes(status: u16, headers: &Headers) -> Option<&[u8]> {
-    let value = headers.get("refresh").filter(|_| status < 400)?;
-    sniff::refresh(value)
+/// The one `Location` of an answer. Its value is no list (RFC 9110, section 10.2.2): where two lines
+/// differ there is no telling which is meant, and browsers go to neither.
+fn location<'a>(url: &Url, headers: &'a Headers) -> Result<&'a [u8], Failure> {
+    let mut lines = headers.get_all("location");
+    let first = lines.next().unwrap_or_default();
+    match lines.find(|line| *line != first) {
+        None => Ok(first),
+        Some(other) => Err(Failure::new(
+            ErrorCode::ProtocolError,
+            format!(
+                "{} has two Locations, {:?} and {:?}",
+                address::shown(url.as_str()),
+                address::shown(&String::from_utf8_lossy(first)),
+                address::shown(&String::from_utf8_lossy(other)),
+            ),
+        )),
+    }
+}
+
+/// Where the `Refresh` header of an answer from `url` leads, if it counts: an error page leads
+/// nowhere. Of several lines, which no standard tells how to read, the first that leads to what can
+/// be requested: the others, and what is no URL, are as good as not there.
+fn refreshes(url: &Url, status: u16, headers: &Headers) -> Option<Url> {
+    if status >= 400 {
+        return None;
+    }
+    headers
+        .get_all("refresh")
+        .filter_map(sniff::refresh)
+        .find_map(|target| address::refresh(url, target).ok())
 }

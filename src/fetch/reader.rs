@@ -92,7 +92,7 @@ struct Page<'a> {
     encoding: &'static Encoding,
     /// Nothing of it will be looked into but what was.
     last: bool,
-    /// Where the job was before, which no script is believed to lead back to.
+    /// Where the job was before, which no page is believed to lead back to.
     been: &'a [Arc<str>],
 }
 
@@ -131,18 +131,12 @@ impl Targets {
             text.and_then(target)
         };
         let js_relocation = wanted(&hints.js_relocation, look.js_relocation);
-        let leaves = |target: &Url| !address::same_page(target, &url);
-        let is_new = |target: &Url| {
-            let target = address::without_fragment(target.as_str());
-            page.been
-                .iter()
-                .all(|url| address::without_fragment(url) != target)
+        let leads = |target: &Option<Url>| {
+            let target = target.as_ref();
+            target.is_some_and(|target| is_away(target, &url, page.been))
         };
         Self {
-            away: meta_refresh.as_ref().is_some_and(leaves)
-                || js_relocation
-                    .as_ref()
-                    .is_some_and(|target| leaves(target) && is_new(target)),
+            away: leads(&meta_refresh) || leads(&js_relocation),
             meta_refresh: meta_refresh.map(Box::new),
             js_relocation: js_relocation.map(Box::new),
             canonical: wanted(&hints.canonical, look.canonical).map(Box::new),
@@ -153,6 +147,13 @@ impl Targets {
     fn are_all(&self, look: Look) -> bool {
         self.away || !look.meta_refresh && !look.js_relocation && self.canonical.is_some()
     }
+}
+
+/// Whether a page leads to another one, which is not among those the job was at before either.
+fn is_away(target: &Url, page: &Url, been: &[Arc<str>]) -> bool {
+    let new = address::without_fragment(target.as_str());
+    !address::same_page(target, page)
+        && been.iter().all(|url| address::without_fragment(url) != new)
 }
 
 /// What becomes of the bytes that arrive.
@@ -174,7 +175,7 @@ enum State {
 pub(crate) struct Reader {
     /// The URL that answers.
     url: Arc<str>,
-    /// Those the job was at, where that matters.
+    /// Those the job was at before.
     been: Vec<Arc<str>>,
     want: Want,
     state: State,
@@ -197,7 +198,7 @@ pub(crate) struct Reader {
 impl Reader {
     /// Takes in the answer of a URL. `stack`: where the job was before.
     pub fn new(url: &Arc<str>, stack: &[StackEntry], want: Want) -> Self {
-        let been = stack.iter().filter(|_| want.look.js_relocation);
+        let been = stack.iter().filter(|_| want.follow);
         Self {
             url: Arc::clone(url),
             been: been.map(|entry| Arc::clone(&entry.url)).collect(),
@@ -331,16 +332,16 @@ impl Reader {
         self.targets = Targets::of(&page, look, hints);
     }
 
-    /// Whether a `Refresh` header leads to another page than this one.
+    /// Whether a `Refresh` header leads away.
     fn leaves(&self, status: u16, headers: &Headers) -> bool {
-        let Some(target) = super::refreshes(status, headers) else {
+        if headers.get("refresh").is_none() {
+            return false;
+        }
+        let Ok(url) = Url::parse(&self.url) else {
             return false;
         };
-        match Url::parse(&self.url).map(|url| (address::refresh(&url, target), url)) {
-            Ok((Ok(target), url)) => !address::same_page(&target, &url),
-            // One that can't be followed is none.
-            _ => false,
-        }
+        super::refreshes(&url, status, headers)
+            .is_some_and(|target| is_away(&target, &url, &self.been))
     }
 
     fn is_slow(&self) -> bool {
@@ -360,6 +361,26 @@ impl Reader {
     }
 }
 
+/// What the head says of the body's length: one number, which may be repeated (RFC 9110, section
+/// 8.6), and counts for nothing beside `Transfer-Encoding` (RFC 9112, section 6.3).
+fn length(headers: &Headers) -> Option<u64> {
+    if headers.get("transfer-encoding").is_some() {
+        return None;
+    }
+    let numbers = headers.get_all("content-length");
+    let mut lengths = numbers
+        .flat_map(|value| value.split(|&byte| byte == b','))
+        .map(|number| std::str::from_utf8(number).ok()?.trim().parse::<u64>().ok());
+    let first = lengths.next()??;
+    lengths.all(|other| other == Some(first)).then_some(first)
+}
+
+/// All the codings: several lines are one list (RFC 9110, sections 5.3 and 8.4).
+fn codings(headers: &Headers) -> Option<Box<[u8]>> {
+    let lines: Vec<&[u8]> = headers.get_all("content-encoding").collect();
+    (!lines.is_empty()).then(|| lines.join(&b", "[..]).into())
+}
+
 impl Receive for Reader {
     fn head(&mut self, status: u16, headers: &Headers) -> Flow {
         let Want {
@@ -369,9 +390,7 @@ impl Receive for Reader {
             mut look,
             ..
         } = self.want;
-        self.length = headers
-            .get("content-length")
-            .and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
+        self.length = length(headers);
         let moved = follow && super::redirects(status, headers);
         let moves = moved || follow && refresh && self.leaves(status, headers);
         if status >= 400 {
@@ -380,7 +399,7 @@ impl Receive for Reader {
             look.js_relocation = false;
         }
         if look.is_any() {
-            self.content_type = ContentType::of(headers.all("content-type"));
+            self.content_type = ContentType::of(headers.get_all("content-type"));
             if !sniff::could_be_html(self.content_type.essence.as_deref()) {
                 look = Look::default();
             }
@@ -410,8 +429,7 @@ impl Receive for Reader {
                 }
             }
             _ => {
-                let codings = headers.get("content-encoding");
-                self.codings = codings.filter(|_| self.want.decode).map(Into::into);
+                self.codings = self.want.decode.then(|| codings(headers)).flatten();
             }
         }
         Flow::Continue

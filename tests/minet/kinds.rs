@@ -126,9 +126,6 @@ pub const KINDS: &[(&str, Recognise)] = &[
             && mangled(&d.minet.end_url)
             && d.ours.end_url.is_ascii()
     }),
-    ("location-of-no-text", |d| {
-        errors(d, "ok", "badly-encoded-location")
-    }),
     ("method-after-redirect", |d| {
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
         d.field == "text"
@@ -155,7 +152,12 @@ pub const KINDS: &[(&str, Recognise)] = &[
     }),
     ("page-to-itself", |d| {
         let here = named(d, &["refresh to ", "meta to ", "script "]);
-        errors(d, "self-redirect", "ok") && here && !d.case.name.contains("http://")
+        let unfit = ["http://\"", "mailto:", "javascript:", "ftp:"];
+        let is_unfit = unfit.iter().any(|target| d.case.name.contains(target));
+        errors(d, "self-redirect", "ok") && here && !is_unfit
+    }),
+    ("pages-in-turn", |d| {
+        errors(d, "infinite-redirects", "ok") && named(d, &["refresh loop"])
     }),
     ("refresh-forms", |d| {
         let form = named(d, &["refresh \"", "meta \"", "meta in quotes"]);

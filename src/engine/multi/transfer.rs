@@ -323,7 +323,7 @@ pub(super) struct Settings {
     connect_timeout: Duration,
     /// Whether addresses are set that were looked up for one host.
     pinned: bool,
-    cookie: Option<String>,
+    cookie: Option<Vec<u8>>,
     fresh: bool,
     /// Whether the hop is to an https URL.
     secure: bool,
@@ -563,10 +563,10 @@ impl<R: Receive> Handle<R> {
         }
         if self.settings.cookie.as_deref() != hop.cookie {
             match hop.cookie {
-                Some(cookie) => self.easy.cookie(cookie)?,
+                Some(cookie) => set_text(&self.easy, curl_sys::CURLOPT_COOKIE, cookie)?,
                 None => set_null(&self.easy, curl_sys::CURLOPT_COOKIE)?,
             }
-            self.settings.cookie = hop.cookie.map(str::to_owned);
+            self.settings.cookie = hop.cookie.map(Into::into);
         }
         if self.settings.fresh != hop.fresh {
             self.easy.fresh_connect(hop.fresh)?;
@@ -645,7 +645,11 @@ impl<R: Receive> Handle<R> {
         }
         if options.spoof_tls_ciphers {
             easy.ssl_cipher_list(browser::TLS12_CIPHERS)?;
-            set_text(easy, CURLOPT_TLS13_CIPHERS, browser::TLS13_CIPHERS)?;
+            set_text(
+                easy,
+                CURLOPT_TLS13_CIPHERS,
+                browser::TLS13_CIPHERS.as_bytes(),
+            )?;
         }
         if options.insecure {
             easy.ssl_verify_peer(false)?;
@@ -720,7 +724,7 @@ fn set_long<H>(easy: &Easy2<H>, option: CURLoption, value: i64) -> Result<(), cu
     check(unsafe { curl_sys::curl_easy_setopt(easy.raw(), option, value as c_long) })
 }
 
-fn set_text<H>(easy: &Easy2<H>, option: CURLoption, value: &str) -> Result<(), curl::Error> {
+fn set_text<H>(easy: &Easy2<H>, option: CURLoption, value: &[u8]) -> Result<(), curl::Error> {
     let value = CString::new(value)?;
     // SAFETY: the handle is live; the option takes text that ends in a NUL, which curl copies.
     check(unsafe { curl_sys::curl_easy_setopt(easy.raw(), option, value.as_ptr()) })
