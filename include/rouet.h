@@ -482,6 +482,30 @@ typedef struct pool_stats_t {
 // during the call. Called on any thread, on several at once; it must not call the library.
 typedef void (*pool_log_fn)(int32_t level, const char *message, void *userdata);
 
+// A reference in a page to something else: of an element, by one of its attributes. The library's.
+typedef struct pool_element_t {
+  // The size of this struct in the library that made it: the next one lies so many bytes behind
+  // its start.
+  size_t struct_size;
+  // Where it leads: absolute, http or https, its query in the encoding of the page.
+  const char *url;
+  // Its bytes, without the NUL.
+  size_t url_size;
+  // The name of the element, in lower case, as "img".
+  const char *element;
+  // The name of the attribute, in lower case, as "srcset".
+  const char *attribute;
+  // The element's rel, white space in it made one blank; "": it has none.
+  const char *rel;
+  // Its bytes, without the NUL.
+  size_t rel_size;
+  // What a reader reads in its place, in one line: the text of an `<a>` or `<button>`, with the alt
+  // of the images in it; the alt of an image; "": nothing. UTF-8, without NULs.
+  const char *text;
+  // Its bytes, without the NUL.
+  size_t text_size;
+} pool_element_t;
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -767,13 +791,33 @@ enum pool_status_t pool_result_of_page(const char *url,
                                        size_t body_size,
                                        struct pool_result_t **result);
 
+// Makes a result as pool_result_of_page does, of an answer with all its headers: several
+// Content-Type count together, the file name in a Content-Disposition counts for
+// pool_result_ext, and a Content-Encoding says that the body is still in that coding. Their sizes
+// are as in pool_options_t; `headers` may be NULL when `header_count` is 0.
+//
+// POOL_OK: here it is. POOL_INVALID_ARGUMENT: `url` is no URL, a header's name is none or its value
+// has a line break, `known_encoding` is no encoding, `headers` or `body` is NULL and its number not
+// 0, or `result` is NULL.
+//
+// Requires:
+// `url` and `known_encoding` are NULL or end in a NUL; `headers` points to `header_count` headers,
+// as pool_options_t says; `body` points to `body_size` bytes; `result` is writable.
+enum pool_status_t pool_result_of_answer(const char *url,
+                                         const struct pool_header_t *headers,
+                                         size_t header_count,
+                                         const char *known_encoding,
+                                         const void *body,
+                                         size_t body_size,
+                                         struct pool_result_t **result);
+
 // Frees a result, its block and its body, and what was asked of it; its userdata and value stay
 // the caller's. NULL is nothing. Any thread may call it, once, and none may be using the result.
 // Never fails.
 //
 // Requires:
-// `result` is NULL or came from pool_next_result, pool_next_results or pool_result_of_page, and
-// was not freed.
+// `result` is NULL or came from pool_next_result, pool_next_results, pool_result_of_page or
+// pool_result_of_answer, and was not freed.
 void pool_result_free(struct pool_result_t *result);
 
 // The media type of the body, in lower case and without parameters, as "text/html": as the
@@ -844,6 +888,21 @@ const char *pool_result_text(const struct pool_result_t *result, size_t *size);
 // Requires:
 // As for pool_result_mimetype; `count` is NULL or writable.
 const char *const *pool_result_links(const struct pool_result_t *result, size_t *count);
+
+// All that the body refers to, if it is HTML: by `<a>`, `<img>`, srcset, `<script>`, `<link>`,
+// `<iframe>`, `<form>`, `<source>` and all others whose attributes have URLs, those of SVG and those
+// that are obsolete too, in the order of the page and as often as it does. Left out is what is not
+// http or https, what stays within the page (`#top`), and `<a>` and `<area>` that lead to the page
+// itself. Whether a browser would load it is not asked: see rel. Writes their number to `count`,
+// unless that is NULL. NULL, and 0: there is none.
+//
+// The array is to be gone through by the struct_size of its elements, or as one of pool_element_t
+// by who was compiled with the library's own header.
+//
+// Requires:
+// As for pool_result_mimetype; `count` is NULL or writable.
+const struct pool_element_t *pool_result_elements(const struct pool_result_t *result,
+                                                  size_t *count);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -10,7 +10,7 @@ use crate::address;
 use crate::error::{Error, Failure};
 use crate::headers::Headers;
 use crate::options::{self, Options};
-use crate::sniff::{self, ContentType, Head, Media, Syntax};
+use crate::sniff::{self, ContentType, Element, Head, Media, Syntax};
 
 /// What a job is to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -198,6 +198,7 @@ pub(crate) struct Content {
     encoding: OnceLock<&'static Encoding>,
     text: OnceLock<String>,
     links: OnceLock<Vec<String>>,
+    elements: OnceLock<Vec<Element>>,
 }
 
 impl JobResult {
@@ -356,6 +357,22 @@ impl JobResult {
                 let markup = self.markup();
                 markup.map_or_else(Vec::new, |(url, text, syntax, encoding)| {
                     sniff::links(&url, text, syntax, encoding)
+                })
+            }),
+            false => &[],
+        }
+    }
+
+    /// All that the body refers to, if it is HTML: by `<a>`, `<img>`, `srcset`, `<script>`, `<link>`,
+    /// `<iframe>`, `<form>` and all others whose attributes have URLs, those of SVG and those that are
+    /// obsolete too, in the order of the page and as often as it does. Left out is what is not `http` or
+    /// `https`, what stays within the page (`#top`), and `<a>` and `<area>` that lead to the page itself.
+    pub fn elements(&self) -> &[Element] {
+        match self.is_html() {
+            true => self.content().elements.get_or_init(|| {
+                let markup = self.markup();
+                markup.map_or_else(Vec::new, |(url, text, syntax, encoding)| {
+                    sniff::elements(&url, text, syntax, encoding)
                 })
             }),
             false => &[],

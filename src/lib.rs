@@ -69,6 +69,7 @@ pub use pool::{
     StreamConfig, StreamStats, Submit, ThrottleFn,
 };
 pub use schedule::Rule;
+pub use sniff::Element;
 
 // Results are made on one thread and freed on another, where glibc's allocator has both wait for
 // each other: a fifth of the CPU of a small request. Debug builds leave the system's to the

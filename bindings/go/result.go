@@ -4,7 +4,8 @@ package rouet
 //
 // #cgo noescape pool_result_text
 // #cgo noescape pool_result_links
-// #cgo noescape pool_result_of_page
+// #cgo noescape pool_result_elements
+// #cgo noescape pool_result_of_answer
 //
 // static void rouet_free_results(pool_result_t *const *results, size_t count) {
 //   for (size_t i = 0; i < count; i++) pool_result_free(results[i]);
@@ -149,10 +150,25 @@ func (c *content) read(r Response) bool {
 			page = hop.URL
 		}
 	}
+	var lines []C.pool_header_t
+	for _, name := range []string{"Content-Type", "Content-Disposition", "Content-Encoding"} {
+		if name == "Content-Encoding" && r.undone {
+			continue
+		}
+		for _, value := range r.Header[name] {
+			lines = append(lines, C.pool_header_t{
+				name: a.text(name), name_size: C.size_t(len(name)),
+				value: a.text(value), value_size: C.size_t(len(value)),
+			})
+		}
+	}
+	headers := takeMany[C.pool_header_t](&a, len(lines))
+	copy(headers, lines)
 	native := takeMany[*C.pool_result_t](&a, 1)
 	err := failure(func() uint32 {
-		return C.pool_result_of_page(optional(page), optional(r.Header.Get("Content-Type")),
-			optional(c.encoding), unsafe.Pointer(&r.Body[0]), C.size_t(len(r.Body)), &native[0])
+		return C.pool_result_of_answer(optional(page), unsafe.SliceData(headers),
+			C.size_t(len(headers)), optional(c.encoding), unsafe.Pointer(&r.Body[0]),
+			C.size_t(len(r.Body)), &native[0])
 	})
 	if err != nil {
 		return false
@@ -239,6 +255,65 @@ func (r Response) Links() (copied []string) {
 		}
 	})
 	return copied
+}
+
+// Element is a reference in a page to something else: of an element, by one of its attributes.
+type Element struct {
+	// URL is where it leads: absolute, http or https, its query in the encoding of the page.
+	URL string
+	// Element is the name of the element, in lower case, as "img".
+	Element string
+	// Attribute is the name of the attribute, in lower case, as "srcset".
+	Attribute string
+	// Rel is the element's rel, white space in it made one blank; "": it has none.
+	Rel string
+	// Text is what a reader reads in its place, in one line: the text of an <a> or <button>, with
+	// the alt of the images in it; the alt of an image; "": nothing.
+	Text string
+}
+
+// Elements are all that the body refers to, if it is HTML: by <a>, <img>, srcset, <script>, <link>,
+// <iframe>, <form> and all others whose attributes have URLs, in the order of the page and as often
+// as it does. Left out is what is not http or https, what stays within the page (#top), and <a> and
+// <area> that lead to the page itself. Each call gives a copy of its own.
+func (r Response) Elements() (copied []Element) {
+	r.ask(func(native *C.pool_result_t) {
+		var count C.size_t
+		at := unsafe.Pointer(C.pool_result_elements(native, &count))
+		// The few names, and what the references of one element share, are copied once.
+		names := map[*C.char]string{}
+		named := func(text *C.char) string {
+			if _, ok := names[text]; !ok {
+				names[text] = C.GoString(text)
+			}
+			return names[text]
+		}
+		var rel, text string
+		var relAt, textAt *C.char
+		for range int(count) {
+			it := (*C.pool_element_t)(at)
+			if it.rel != relAt {
+				relAt, rel = it.rel, sized(it.rel, it.rel_size)
+			}
+			if it.text != textAt {
+				textAt, text = it.text, sized(it.text, it.text_size)
+			}
+			copied = append(copied, Element{
+				URL:       sized(it.url, it.url_size),
+				Element:   named(it.element),
+				Attribute: named(it.attribute),
+				Rel:       rel,
+				Text:      text,
+			})
+			at = unsafe.Add(at, it.struct_size)
+		}
+	})
+	return copied
+}
+
+// sized copies text of that many bytes.
+func sized(text *C.char, size C.size_t) string {
+	return string(unsafe.Slice((*byte)(unsafe.Pointer(text)), int(size)))
 }
 
 // HTTPResponse gives the answer as code for net/http knows it. Its Body is read already and need

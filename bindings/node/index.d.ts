@@ -297,6 +297,23 @@ export class RouetError extends Error {
   readonly url: string | null;
 }
 
+/** A reference in a page to something else: of an element, by one of its attributes. */
+export interface Element {
+  /** Where it leads: absolute, http or https, its query in the encoding of the page. */
+  url: string;
+  /** The name of the element, in lower case, as "img". */
+  element: string;
+  /** The name of the attribute, in lower case, as "srcset". */
+  attribute: string;
+  /** The element's rel, white space in it made one blank; "": it has none. */
+  rel: string;
+  /**
+   * What a reader reads in its place, in one line: the text of an <a> or <button>, with the alt of the
+   * images in it; the alt of an image; "": nothing.
+   */
+  text: string;
+}
+
 /** What all results have. All of it is JavaScript's own and can be kept. */
 interface ResultBase<T> {
   /** What the URL was taken from. */
@@ -345,8 +362,18 @@ interface ResultBase<T> {
   text(): string | null;
   /** The body as JSON; throws a SyntaxError that names the URL. */
   json(): any;
-  /** The http and https URLs of the page's <a> and <area>, absolute, each once, in its order. */
+  /**
+   * The http and https URLs of the page's <a> and <area>, absolute, each once, in its order; their
+   * queries in the encoding of the page, as browsers write them.
+   */
   links(): readonly string[];
+  /**
+   * All that the page refers to: by <a>, <img>, srcset, <script>, <link>, <iframe>, <form> and all
+   * others whose attributes have URLs, in its order and as often as it does. Left out is what is not
+   * http or https, what stays within the page (`#top`), and <a> and <area> that lead to the page
+   * itself.
+   */
+  elements(): readonly Element[];
 }
 
 /** An answer, whatever its status. */

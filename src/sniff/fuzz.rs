@@ -126,6 +126,17 @@ fn links_in(page: &Url, html: &str, syntax: Syntax, encoding: &'static Encoding)
         );
     }
     assert!(found.len() <= html.matches('<').count());
+    // All that the page refers to has them too.
+    let elements = super::elements(page, html, syntax, encoding);
+    let mut links = HashSet::new();
+    for it in &elements {
+        let url = Url::parse(&it.url).expect("absolute");
+        assert_eq!(url.as_str(), it.url);
+        assert!(address::check(&url).is_ok(), "{}", it.url);
+        let is_link = matches!(it.element, "a" | "area") && it.attribute == "href";
+        links.extend(Some(&it.url).filter(|_| is_link));
+    }
+    assert!(links.len() == found.len() && found.iter().all(|link| links.contains(link)));
     // A page of these links has these links.
     let anchor = |link: &String| {
         let escaped = link.replace('&', "&amp;").replace('"', "&quot;");

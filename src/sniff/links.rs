@@ -32,7 +32,7 @@ pub(crate) fn links(
     let base = base.as_ref().unwrap_or(page);
     let mut page = page.clone();
     page.set_fragment(None);
-    let mut room = html.len().saturating_mul(GROWTH).clamp(ROOM, MOST);
+    let mut room = room(html);
     let mut seen = HashSet::new();
     let mut links = Vec::new();
     for href in found.hrefs {
@@ -58,9 +58,14 @@ pub(crate) fn links(
     links
 }
 
+/// How many bytes of URLs are made of a page at most.
+pub(super) fn room(html: &str) -> usize {
+    html.len().saturating_mul(GROWTH).clamp(ROOM, MOST)
+}
+
 /// Whether a link leads to the page it is on, or within it. A fragment behind a written-out
 /// address is a link of its own.
-fn is_itself(page: &Url, url: &Url, href: &str) -> bool {
+pub(super) fn is_itself(page: &Url, url: &Url, href: &str) -> bool {
     let (address, fragment) = match url.as_str().split_once('#') {
         Some((address, fragment)) => (address, fragment),
         None => (url.as_str(), ""),

@@ -54,10 +54,10 @@ pub(super) fn read(
 }
 
 /// Which attributes of an element are kept: by its name, and whether it is within a drawing.
-pub(super) type Wanted = fn(name: &[u8], drawing: bool) -> Option<&'static Element>;
+pub(super) type Wanted = fn(name: &[u8], drawing: bool) -> Option<&'static Known>;
 
 /// An element of which some attributes are kept.
-pub(super) struct Element {
+pub(super) struct Known {
     pub name: &'static str,
     pub attributes: &'static [&'static str],
 }
