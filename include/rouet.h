@@ -200,7 +200,8 @@ typedef struct pool_options_t {
   int32_t follow_refresh_header;
   // 1: follow a page's <meta http-equiv="refresh"> likewise. It is looked for in the first 1 KiB
   // of an HTML body, or 64 KiB with follow_js_relocation or canonicalize; a resolve then uses
-  // GET. Default 0.
+  // GET. One within <noscript> counts only without follow_js_relocation and where nothing else
+  // leads on. Default 0.
   int32_t follow_meta_refresh;
   // 1: follow a page's script likewise that sends its reader elsewhere by plain text such as
   // location = "…" or location.replace("…") within the first 64 KiB of an HTML body; a resolve
@@ -534,6 +535,30 @@ typedef struct pool_stats_t {
 // during the call. Called on any thread, on several at once; it must not call the library.
 typedef void (*pool_log_fn)(int32_t level, const char *message, void *userdata);
 
+// A reference in a page to something else: of an element, by one of its attributes. The library's.
+typedef struct pool_element_t {
+  // The size of this struct in the library that made it: the next one lies so many bytes behind
+  // its start.
+  size_t struct_size;
+  // Where it leads: absolute, http or https, its query in the encoding of the page.
+  const char *url;
+  // Its bytes, without the NUL.
+  size_t url_size;
+  // The name of the element, in lower case, as "img".
+  const char *element;
+  // The name of the attribute, in lower case, as "srcset".
+  const char *attribute;
+  // The element's rel, white space in it made one blank; "": it has none.
+  const char *rel;
+  // Its bytes, without the NUL.
+  size_t rel_size;
+  // What a reader reads in its place, in one line: the text of an `<a>` or `<button>`, with the alt
+  // of the images in it; the alt of an image; "": nothing. UTF-8, without NULs.
+  const char *text;
+  // Its bytes, without the NUL.
+  size_t text_size;
+} pool_element_t;
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -843,18 +868,40 @@ enum pool_status_t pool_result_of_page(const char *url,
                                        size_t body_size,
                                        struct pool_result_t **result);
 
+// Makes a result as pool_result_of_page does, of an answer with all its headers: several
+// Content-Type count together, the file name in a Content-Disposition counts for
+// pool_result_ext, and a Content-Encoding says that the body is still in that coding. Their sizes
+// are as in pool_options_t; `headers` may be NULL when `header_count` is 0.
+//
+// POOL_OK: here it is. POOL_INVALID_ARGUMENT: `url` is no URL, a header's name is none or its value
+// has a line break, `known_encoding` is no encoding, `headers` or `body` is NULL and its number not
+// 0, or `result` is NULL.
+//
+// Requires:
+// `url` and `known_encoding` are NULL or end in a NUL; `headers` points to `header_count` headers,
+// as pool_options_t says; `body` points to `body_size` bytes; `result` is writable.
+enum pool_status_t pool_result_of_answer(const char *url,
+                                         const struct pool_header_t *headers,
+                                         size_t header_count,
+                                         const char *known_encoding,
+                                         const void *body,
+                                         size_t body_size,
+                                         struct pool_result_t **result);
+
 // Frees a result, its block and its body, and what was asked of it; its userdata and value stay
 // the caller's. NULL is nothing. Any thread may call it, once, and none may be using the result.
 // Never fails.
 //
 // Requires:
-// `result` is NULL or came from pool_next_result, pool_next_results or pool_result_of_page, and
-// was not freed.
+// `result` is NULL or came from pool_next_result, pool_next_results, pool_result_of_page or
+// pool_result_of_answer, and was not freed.
 void pool_result_free(struct pool_result_t *result);
 
 // The media type of the body, in lower case and without parameters, as "text/html": as the
-// Content-Type says; without one, as the start of the body or the extension in the page's URL
-// tell. NULL: unknown, or no body was asked for or came.
+// Content-Type headers say (Fetch Standard, "extract a MIME type": the last that is well-formed
+// counts). Without one, or if it is unknown/unknown, application/unknown or */*: as the first bytes
+// of the body tell (MIME Sniffing Standard), and then the extension of its file name or URL. NULL:
+// unknown, or no body was asked for or came.
 //
 // This and the functions after it find out what they say when they are first asked, on the
 // caller's thread, and keep it: what they give lives as long as the result. Several threads may
@@ -864,14 +911,16 @@ void pool_result_free(struct pool_result_t *result);
 // `result` is NULL or a result that was not freed; so for all functions after this one.
 const char *pool_result_mimetype(const struct pool_result_t *result);
 
-// The file extension that fits the body, with its dot, as ".html": that of its media type, or
-// the URL's when that says nothing definite. NULL: unknown.
+// The file extension that fits the body, with its dot, as ".html": that of the file name in
+// Content-Disposition (RFC 6266), if it is a usual one; that of its media type; or the URL's when
+// that says nothing definite. NULL: unknown.
 //
 // Requires:
 // As for pool_result_mimetype.
 const char *pool_result_ext(const struct pool_result_t *result);
 
-// 1: the body is text, by its media type, or its bytes when that is unknown. 0: it is not.
+// 1: the body is text, by its media type, or its bytes when that is unknown. 0: it is not. Bytes of
+// a coding that was not undone, as gzip that nobody asked for, are none.
 //
 // Requires:
 // As for pool_result_mimetype.
@@ -883,7 +932,8 @@ int32_t pool_result_is_text(const struct pool_result_t *result);
 // As for pool_result_mimetype.
 int32_t pool_result_could_be_html(const struct pool_result_t *result);
 
-// 1: the body is HTML, by its media type and its start. 0: it is not.
+// 1: the body is HTML: text of the media type text/html or application/xhtml+xml, however it
+// begins; of another XML type, if its root is `<html>`. 0: it is not.
 //
 // Requires:
 // As for pool_result_mimetype.
@@ -908,12 +958,28 @@ const char *pool_result_encoding(const struct pool_result_t *result);
 const char *pool_result_text(const struct pool_result_t *result, size_t *size);
 
 // The links of the body, if it is HTML: the http and https URLs of its `<a>` and `<area>`,
-// absolute, each once, in the order of the page. Writes their number to `count`, unless that is
-// NULL. NULL, and 0: there is none.
+// absolute, each once, in the order of the page; their queries in the encoding of the page, as
+// browsers write them (URL Standard). Writes their number to `count`, unless that is NULL. NULL,
+// and 0: there is none. What else a page refers to: pool_result_elements.
 //
 // Requires:
 // As for pool_result_mimetype; `count` is NULL or writable.
 const char *const *pool_result_links(const struct pool_result_t *result, size_t *count);
+
+// All that the body refers to, if it is HTML: by `<a>`, `<img>`, srcset, `<script>`, `<link>`,
+// `<iframe>`, `<form>`, `<source>` and all others whose attributes have URLs, those of SVG and those
+// that are obsolete too, in the order of the page and as often as it does. Left out is what is not
+// http or https, what stays within the page (`#top`), and `<a>` and `<area>` that lead to the page
+// itself. Whether a browser would load it is not asked: see rel. Writes their number to `count`,
+// unless that is NULL. NULL, and 0: there is none.
+//
+// The array is to be gone through by the struct_size of its elements, or as one of pool_element_t
+// by who was compiled with the library's own header.
+//
+// Requires:
+// As for pool_result_mimetype; `count` is NULL or writable.
+const struct pool_element_t *pool_result_elements(const struct pool_result_t *result,
+                                                  size_t *count);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -203,7 +203,8 @@ struct options {
   /// itself, or leads back to where the job was, or to what can't be requested, is where a job ends.
   bool follow_refresh_header = true;
   /// Follow a page's <meta http-equiv="refresh"> likewise, found in the first 1 KiB of an HTML
-  /// body, or 64 KiB with follow_js_relocation or canonicalize. A resolve then uses GET.
+  /// body, or 64 KiB with follow_js_relocation or canonicalize. A resolve then uses GET. One within
+  /// <noscript> counts only without follow_js_relocation and where nothing else leads on.
   bool follow_meta_refresh = false;
   /// Follow a page's script likewise that sends its reader elsewhere by plain text such as
   /// location = "…" within the first 64 KiB of an HTML body. A resolve then uses GET.
@@ -361,6 +362,26 @@ struct hop {
       : url(detail::text(c.url, c.url_size)), type(detail::text(c.type)), status(c.status) {}
 };
 
+/// A reference in a page to something else: of an element, by one of its attributes.
+struct element {
+  /// Where it leads: absolute, http or https, its query in the encoding of the page.
+  std::string_view url;
+  /// The name of the element, in lower case, as "img".
+  std::string_view name;
+  /// The name of the attribute, in lower case, as "srcset".
+  std::string_view attribute;
+  /// The element's rel, white space in it made one blank; empty: it has none.
+  std::string_view rel;
+  /// What a reader reads in its place, in one line: the text of an <a> or <button>, with the alt of
+  /// the images in it; the alt of an image; empty: nothing.
+  std::string_view text;
+
+  explicit element(const pool_element_t &c) noexcept
+      : url(detail::text(c.url, c.url_size)), name(detail::text(c.element)),
+        attribute(detail::text(c.attribute)), rel(detail::text(c.rel, c.rel_size)),
+        text(detail::text(c.text, c.text_size)) {}
+};
+
 /// What a result has several of: a range of Views over an array of C's. Lives as long as the
 /// result does.
 template <typename View, typename C> class list {
@@ -379,33 +400,47 @@ public:
     using reference = View;
 
     iterator() noexcept = default;
-    explicit iterator(const C *at) noexcept : at_(at) {}
+    explicit iterator(const C *at, std::size_t stride = sizeof(C)) noexcept
+        : at_(at), stride_(stride) {}
     View operator*() const { return View(*at_); }
     iterator &operator++() noexcept {
-      ++at_;
+      at_ = list::behind(at_, stride_);
       return *this;
     }
-    iterator operator++(int) noexcept { return iterator(at_++); }
+    iterator operator++(int) noexcept {
+      const iterator before = *this;
+      ++*this;
+      return before;
+    }
     friend bool operator==(iterator a, iterator b) noexcept { return a.at_ == b.at_; }
     friend bool operator!=(iterator a, iterator b) noexcept { return a.at_ != b.at_; }
 
   private:
     const C *at_ = nullptr;
+    std::size_t stride_ = sizeof(C);
   };
   using const_iterator = iterator;
 
   list() noexcept = default;
-  list(const C *start, std::size_t size) noexcept : start_(start), size_(start ? size : 0) {}
-  iterator begin() const noexcept { return iterator(start_); }
-  iterator end() const noexcept { return iterator(start_ + size_); }
+  /// `stride`: the bytes from one entry to the next, which a later library may have more of.
+  list(const C *start, std::size_t size, std::size_t stride = sizeof(C)) noexcept
+      : start_(start), size_(start ? size : 0), stride_(stride) {}
+  iterator begin() const noexcept { return iterator(start_, stride_); }
+  iterator end() const noexcept { return iterator(behind(start_, size_ * stride_), stride_); }
   std::size_t size() const noexcept { return size_; }
   bool empty() const noexcept { return size_ == 0; }
   /// The entry at an index below size().
-  View operator[](std::size_t index) const { return View(start_[index]); }
+  View operator[](std::size_t index) const { return View(*behind(start_, index * stride_)); }
 
 private:
+  static const C *behind(const C *start, std::size_t bytes) noexcept {
+    return start ? reinterpret_cast<const C *>(reinterpret_cast<const char *>(start) + bytes)
+                 : start;
+  }
+
   const C *start_ = nullptr;
   std::size_t size_ = 0;
+  std::size_t stride_ = sizeof(C);
 };
 
 /// What came of a job, to be read: what result, which owns it, and the functions of a config see.
@@ -506,16 +541,19 @@ public:
 
   // What follows is found out when it is first asked for, on the caller's thread, and kept.
 
-  /// The media type of the body, in lower case and without parameters, as "text/html"; empty:
-  /// unknown, or no body came.
+  /// The media type of the body, in lower case and without parameters, as "text/html": that of the
+  /// Content-Type headers, or by its first bytes, file name or URL; empty: unknown, or no body came.
   std::string_view mimetype() const noexcept { return detail::text(pool_result_mimetype(c_)); }
-  /// The file extension that fits the body, with its dot, as ".html"; empty: unknown.
+  /// The file extension that fits the body, with its dot, as ".html": that of the file name in
+  /// Content-Disposition, of the media type, or the URL's; empty: unknown.
   std::string_view ext() const noexcept { return detail::text(pool_result_ext(c_)); }
-  /// Whether the body is text, by its media type, or its bytes when that is unknown.
+  /// Whether the body is text, by its media type, or its bytes when that is unknown. Gzip that
+  /// nobody asked for, and the like, is none.
   bool is_text() const noexcept { return pool_result_is_text(c_) != 0; }
   /// Whether the body's media type allows for HTML, or is unknown.
   bool could_be_html() const noexcept { return pool_result_could_be_html(c_) != 0; }
-  /// Whether the body is HTML, by its media type and its start.
+  /// Whether the body is HTML: text/html or application/xhtml+xml, however it begins; of another
+  /// XML type, if its root is <html>.
   bool is_html() const noexcept { return pool_result_is_html(c_) != 0; }
   /// The encoding of the body, by its name in the Encoding Standard in lower case, as "utf-8";
   /// empty: the body is no text.
@@ -532,6 +570,15 @@ public:
     std::size_t count = 0;
     const char *const *start = pool_result_links(c_, &count);
     return {start, count};
+  }
+  /// All that the body refers to, if it is HTML: by <a>, <img>, srcset, <script>, <link>, <iframe>,
+  /// <form> and all others whose attributes have URLs, in the order of the page and as often as it
+  /// does. Left out is what is not http or https, what stays within the page (#top), and <a> and
+  /// <area> that lead to the page itself.
+  list<element, pool_element_t> elements() const noexcept {
+    std::size_t count = 0;
+    const pool_element_t *start = pool_result_elements(c_, &count);
+    return {start, count, start ? start->struct_size : sizeof(pool_element_t)};
   }
 
   /// The result as C has it; all zeros when it is empty. Its `value` is this wrapper's own.
@@ -599,6 +646,9 @@ struct page {
   std::optional<std::string> url{};
   /// The value of its Content-Type header. Default: it had none.
   std::optional<std::string> content_type{};
+  /// More of its headers, of which further Content-Type, Content-Disposition and Content-Encoding
+  /// count; the last says that the body is still in that coding. No line break, no NUL.
+  std::vector<header> headers{};
   /// As in options. Default: it is looked for.
   std::optional<std::string> known_encoding{};
   /// Its bytes, which must live until the call is over.
@@ -1437,9 +1487,22 @@ inline result result::of_page(const page &kept, error &fault) {
     return text ? text->c_str() : nullptr;
   };
   pool_result_t *made = nullptr;
-  pool::check(pool_result_of_page(c_text(kept.url), c_text(kept.content_type),
-                                  c_text(kept.known_encoding), kept.body.data(), kept.body.size(),
-                                  &made),
+  if (kept.headers.empty()) {
+    pool::check(pool_result_of_page(c_text(kept.url), c_text(kept.content_type),
+                                    c_text(kept.known_encoding), kept.body.data(),
+                                    kept.body.size(), &made),
+                fault);
+    return result(made);
+  }
+  std::vector<pool_header_t> lines;
+  const auto add = [&lines](std::string_view name, std::string_view value) {
+    lines.push_back({name.data(), value.data(), name.size(), value.size()});
+  };
+  if (kept.content_type) add("Content-Type", *kept.content_type);
+  for (const header &each : kept.headers) add(each.name, each.value);
+  pool::check(pool_result_of_answer(c_text(kept.url), lines.data(), lines.size(),
+                                    c_text(kept.known_encoding), kept.body.data(),
+                                    kept.body.size(), &made),
               fault);
   return result(made);
 }

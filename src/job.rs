@@ -10,7 +10,7 @@ use crate::address;
 use crate::error::{Error, Failure};
 use crate::headers::Headers;
 use crate::options::{self, Options};
-use crate::sniff;
+use crate::sniff::{self, ContentType, Element, Head, Media, Syntax};
 
 /// What a job is to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -213,6 +213,8 @@ pub struct JobResult {
     pub value: usize,
     pub(crate) group: Group,
     pub(crate) known_encoding: Option<&'static Encoding>,
+    /// Whether the codings that the headers name were undone.
+    pub(crate) decoded: bool,
     pub(crate) content: OnceLock<Box<Content>>,
 }
 
@@ -256,19 +258,12 @@ impl Group {
 /// What the bytes of a body are, found out when it is first asked for, and kept.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Content {
+    head: OnceLock<Head>,
     media: OnceLock<Media>,
     encoding: OnceLock<&'static Encoding>,
     text: OnceLock<String>,
     links: OnceLock<Vec<String>>,
-}
-
-#[derive(Clone, Debug)]
-struct Media {
-    mimetype: Option<String>,
-    ext: Option<String>,
-    is_text: bool,
-    could_be_html: bool,
-    is_html: bool,
+    elements: OnceLock<Vec<Element>>,
 }
 
 impl JobResult {
@@ -284,17 +279,41 @@ impl JobResult {
         known_encoding: Option<&str>,
         body: Vec<u8>,
     ) -> Result<Self, Error> {
+        if content_type.is_some_and(has_line_break) {
+            let message = "content_type has a line break".into();
+            return Err(Error::InvalidArgument(message));
+        }
+        let headers = content_type.map(|value| ("Content-Type", value));
+        Self::of_answer(url, headers, known_encoding, body)
+    }
+
+    /// The same of an answer with all its headers: several `Content-Type` count together, and the file
+    /// name in a `Content-Disposition` for [`Self::ext`]. A `Content-Encoding` says that the body is
+    /// still in that coding.
+    ///
+    /// [`Error::InvalidArgument`]: `url` is no URL, a header's name is none or its value has a line
+    /// break, or `known_encoding` is no label of an encoding.
+    pub fn of_answer<'a>(
+        url: Option<&str>,
+        headers: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+        known_encoding: Option<&str>,
+        body: Vec<u8>,
+    ) -> Result<Self, Error> {
         let url = url.map(address::clean).transpose();
         let url = url.map_err(|failure| Error::InvalidArgument(failure.message))?;
         let known_encoding = known_encoding.map(options::encoding).transpose()?;
-        let mut headers = Headers::default();
-        if let Some(value) = content_type {
-            if value.iter().any(|byte| matches!(byte, b'\r' | b'\n')) {
-                return Err(Error::InvalidArgument(
-                    "content_type has a line break".into(),
-                ));
+        let mut lines = Headers::default();
+        for (name, value) in headers {
+            let is_name = |byte: u8| byte.is_ascii_graphic() && byte != b':';
+            if name.is_empty() || !name.bytes().all(is_name) {
+                let message = format!("headers has {name:?}, which is no header's name");
+                return Err(Error::InvalidArgument(message));
             }
-            headers.push(&[b"Content-Type: ", value].concat());
+            if has_line_break(value) {
+                let message = format!("headers has a line break in the value of {name}");
+                return Err(Error::InvalidArgument(message));
+            }
+            lines.push(&[name.as_bytes(), b": ", value].concat());
         }
         let group = url.as_ref();
         let group = group.map_or(Group::None, |url| Group::of_url(url.as_str(), url));
@@ -307,7 +326,7 @@ impl JobResult {
             url: text.clone(),
             error: None,
             status: 200,
-            headers,
+            headers: lines,
             stack: text
                 .into_iter()
                 .map(|url| StackEntry {
@@ -325,6 +344,7 @@ impl JobResult {
             value: 0,
             group,
             known_encoding,
+            decoded: false,
             content: OnceLock::new(),
         })
     }
@@ -359,18 +379,22 @@ impl JobResult {
     }
 
     /// The media type of the body, in lower case and without parameters: as the `Content-Type`
-    /// says; without one, as the start of the body or the extension in the page's URL tell.
+    /// headers say (Fetch Standard, "extract a MIME type": the last that is well-formed counts). Without
+    /// one, or if it is `unknown/unknown`, `application/unknown` or `*/*`: as the first bytes of the
+    /// body tell (MIME Sniffing Standard), and then the extension of its file name or URL.
     pub fn mimetype(&self) -> Option<&str> {
         self.media()?.mimetype.as_deref()
     }
 
-    /// The file extension that fits, with its dot (`".html"`): that of [`Self::mimetype`], or the
-    /// URL's when that says nothing definite.
+    /// The file extension that fits, with its dot (`".html"`): that of the file name in
+    /// `Content-Disposition` (RFC 6266), if it is a usual one; that of [`Self::mimetype`]; or the URL's
+    /// when that says nothing definite.
     pub fn ext(&self) -> Option<&str> {
         self.media()?.ext.as_deref()
     }
 
-    /// Whether the body is text, by its media type, or its bytes when that is unknown.
+    /// Whether the body is text, by its media type, or its bytes when that is unknown. Bytes of a
+    /// coding that was not undone, as gzip that nobody asked for, are none.
     pub fn is_text(&self) -> bool {
         self.media().is_some_and(|media| media.is_text)
     }
@@ -380,7 +404,8 @@ impl JobResult {
         self.media().is_some_and(|media| media.could_be_html)
     }
 
-    /// Whether the body is HTML, by its media type and its start.
+    /// Whether the body is HTML: text of the media type `text/html` or `application/xhtml+xml`,
+    /// however it begins; of another XML type, if its root is `<html>`.
     pub fn is_html(&self) -> bool {
         self.media().is_some_and(|media| media.is_html)
     }
@@ -400,15 +425,40 @@ impl JobResult {
     }
 
     /// The links of the body, if it is HTML: the `http` and `https` URLs of its `<a>` and `<area>`,
-    /// absolute, each once, in the order of the page.
+    /// absolute, each once, in the order of the page. Their queries are in the encoding of the page,
+    /// as browsers write them (URL Standard).
     pub fn links(&self) -> &[String] {
-        let page = || Some((self.page()?, self.text()?));
         match self.is_html() {
             true => self.content().links.get_or_init(|| {
-                page().map_or_else(Vec::new, |(url, text)| sniff::links(&url, text))
+                let markup = self.markup();
+                markup.map_or_else(Vec::new, |(url, text, syntax, encoding)| {
+                    sniff::links(&url, text, syntax, encoding)
+                })
             }),
             false => &[],
         }
+    }
+
+    /// All that the body refers to, if it is HTML: by `<a>`, `<img>`, `srcset`, `<script>`, `<link>`,
+    /// `<iframe>`, `<form>` and all others whose attributes have URLs, those of SVG and those that are
+    /// obsolete too, in the order of the page and as often as it does. Left out is what is not `http` or
+    /// `https`, what stays within the page (`#top`), and `<a>` and `<area>` that lead to the page itself.
+    pub fn elements(&self) -> &[Element] {
+        match self.is_html() {
+            true => self.content().elements.get_or_init(|| {
+                let markup = self.markup();
+                markup.map_or_else(Vec::new, |(url, text, syntax, encoding)| {
+                    sniff::elements(&url, text, syntax, encoding)
+                })
+            }),
+            false => &[],
+        }
+    }
+
+    /// The page's URL and text, and how that is read.
+    fn markup(&self) -> Option<(Url, &str, Syntax, &'static Encoding)> {
+        let syntax = sniff::syntax(self.mimetype());
+        Some((self.page()?, self.text()?, syntax, self.encoding_of_text()?))
     }
 
     /// The text with a NUL behind it, which C wants.
@@ -431,7 +481,7 @@ impl JobResult {
             let tld = url
                 .as_ref()
                 .and_then(|url| url.domain()?.rsplit('.').next());
-            sniff::detect(self.headers.get("content-type"), &self.body, tld)
+            sniff::detect(self.head().content_type.charset, &self.body, tld)
         };
         let encoding = self
             .content()
@@ -448,16 +498,18 @@ impl JobResult {
         Some(self.content().media.get_or_init(|| {
             let url = self.page();
             let url = url.as_ref().map_or("", Url::as_str);
-            let mimetype = sniff::mimetype(self.headers.get("content-type"), url, &self.body);
-            let known = mimetype.as_deref();
-            Media {
-                ext: sniff::ext(known, url),
-                is_text: sniff::is_text(known, &self.body),
-                could_be_html: sniff::could_be_html(known),
-                is_html: sniff::is_html(known, &self.body),
-                mimetype,
-            }
+            Media::of(self.head(), url, &self.body)
         }))
+    }
+
+    /// What the headers say of the body.
+    fn head(&self) -> &Head {
+        let headers = &self.headers;
+        self.content().head.get_or_init(|| Head {
+            content_type: ContentType::of(headers.get_all("content-type")),
+            filename: sniff::filename(headers.get_all("content-disposition")),
+            coded: !self.decoded && is_coded(headers),
+        })
     }
 
     /// What the result weighs against
@@ -465,4 +517,17 @@ impl JobResult {
     pub(crate) fn size(&self) -> u64 {
         (self.body.capacity() + self.headers.size()) as u64
     }
+}
+
+fn has_line_break(value: &[u8]) -> bool {
+    value.iter().any(|byte| matches!(byte, b'\r' | b'\n'))
+}
+
+/// Whether `Content-Encoding` names a coding (RFC 9110, section 8.4).
+fn is_coded(headers: &Headers) -> bool {
+    headers
+        .get_all("content-encoding")
+        .flat_map(|value| value.split(|&byte| byte == b','))
+        .map(<[u8]>::trim_ascii)
+        .any(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"))
 }

@@ -70,6 +70,7 @@ pub use pool::{
     StreamConfig, StreamStats, Submit, ThrottleFn,
 };
 pub use schedule::Rule;
+pub use sniff::Element;
 pub use subcode::Subcode;
 
 /// The group of a job with that URL, unless it names one of its own: the registrable domain of the

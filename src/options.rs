@@ -116,7 +116,8 @@ pub struct Options {
     pub follow_refresh_header: bool,
     /// Whether a page's `<meta http-equiv="refresh">` is followed likewise. It is looked for in the
     /// first 1 KiB of an HTML body, or 64 KiB with `follow_js_relocation` or `canonicalize`; a
-    /// resolve then uses GET. Default no.
+    /// resolve then uses GET. One within `<noscript>` counts only without `follow_js_relocation` and
+    /// where nothing else leads on. Default no.
     pub follow_meta_refresh: bool,
     /// Whether a page's script that sends its reader elsewhere is followed likewise, where it does
     /// so by plain text such as `location = "…"` or `location.replace("…")` within the first

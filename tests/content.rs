@@ -305,3 +305,240 @@ fn what_has_no_body_says_nothing_of_it() {
     let empty = served(Some("text/plain"), Vec::new());
     assert_eq!(empty.text(), Some(""));
 }
+
+/// A page that came with these header lines, asked for with these options.
+fn answered(headers: &[&str], body: &[u8], set: impl FnOnce(&mut rouet::Options)) -> JobResult {
+    let lines: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
+    let body = body.to_vec();
+    let server = Raw::start(move |_| {
+        let length = body.len();
+        let head = format!("HTTP/1.1 200 OK\r\n{lines}Content-Length: {length}\r\n\r\n");
+        [head.as_bytes(), &body].concat()
+    });
+    let result = fetch_with(server.url("/"), set);
+    assert_ok(&result);
+    result
+}
+
+/// Fetch Standard, "extract a MIME type": the cases of the web platform tests
+/// (fetch/content-type), on the wire.
+#[test]
+fn several_content_types_count_as_fetch_has_it() {
+    for (values, mimetype, encoding) in [
+        (&["", "text/plain"][..], "text/plain", None),
+        (&["text/html", "text/plain"], "text/plain", None),
+        (&["text/plain;charset=gbk", "text/html"], "text/html", None),
+        (
+            &["text/plain;charset=gbk", "text/html;charset=windows-1254"],
+            "text/html",
+            Some("windows-1254"),
+        ),
+        (
+            &["text/plain;charset=gbk", "text/plain"],
+            "text/plain",
+            Some("gbk"),
+        ),
+        (
+            &["text/html;charset=gbk", "text/html;x=\",text/plain"],
+            "text/html",
+            Some("gbk"),
+        ),
+        (
+            &["text/html;charset=gbk", "text/plain", "text/html"],
+            "text/html",
+            None,
+        ),
+        (&["text/html", "*/*;charset=gbk"], "text/html", None),
+        (&["text/html;x=\"", "text/plain"], "text/html", None),
+    ] {
+        let lines: Vec<_> = values
+            .iter()
+            .map(|value| format!("Content-Type: {value}"))
+            .collect();
+        let lines: Vec<_> = lines.iter().map(String::as_str).collect();
+        let result = answered(&lines, b"<a href=/x>ASCII</a>", |_| {});
+        assert_eq!(result.mimetype(), Some(mimetype), "{values:?}");
+        let expected = encoding.or(Some("utf-8"));
+        assert_eq!(result.encoding(), expected, "{values:?}");
+        assert_eq!(result.is_html(), mimetype == "text/html", "{values:?}");
+        assert_eq!(result.links().len(), usize::from(result.is_html()));
+        // The same page, kept.
+        let joined = values.join(", ");
+        let body = result.body.clone();
+        let kept = JobResult::of_page(result.end_url(), Some(joined.as_bytes()), None, body);
+        let kept = kept.expect("a page");
+        assert_eq!(
+            (kept.mimetype(), kept.encoding()),
+            (result.mimetype(), result.encoding()),
+            "{values:?}"
+        );
+    }
+}
+
+#[test]
+fn html_is_html_however_it_begins() {
+    for start in [
+        "",
+        "Notice: Undefined index: x in /var/www/x.php on line 3\n",
+        "<br /><b>Notice</b>: Undefined index",
+        "<h5>five</h5>",
+        "<?php echo 1; ?>",
+        "\u{feff}\u{feff}",
+        "plain text ",
+        "<my-element>",
+        "<!-- c --><svg></svg>",
+        "{\"a\": 1}",
+        "%PDF-1.7",
+    ] {
+        let page = format!("{start}<a href=/x>x</a>");
+        let result = served(Some("text/html"), page.clone().into_bytes());
+        assert!(result.is_html() && result.could_be_html(), "{start}");
+        assert_eq!(result.links().len(), 1, "{start}");
+        assert!(result.text().is_some_and(|text| text.contains("<a href")));
+        // Under another type it is none, however it begins.
+        for kind in ["text/plain", "application/json", "text/css"] {
+            let result = served(Some(kind), page.clone().into_bytes());
+            assert!(!result.is_html() && result.links().is_empty(), "{start}");
+            assert!(result.is_text());
+        }
+    }
+    for unknown in ["unknown/unknown", "application/unknown", "*/*", "nonsense"] {
+        let result = served(Some(unknown), b"<!doctype html><a href=/x>x</a>".to_vec());
+        assert_eq!(result.mimetype(), Some("text/html"), "{unknown}");
+        assert_eq!(result.links().len(), 1, "{unknown}");
+    }
+}
+
+#[test]
+fn what_has_no_type_is_known_by_its_first_bytes() {
+    // Latin letters in UTF-16 are no such thing; that is in media.rs.
+    for (body, mimetype, ext, is_text) in [
+        (
+            &b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj"[..],
+            "application/pdf",
+            ".pdf",
+            false,
+        ),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "image/png", ".png", false),
+        (b"GIF89a\x01\0\x01\0", "image/gif", ".gif", false),
+        (b"\xff\xd8\xff\xe0", "image/jpeg", ".jpg", false),
+        (b"RIFF\x1a\0\0\0WEBPVP8L", "image/webp", ".webp", false),
+        (b"PK\x03\x04\x14\0", "application/zip", ".zip", false),
+        (
+            b"\x1f\x8b\x08\0\0\0\0\0",
+            "application/x-gzip",
+            ".gz",
+            false,
+        ),
+        (
+            b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom",
+            "video/mp4",
+            ".mp4",
+            false,
+        ),
+        (b"wOFF\0\x01\0\0", "font/woff", ".woff", false),
+        (
+            b"<?xml version=\"1.0\"?><rss></rss>",
+            "text/xml",
+            ".xml",
+            true,
+        ),
+        (b"{\"a\": [1, 2]}", "application/json", ".json", true),
+    ] {
+        for kind in [None, Some("application/unknown")] {
+            let result = served(kind, body.to_vec());
+            assert_eq!(result.mimetype(), Some(mimetype));
+            assert_eq!(result.ext(), Some(ext), "{mimetype}");
+            assert_eq!(result.is_text(), is_text, "{mimetype}");
+            assert_eq!(result.text().is_some(), is_text, "{mimetype}");
+            assert_eq!(result.encoding().is_some(), is_text, "{mimetype}");
+        }
+    }
+}
+
+/// RFC 6266 and RFC 8187.
+#[test]
+fn the_name_in_content_disposition_counts_for_the_extension() {
+    let body = b"%PDF-1.7 in the eyes of all";
+    for (kind, disposition, ext) in [
+        (
+            "application/octet-stream",
+            "attachment; filename=\"report.pdf\"",
+            ".pdf",
+        ),
+        (
+            "application/octet-stream",
+            "attachment; filename=report.csv",
+            ".csv",
+        ),
+        (
+            "application/force-download",
+            "attachment; filename*=UTF-8''%e2%82%ac%20rates.xlsx; filename=\"rates.txt\"",
+            ".xlsx",
+        ),
+        ("text/html", "inline; filename=\"report.pdf\"", ".pdf"),
+        ("text/html", "attachment; filename=download.php", ".html"),
+        ("text/html", "attachment", ".html"),
+    ] {
+        let lines = [
+            format!("Content-Type: {kind}"),
+            format!("Content-Disposition: {disposition}"),
+        ];
+        let lines: Vec<_> = lines.iter().map(String::as_str).collect();
+        let result = answered(&lines, body, |_| {});
+        assert_eq!(result.ext(), Some(ext), "{disposition}");
+        assert_eq!(result.mimetype(), Some(kind));
+        let headers = result.headers.iter();
+        let kept = JobResult::of_answer(result.end_url(), headers, None, body.to_vec());
+        assert_eq!(kept.expect("a page").ext(), Some(ext), "{disposition}");
+    }
+}
+
+#[test]
+fn gzip_that_nobody_asked_for_is_no_text() {
+    use std::io::Write;
+    let page = "<p>Text that was packed</p>";
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(page.as_bytes()).unwrap();
+    let packed = encoder.finish().unwrap();
+    for headers in [
+        &["Content-Type: text/html"][..],
+        &["Content-Type: text/html", "Content-Encoding: gzip"],
+        &[
+            "Content-Type: text/plain; charset=utf-8",
+            "Content-Encoding: x-gzip",
+        ],
+        &["Content-Encoding: gzip"],
+        &[],
+    ] {
+        let result = answered(headers, &packed, |_| {});
+        assert_eq!(result.body, packed);
+        assert!(!result.is_text() && !result.is_html(), "{headers:?}");
+        assert_eq!((result.text(), result.encoding()), (None, None));
+        assert!(result.links().is_empty());
+    }
+    let headers = ["Content-Type: text/html", "Content-Encoding: gzip"];
+    let result = answered(&headers, &packed, |options| options.compressed = true);
+    assert!(result.is_html());
+    assert_eq!(result.text(), Some(page));
+    // Other codings have no mark of their own; the header tells.
+    let deflated = b"\x78\x9c\x4b\x4c\x02\0";
+    let headers = ["Content-Type: text/html", "Content-Encoding: deflate"];
+    assert!(!answered(&headers, deflated, |_| {}).is_text());
+}
+
+#[test]
+fn a_kept_answer_s_headers_are_looked_at() {
+    let of = |headers: &[(&str, &[u8])]| {
+        JobResult::of_answer(None, headers.iter().copied(), None, Vec::new())
+            .map(|_| ())
+            .map_err(|error| error.to_string())
+    };
+    assert_eq!(of(&[("Content-Type", b"text/html")]), Ok(()));
+    for bad in ["", "a b", "a:", "caf\u{e9}"] {
+        let error = of(&[(bad, b"x")]).expect_err("a name that is none");
+        assert!(error.contains("no header's name"), "{error}");
+    }
+    let error = of(&[("X", b"a\r\nb: c")]).expect_err("a line break");
+    assert!(error.contains("line break"), "{error}");
+}

@@ -227,6 +227,13 @@ fn nothing_of_the_c_header_is_missing() {
             &["url_size"],
         ),
         (
+            "pool_element_t",
+            "\nstruct element {\n",
+            "\nstruct element {\n",
+            "c.",
+            &["element", "url_size", "rel_size", "text_size"],
+        ),
+        (
             "pool_result_t",
             "\nclass result_view {\n",
             "\nclass result_view {\n",
@@ -298,6 +305,7 @@ fn each_public_item_is_documented() {
         "\nstruct stats {\n",
         "\nstruct header_view {\n",
         "\nstruct hop {\n",
+        "\nstruct element {\n",
         "\nenum class status : int {\n",
         "\nenum class kind : std::int32_t {\n",
         "\nenum class http_version : std::int32_t {\n",

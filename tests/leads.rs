@@ -313,6 +313,227 @@ fn of_several_refresh_headers_the_first_that_leads_somewhere_counts() {
     );
 }
 
+/// What comes behind a refresh that is none: in the page, and in a script that tries an app first and
+/// has a page for those who lack it.
+#[test]
+fn behind_what_cannot_be_fetched_the_next_one_counts() {
+    for target in [
+        "market://details?id=x",
+        "intent://x#Intent;end",
+        "mailto:x@y",
+        "javascript:go()",
+    ] {
+        let server = Raw::start(move |request| match &*request.target {
+            "/meta" => page(&format!(
+                "<meta http-equiv=refresh content='0;url={target}'>\
+                 <meta http-equiv=refresh content='0;url=/next'>"
+            )),
+            "/js" => page(&format!(
+                "<script>location='{target}'; setTimeout(() => {{ location='/next' }}, 9)</script>"
+            )),
+            _ => page("the next"),
+        });
+        for kind in [Job::request, Job::resolve] as [fn(String) -> Job; 2] {
+            for path in ["/meta", "/js"] {
+                let result = fetch(kind(server.url(path)).options(options(all)));
+                assert_ok(&result);
+                assert_eq!(result.end_url(), Some(&*server.url("/next")), "{target}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_refresh_within_noscript_is_for_those_who_run_no_scripts() {
+    const NOSCRIPT: &str =
+        "<noscript><meta http-equiv=refresh content='0;url=/noscript'></noscript>";
+    let own = "<meta http-equiv=refresh content='0;url=/own'>";
+    let script = "<script>location='/js'</script>";
+    let server = Raw::start(move |request| match &*request.target {
+        "/alone" => page(&format!("{NOSCRIPT}content")),
+        "/before" => page(&format!("{NOSCRIPT}{own}content")),
+        "/script" => page(&format!("{script}{NOSCRIPT}content")),
+        "/late" => page(&format!("{NOSCRIPT}{}{own}", " ".repeat(3000))),
+        "/header" => answer("200 OK", &[HTML, "Refresh: 0;url=/own"], NOSCRIPT),
+        "/unfit" => page(&format!(
+            "<meta http-equiv=refresh content='0;url=market://x'>{NOSCRIPT}"
+        )),
+        "/xhtml" => answer(
+            "200 OK",
+            &["Content-Type: application/xhtml+xml"],
+            "<html><head><title/><noscript><meta http-equiv='refresh' \
+             content='0;url=/noscript'/></noscript></head></html>",
+        ),
+        _ => page("end"),
+    });
+    let meta: fn(&mut Options) = |options| options.follow_meta_refresh = true;
+    let deep: fn(&mut Options) = |options| {
+        options.follow_meta_refresh = true;
+        options.canonicalize = true;
+    };
+    for (path, set, end) in [
+        // Scripts are not followed, and there is nothing else.
+        ("/alone", meta, "/noscript"),
+        ("/alone", deep, "/noscript"),
+        ("/script", meta, "/noscript"),
+        ("/unfit", meta, "/noscript"),
+        ("/xhtml", meta, "/noscript"),
+        // Something else leads on.
+        ("/before", meta, "/own"),
+        ("/header", meta, "/own"),
+        // Behind what is looked into for a refresh alone, and within.
+        ("/late", meta, "/noscript"),
+        ("/late", deep, "/own"),
+        // Scripts are followed: it is not for us.
+        ("/alone", all, "/alone"),
+        ("/script", all, "/js"),
+        ("/before", all, "/own"),
+        ("/unfit", all, "/unfit"),
+        ("/xhtml", all, "/xhtml"),
+        ("/alone", |_| {}, "/alone"),
+    ] {
+        for kind in [Job::request, Job::resolve] as [fn(String) -> Job; 2] {
+            let result = fetch(kind(server.url(path)).options(options(set)));
+            assert_ok(&result);
+            assert_eq!(result.end_url(), Some(&*server.url(end)), "{path}");
+        }
+    }
+}
+
+/// The URL Standard's parser with an encoding: the query is in the page's, all else in UTF-8.
+#[test]
+fn what_leads_on_is_in_the_encoding_of_the_page() {
+    const DECLARED: &str = "Content-Type: text/html; charset=windows-1251";
+    // `ж` is E6 there.
+    let bytes = |headers: &[&str], body: &str| {
+        let (body, ..) = encoding_rs::WINDOWS_1251.encode(body);
+        let mut page = answer("200 OK", headers, &" ".repeat(body.len()));
+        let head = page.len() - body.len();
+        page.truncate(head);
+        [page, body.into_owned()].concat()
+    };
+    let server = Raw::start(move |request| match &*request.target {
+        "/meta" => bytes(
+            &[DECLARED],
+            "<meta http-equiv=refresh content='0;url=/ж?q=ж&amp;r=%D0%B6'>",
+        ),
+        "/js" => bytes(&[DECLARED], "<script>location = '/?q=ж'</script>"),
+        "/canonical" => bytes(&[DECLARED], "<link rel=canonical href='/?q=ж#ж'>"),
+        "/base" => bytes(
+            &[DECLARED],
+            "<base href='/b?ж'><meta http-equiv=refresh content='0;url=#ж'>",
+        ),
+        "/known" => bytes(
+            &[HTML],
+            "<meta http-equiv=refresh content='0;url=/known?q=ж'>",
+        ),
+        "/declared" => bytes(
+            &[HTML],
+            "<meta charset=windows-1251><meta http-equiv=refresh content='0;url=/?q=ж日'>",
+        ),
+        "/links" => bytes(
+            &[DECLARED],
+            "<a href='/s?q=ж'>1</a><area href='//o.example/ж?ж#ж'><a href='/?q=日'>",
+        ),
+        // What no page can be asked for again and again.
+        _ => page("end"),
+    });
+    for (path, end) in [
+        ("/meta", "/%D0%B6?q=%E6&r=%D0%B6"),
+        ("/js", "/?q=%E6"),
+        ("/canonical", "/?q=%E6#%D0%B6"),
+        ("/base", "/b?%E6#%D0%B6"),
+    ] {
+        for kind in [Job::request, Job::resolve] as [fn(String) -> Job; 2] {
+            let result = fetch(kind(server.url(path)).options(options(all)));
+            assert_ok(&result);
+            assert_eq!(result.end_url(), Some(&*server.url(end)), "{path}");
+        }
+    }
+    // Declared by the page itself; what the encoding lacks is a character reference.
+    let result = fetch_with(server.url("/declared"), all);
+    let end = server.url("/?q=%E6%26%2326085%3B");
+    assert_eq!(result.end_url(), Some(&*end));
+    // As the caller knows it.
+    let result = fetch_with(server.url("/known"), |options| {
+        all(options);
+        options.known_encoding = Some("windows-1251".into());
+    });
+    assert_eq!(result.end_url(), Some(&*server.url("/known?q=%E6")));
+    let result = fetch_with(server.url("/links"), |_| {});
+    assert_eq!(
+        result.links(),
+        [
+            server.url("/s?q=%E6"),
+            "http://o.example/%D0%B6?%E6#%D0%B6".into(),
+            server.url("/?q=%26%2326085%3B"),
+        ]
+    );
+}
+
+/// XML 1.0, section 3.1: any element may be empty.
+#[test]
+fn pages_of_xml_are_read_by_its_rules() {
+    const XHTML: &str = "<?xml version='1.0'?><html xmlns='http://www.w3.org/1999/xhtml'><head>\
+        <title/><script src='/s.js'/><style/><meta http-equiv='refresh' content='0;url=/next'/>\
+        </head><body><a href='/1'/><iframe src='/x'/><a href='/2'>2</a></body></html>";
+    for kind in [
+        Some("application/xhtml+xml"),
+        Some("application/xml"),
+        Some("text/xml"),
+        None,
+        Some("text/html"),
+    ] {
+        let header = kind.map(|kind| format!("Content-Type: {kind}"));
+        let server = Raw::start(move |request| match &*request.target {
+            "/next" => page("end"),
+            _ => answer("200 OK", header.as_deref().as_slice(), XHTML),
+        });
+        let result = fetch_with(server.url("/page.xml"), |_| {});
+        assert!(result.is_html(), "{kind:?}");
+        let links = match kind {
+            // In HTML the title does not end.
+            Some("text/html") => vec![],
+            _ => vec![server.url("/1"), server.url("/2")],
+        };
+        assert_eq!(result.links(), links, "{kind:?}");
+        let result = fetch_with(server.url("/"), all);
+        let follows = matches!(kind, None | Some("application/xhtml+xml"));
+        assert_eq!(result.stack.len(), 1 + usize::from(follows), "{kind:?}");
+    }
+}
+
+/// MIME Sniffing Standard, section 7.1: what has no type is a page if it starts as one.
+#[test]
+fn what_has_no_type_leads_on_if_it_is_a_page() {
+    let refresh = "<meta http-equiv=refresh content='0;url=/x'>";
+    let pdf = format!("%PDF-1.7\n{refresh}");
+    let json = format!("{{\"a\": \"{refresh}\"}}");
+    let plain = format!("plain {refresh}");
+    let notice = format!("Notice: Undefined index {refresh}");
+    for (kind, body, hops) in [
+        (None, refresh, 2),
+        (Some("unknown/unknown"), refresh, 2),
+        (None, &*pdf, 1),
+        (None, &json, 1),
+        (None, &plain, 1),
+        (Some("text/html"), &plain, 2),
+        (Some("text/html"), &notice, 2),
+        (Some("text/html"), &json, 2),
+    ] {
+        let header = kind.map(|kind| format!("Content-Type: {kind}"));
+        let body = body.to_owned();
+        let server = Raw::start(move |request| match &*request.target {
+            "/" => answer("200 OK", header.as_deref().as_slice(), &body),
+            _ => page("end"),
+        });
+        for job in [Job::request, Job::resolve] as [fn(String) -> Job; 2] {
+            let result = fetch(job(server.url("/")).options(options(all)));
+            assert_eq!(result.stack.len(), hops, "{kind:?}");
+        }
+    }
+}
+
 #[test]
 fn a_post_goes_on_as_get() {
     let server = Raw::start(|request| match &*request.target {

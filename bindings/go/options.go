@@ -82,11 +82,13 @@ type Options struct {
 	// Default: 10 for a request, 20 for a resolve.
 	MaxRedirects int
 	// NoFollowRefreshHeader follows no Refresh header. Default: they are followed, on an answer
-	// below 400 that is no redirection itself, whatever their delay.
+	// below 400 that is no redirection itself, whatever their delay. One to what can't be fetched,
+	// as market: or a broken URL, is none.
 	NoFollowRefreshHeader bool
 	// FollowMetaRefresh follows a page's <meta http-equiv="refresh"> likewise, found in the first
 	// 1 KiB of an HTML body, or 64 KiB with FollowJSRelocation or Canonicalize. A resolve then
-	// uses GET.
+	// uses GET. One within <noscript> counts only without FollowJSRelocation and where nothing
+	// else leads on.
 	FollowMetaRefresh bool
 	// FollowJSRelocation follows a page's script likewise that sends its reader elsewhere by plain
 	// text such as location = "…" within the first 64 KiB. A resolve then uses GET.

@@ -4,7 +4,8 @@ package rouet
 //
 // #cgo noescape pool_result_text
 // #cgo noescape pool_result_links
-// #cgo noescape pool_result_of_page
+// #cgo noescape pool_result_elements
+// #cgo noescape pool_result_of_answer
 //
 // static void rouet_free_results(pool_result_t *const *results, size_t count) {
 //   for (size_t i = 0; i < count; i++) pool_result_free(results[i]);
@@ -168,10 +169,25 @@ func (c *content) read(r Response) bool {
 			page = hop.URL
 		}
 	}
+	var lines []C.pool_header_t
+	for _, name := range []string{"Content-Type", "Content-Disposition", "Content-Encoding"} {
+		if name == "Content-Encoding" && r.undone {
+			continue
+		}
+		for _, value := range r.Header[name] {
+			lines = append(lines, C.pool_header_t{
+				name: a.text(name), name_size: C.size_t(len(name)),
+				value: a.text(value), value_size: C.size_t(len(value)),
+			})
+		}
+	}
+	headers := takeMany[C.pool_header_t](&a, len(lines))
+	copy(headers, lines)
 	native := takeMany[*C.pool_result_t](&a, 1)
 	err := failure(func() uint32 {
-		return C.pool_result_of_page(optional(page), optional(r.Header.Get("Content-Type")),
-			optional(c.encoding), unsafe.Pointer(&r.Body[0]), C.size_t(len(r.Body)), &native[0])
+		return C.pool_result_of_answer(optional(page), unsafe.SliceData(headers),
+			C.size_t(len(headers)), optional(c.encoding), unsafe.Pointer(&r.Body[0]),
+			C.size_t(len(r.Body)), &native[0])
 	})
 	if err != nil {
 		return false
@@ -182,8 +198,9 @@ func (c *content) read(r Response) bool {
 }
 
 // MIMEType is the media type of the body, in lower case and without parameters, as "text/html": as
-// the Content-Type says; without one, as the start of the body or the extension in EndURL tell.
-// "": unknown, or there is no body.
+// the Content-Type headers say (Fetch Standard, "extract a MIME type"); without one, as the first
+// bytes of the body (MIME Sniffing Standard) or the extension of its file name or URL tell. "":
+// unknown, or there is no body.
 //
 // This and the methods after it find out what they say when they are first asked, on a copy of the
 // body that the library then keeps for as long as the result lives; several goroutines may ask at
@@ -192,7 +209,8 @@ func (r Response) MIMEType() string {
 	return r.say(func(native *C.pool_result_t) *C.char { return C.pool_result_mimetype(native) })
 }
 
-// Ext is the file extension that fits the body, with its dot, as ".html". "": unknown.
+// Ext is the file extension that fits the body, with its dot, as ".html": that of the file name in
+// Content-Disposition, of the media type, or the URL's. "": unknown.
 func (r Response) Ext() string {
 	return r.say(func(native *C.pool_result_t) *C.char { return C.pool_result_ext(native) })
 }
@@ -209,12 +227,14 @@ func (r Response) say(question func(*C.pool_result_t) *C.char) (answer string) {
 	return answer
 }
 
-// IsText tells whether the body is text, by its media type, or its bytes when that is unknown.
+// IsText tells whether the body is text, by its media type, or its bytes when that is unknown. Gzip
+// that nobody asked for, and the like, is none.
 func (r Response) IsText() bool {
 	return r.tell(func(native *C.pool_result_t) C.int32_t { return C.pool_result_is_text(native) })
 }
 
-// IsHTML tells whether the body is HTML, by its media type and its start.
+// IsHTML tells whether the body is HTML: text/html or application/xhtml+xml, however it begins; of
+// another XML type, if its root is <html>.
 func (r Response) IsHTML() bool {
 	return r.tell(func(native *C.pool_result_t) C.int32_t { return C.pool_result_is_html(native) })
 }
@@ -254,6 +274,65 @@ func (r Response) Links() (copied []string) {
 		}
 	})
 	return copied
+}
+
+// Element is a reference in a page to something else: of an element, by one of its attributes.
+type Element struct {
+	// URL is where it leads: absolute, http or https, its query in the encoding of the page.
+	URL string
+	// Element is the name of the element, in lower case, as "img".
+	Element string
+	// Attribute is the name of the attribute, in lower case, as "srcset".
+	Attribute string
+	// Rel is the element's rel, white space in it made one blank; "": it has none.
+	Rel string
+	// Text is what a reader reads in its place, in one line: the text of an <a> or <button>, with
+	// the alt of the images in it; the alt of an image; "": nothing.
+	Text string
+}
+
+// Elements are all that the body refers to, if it is HTML: by <a>, <img>, srcset, <script>, <link>,
+// <iframe>, <form> and all others whose attributes have URLs, in the order of the page and as often
+// as it does. Left out is what is not http or https, what stays within the page (#top), and <a> and
+// <area> that lead to the page itself. Each call gives a copy of its own.
+func (r Response) Elements() (copied []Element) {
+	r.ask(func(native *C.pool_result_t) {
+		var count C.size_t
+		at := unsafe.Pointer(C.pool_result_elements(native, &count))
+		// The few names, and what the references of one element share, are copied once.
+		names := map[*C.char]string{}
+		named := func(text *C.char) string {
+			if _, ok := names[text]; !ok {
+				names[text] = C.GoString(text)
+			}
+			return names[text]
+		}
+		var rel, text string
+		var relAt, textAt *C.char
+		for range int(count) {
+			it := (*C.pool_element_t)(at)
+			if it.rel != relAt {
+				relAt, rel = it.rel, sized(it.rel, it.rel_size)
+			}
+			if it.text != textAt {
+				textAt, text = it.text, sized(it.text, it.text_size)
+			}
+			copied = append(copied, Element{
+				URL:       sized(it.url, it.url_size),
+				Element:   named(it.element),
+				Attribute: named(it.attribute),
+				Rel:       rel,
+				Text:      text,
+			})
+			at = unsafe.Add(at, it.struct_size)
+		}
+	})
+	return copied
+}
+
+// sized copies text of that many bytes.
+func sized(text *C.char, size C.size_t) string {
+	return string(unsafe.Slice((*byte)(unsafe.Pointer(text)), int(size)))
 }
 
 // HTTPResponse gives the answer as code for net/http knows it. Its Body is read already and need

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"regexp"
 	"runtime"
@@ -160,6 +161,47 @@ func TestOneResultAskedByMany(t *testing.T) {
 		}()
 	}
 	all.Wait()
+}
+
+func TestElements(t *testing.T) {
+	body := "<link rel='preload  stylesheet' href=/s.css><a href='?q=\xe6' rel=next>one <b>two</b></a>" +
+		"<img srcset='/i, /j 2x' alt=picture><form action=//o.test/f></form><a href='mailto:x@y'>x</a>"
+	page := site + "/status/200?header=Content-Type:text/html;charset=windows-1251&body=" +
+		url.QueryEscape(body)
+	page = strings.ReplaceAll(page, "+", "%20")
+	result := one(t, open(t, fast()), page, rouet.Options{})
+	base, _, _ := strings.Cut(page, "?")
+	want := []rouet.Element{
+		{URL: site + "/s.css", Element: "link", Attribute: "href", Rel: "preload stylesheet"},
+		{URL: base + "?q=%E6", Element: "a", Attribute: "href", Rel: "next", Text: "one two"},
+		{URL: site + "/i", Element: "img", Attribute: "srcset", Text: "picture"},
+		{URL: site + "/j", Element: "img", Attribute: "srcset", Text: "picture"},
+		{URL: "http://o.test/f", Element: "form", Attribute: "action"},
+	}
+	if elements := result.Elements(); !slices.Equal(elements, want) {
+		t.Errorf("%q", elements)
+	}
+	if elements := one(t, open(t, fast()), site+"/text", rouet.Options{}).Elements(); elements != nil {
+		t.Errorf("%q", elements)
+	}
+}
+
+func TestAllHeadersOfABodyCount(t *testing.T) {
+	page := site + "/status/200?header=Content-Type:text/plain;charset=koi8-r" +
+		"&header=Content-Type:text/html;charset=gbk&header=Content-Type:text/html" +
+		"&header=Content-Disposition:attachment;filename=report.pdf&body=%3Ca%20href=/x%3E"
+	pool := open(t, fast())
+	result := one(t, pool, page, rouet.Options{})
+	if result.MIMEType() != "text/html" || result.Encoding() != "gbk" || result.Ext() != ".pdf" ||
+		len(result.Links()) != 1 {
+		t.Errorf("%q %q %q %q", result.MIMEType(), result.Encoding(), result.Ext(), result.Links())
+	}
+	for _, compressed := range []bool{false, true} {
+		gzip := one(t, pool, site+"/gzip", rouet.Options{Compressed: compressed})
+		if gzip.IsText() != compressed || (gzip.Text() != "") != compressed {
+			t.Errorf("compressed %t: %q", compressed, gzip.Text())
+		}
+	}
 }
 
 func TestBodyThatWasTakenOut(t *testing.T) {

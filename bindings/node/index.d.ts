@@ -75,7 +75,8 @@ export interface Options {
   followRefreshHeader?: boolean;
   /**
    * Follow a page's `<meta http-equiv="refresh">` likewise, looked for in the first 1 KiB of an HTML
-   * body, or 64 KiB with followJsRelocation or canonicalize; a resolve then uses GET.
+   * body, or 64 KiB with followJsRelocation or canonicalize; a resolve then uses GET. One within
+   * `<noscript>` counts only without followJsRelocation and where nothing else leads on.
    * Default: false.
    */
   followMetaRefresh?: boolean;
@@ -337,6 +338,23 @@ export class RouetError extends Error {
   readonly url: string | null;
 }
 
+/** A reference in a page to something else: of an element, by one of its attributes. */
+export interface Element {
+  /** Where it leads: absolute, http or https, its query in the encoding of the page. */
+  url: string;
+  /** The name of the element, in lower case, as "img". */
+  element: string;
+  /** The name of the attribute, in lower case, as "srcset". */
+  attribute: string;
+  /** The element's rel, white space in it made one blank; "": it has none. */
+  rel: string;
+  /**
+   * What a reader reads in its place, in one line: the text of an <a> or <button>, with the alt of the
+   * images in it; the alt of an image; "": nothing.
+   */
+  text: string;
+}
+
 /** What all results have. All of it is JavaScript's own and can be kept. */
 interface ResultBase<T> {
   /** What the URL was taken from. */
@@ -371,26 +389,46 @@ interface ResultBase<T> {
    */
   readonly group: string | null;
   /**
-   * The media type, in lower case and without parameters: as the Content-Type says; without one, as
-   * the start of the body or the extension in the URL tell. null: unknown.
+   * The media type, in lower case and without parameters: as the Content-Type headers say (Fetch
+   * Standard, "extract a MIME type"); without one, as the first bytes of the body (MIME Sniffing
+   * Standard) or the extension of its file name or URL tell. null: unknown.
    */
   readonly mimetype: string | null;
-  /** The file extension that fits the body, with its dot; null: unknown. */
+  /**
+   * The file extension that fits the body, with its dot: that of the file name in
+   * Content-Disposition, of the media type, or the URL's. null: unknown.
+   */
   readonly ext: string | null;
   /** The encoding by its name in the Encoding Standard, in lower case; null: it is no text. */
   readonly encoding: string | null;
-  /** By the media type, or the bytes when that is unknown. */
+  /**
+   * By the media type, or the bytes when that is unknown; gzip that nobody asked for, and the like,
+   * is none.
+   */
   readonly isText: boolean;
   /** Whether the media type allows for HTML, or is unknown. */
   readonly couldBeHtml: boolean;
-  /** By the media type and the start of the body. */
+  /**
+   * Whether it is text/html or application/xhtml+xml, however it begins; of another XML type, if its
+   * root is <html>.
+   */
   readonly isHtml: boolean;
   /** The body decoded; what is malformed becomes U+FFFD. null: it is no text. */
   text(): string | null;
   /** The body as JSON; throws a SyntaxError that names the URL. */
   json(): any;
-  /** The http and https URLs of the page's <a> and <area>, absolute, each once, in its order. */
+  /**
+   * The http and https URLs of the page's <a> and <area>, absolute, each once, in its order; their
+   * queries in the encoding of the page, as browsers write them.
+   */
   links(): readonly string[];
+  /**
+   * All that the page refers to: by <a>, <img>, srcset, <script>, <link>, <iframe>, <form> and all
+   * others whose attributes have URLs, in its order and as often as it does. Left out is what is not
+   * http or https, what stays within the page (`#top`), and <a> and <area> that lead to the page
+   * itself.
+   */
+  elements(): readonly Element[];
 }
 
 /** An answer, whatever its status. */

@@ -14,12 +14,14 @@ mod given;
 mod infer;
 mod limits;
 mod parse;
+mod query;
 
 pub(crate) use entry::{check_connect_to, check_dns, check_proxy, literal, split_host};
 pub(crate) use given::{clean, named};
 pub(crate) use infer::infer;
 pub(crate) use limits::Limits;
 pub(crate) use parse::parse;
+pub(crate) use query::{parse_in, target_in};
 
 /// The characters of a URL that a message shows.
 const SHOWN: usize = 200;

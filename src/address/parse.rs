@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use url::{ParseError, Url};
+use url::{EncodingOverride, ParseError, Url};
 
 /// The URL that a text stands for, in a page if there is one, by the URL Standard (section 4.4).
 ///
@@ -14,14 +14,23 @@ use url::{ParseError, Url};
 ///   the crate leaves it, as its `last_slash_can_be_removed` does not ask for the scheme.
 /// - `^` in a path is `%5E` (path percent-encode set); the crate has it so from its next version on.
 pub(crate) fn parse(base: Option<&Url>, text: &str) -> Result<Url, ParseError> {
+    parse_with(base, text, None)
+}
+
+/// The same of a text in a page whose queries are written by that function.
+pub(super) fn parse_with(
+    base: Option<&Url>,
+    text: &str,
+    encode: EncodingOverride<'_>,
+) -> Result<Url, ParseError> {
     let text = match base {
         Some(_) => few_slashes(text),
         None => text.into(),
     };
-    let mut url = match base {
-        Some(base) => base.join(&text),
-        None => Url::parse(&text),
-    }?;
+    let mut url = Url::options()
+        .base_url(base)
+        .encoding_override(encode)
+        .parse(&text)?;
     if !url.cannot_be_a_base() && matches!(url.scheme(), "http" | "https") {
         if has_drive(url.path())
             && let Some(path) = path(base, &url, &text)

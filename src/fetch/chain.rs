@@ -16,6 +16,7 @@ use crate::error::{ErrorCode, Failure};
 use crate::headers::Headers;
 use crate::job::{HopKind, StackEntry, Timings};
 use crate::options::Options;
+use crate::sniff;
 
 pub(super) struct Chain<'a> {
     options: &'a Arc<Options>,
@@ -162,6 +163,7 @@ impl<'a> Chain<'a> {
                 decode: options.compressed,
                 limit: options.max_body_size,
                 look: self.look(),
+                encoding: options.known_encoding.as_deref().and_then(sniff::for_label),
             },
         )
     }

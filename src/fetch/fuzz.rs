@@ -66,6 +66,7 @@ pub(crate) fn answer(input: &[u8]) {
             js_relocation: flag(5),
             canonical: flag(6),
         },
+        encoding: None,
     };
     let status = [200, 200, 302, 404][usize::from(more >> 2 & 3)];
     let mut body = rest;

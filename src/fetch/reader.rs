@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use encoding_rs::Encoding;
 use url::Url;
 
 use super::body::{Body, is_too_large};
@@ -12,7 +13,7 @@ use crate::engine::{Flow, Receive};
 use crate::error::Failure;
 use crate::headers::Headers;
 use crate::job::{StackEntry, Truncated};
-use crate::sniff::{self, Hints};
+use crate::sniff::{self, ContentType, Hints};
 
 /// How much of a body nobody wants is read, so that its connection can be used again.
 const SKIP: u64 = 64 << 10;
@@ -42,6 +43,8 @@ pub(crate) struct Want {
     pub limit: u64,
     /// What is looked for in the start of a page.
     pub look: Look,
+    /// The encoding that the caller knows pages to be in.
+    pub encoding: Option<&'static Encoding>,
 }
 
 /// What is looked for in the start of a page.
@@ -75,8 +78,8 @@ impl Look {
     }
 }
 
-/// Where the start of a page leads. One that can't be requested is none, as for a browser. Most lead
-/// nowhere, and URLs are large.
+/// Where the start of a page leads: to nothing that can't be fetched. Most lead nowhere, and URLs are
+/// large.
 #[derive(Default)]
 pub(crate) struct Targets {
     pub meta_refresh: Option<Box<Url>>,
@@ -86,31 +89,60 @@ pub(crate) struct Targets {
     away: bool,
 }
 
+/// The page that hints are of.
+struct Origin<'a> {
+    url: &'a str,
+    encoding: &'static Encoding,
+    /// Nothing of it will be looked into but what was.
+    last: bool,
+    /// Where the job was before, which no page is believed to lead back to.
+    been: &'a [Arc<str>],
+}
+
 impl Targets {
-    /// What is looked for of what was found in the page of that URL. `been`: where the job was
-    /// before, which no page is believed to lead back to.
-    fn of(page: &str, look: Look, hints: Hints, been: &[Arc<str>]) -> Self {
-        let Ok(page) = Url::parse(page) else {
+    /// What is looked for of what was found in the page.
+    fn of(page: &Origin<'_>, look: Look, hints: Hints) -> Self {
+        let Ok(url) = Url::parse(page.url) else {
             return Self::default();
         };
-        let base = hints.base.and_then(|base| address::join(&page, &base).ok());
-        let base = base.as_ref().unwrap_or(&page);
-        let join = |target: Option<String>, wanted: bool| {
-            let target = target.filter(|_| wanted)?;
-            address::join(base, &target).ok().map(Box::new)
+        let base = hints
+            .base
+            .and_then(|base| address::target_in(&url, &base, page.encoding));
+        let base = base.as_ref().unwrap_or(&url);
+        let target = |text: &String| address::target_in(base, text, page.encoding);
+        // That of a `<noscript>` is for those who run no scripts, and often leads to a page that
+        // says no more than that scripts are needed. So it only counts where scripts are not
+        // followed, and nothing else in all that is looked into leads on.
+        let of_noscript = || {
+            let alone = !look.js_relocation && page.last;
+            hints
+                .noscript_refresh
+                .iter()
+                .filter(|_| alone)
+                .find_map(target)
         };
-        let meta_refresh = join(hints.meta_refresh, look.meta_refresh);
-        let js_relocation = join(hints.js_relocation, look.js_relocation);
-        let leads = |target: &Option<Box<Url>>| {
+        let meta_refresh = match look.meta_refresh {
+            true => hints
+                .meta_refresh
+                .iter()
+                .find_map(target)
+                .or_else(of_noscript),
+            false => None,
+        };
+        let wanted = |text: &Option<String>, wanted: bool| {
+            let text = text.as_ref().filter(|_| wanted);
+            text.and_then(target)
+        };
+        let js_relocation = wanted(&hints.js_relocation, look.js_relocation);
+        let leads = |target: &Option<Url>| {
             let target = target.as_ref();
-            target.is_some_and(|target| is_away(target, &page, been))
+            target.is_some_and(|target| is_away(target, &url, page.been))
         };
-        let away = leads(&meta_refresh) || leads(&js_relocation);
         Self {
-            away,
-            meta_refresh,
-            js_relocation,
-            canonical: join(hints.canonical, look.canonical),
+            away: leads(&meta_refresh) || leads(&js_relocation),
+            meta_refresh: meta_refresh.map(Box::new),
+            js_relocation: js_relocation.map(Box::new),
+            canonical: wanted(&hints.canonical, look.canonical).map(Box::new),
         }
     }
 
@@ -160,7 +192,7 @@ pub(crate) struct Reader {
     /// What the head said of the body.
     length: Option<u64>,
     codings: Option<Box<[u8]>>,
-    content_type: Option<Box<[u8]>>,
+    content_type: ContentType,
     /// There from its first byte on: the head of an answer to HEAD promises what does not come.
     body: Option<Body>,
     targets: Targets,
@@ -184,7 +216,7 @@ impl Reader {
             state: State::Head,
             length: None,
             codings: None,
-            content_type: None,
+            content_type: ContentType::default(),
             body: None,
             targets: Targets::default(),
             looked: 0,
@@ -298,16 +330,33 @@ impl Reader {
 
     /// `whole`: nothing comes behind it.
     fn look(&mut self, start: &[u8], whole: bool) {
-        if start.len() <= self.looked {
+        if start.len() <= self.looked && !whole {
             return;
         }
         self.looked = start.len();
-        let mut text = sniff::decode_start(self.content_type.as_deref(), start);
+        let declared = self.content_type.essence.as_deref();
+        let mimetype = sniff::mimetype(declared, None, "", start);
+        if !sniff::is_html(mimetype.as_deref(), start) {
+            return;
+        }
+        let encoding = self
+            .want
+            .encoding
+            .unwrap_or_else(|| sniff::detect_start(self.content_type.charset, start));
+        let mut text = sniff::decode_start(encoding, start);
         if !whole {
             // So that an expression in a script that is cut off does not look like its end.
             text.push('+');
         }
-        self.targets = Targets::of(&self.url, self.want.look, sniff::hints(&text), &self.been);
+        let look = self.want.look;
+        let page = Origin {
+            url: &self.url,
+            encoding,
+            last: whole || start.len() >= look.depth(),
+            been: &self.been,
+        };
+        let hints = sniff::hints(&text, sniff::syntax(mimetype.as_deref()));
+        self.targets = Targets::of(&page, look, hints);
     }
 
     /// Whether a `Refresh` header leads away.
@@ -376,11 +425,11 @@ impl Receive for Reader {
             look.meta_refresh = false;
             look.js_relocation = false;
         }
-        if look.is_any()
-            && let Some(mimetype) = sniff::mimetype(headers.get("content-type"), "", b"")
-            && !sniff::could_be_html(Some(&mimetype))
-        {
-            look = Look::default();
+        if look.is_any() {
+            self.content_type = ContentType::of(headers.get_all("content-type"));
+            if !sniff::could_be_html(self.content_type.essence.as_deref()) {
+                look = Look::default();
+            }
         }
         self.want.look = look;
         let looks = look.is_any();
@@ -408,8 +457,6 @@ impl Receive for Reader {
             }
             _ => {
                 self.codings = self.want.decode.then(|| codings(headers)).flatten();
-                let content_type = looks.then(|| headers.get("content-type")).flatten();
-                self.content_type = content_type.map(Into::into);
             }
         }
         Flow::Continue
@@ -458,6 +505,7 @@ mod tests {
                 meta_refresh,
                 ..Look::default()
             },
+            encoding: None,
         }
     }
 

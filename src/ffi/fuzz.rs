@@ -792,24 +792,48 @@ impl Session {
             null()
         };
         let mut result = untouched();
+        // The same as one header and as headers, which are read otherwise.
+        let headers = [pool_header_t {
+            name: c"content-type".as_ptr(),
+            value: content_type.as_ptr().cast(),
+            name_size: 0,
+            value_size: 0,
+        }; 2];
+        let answer = bytes.once_in(2);
         // SAFETY: all end in a NUL, and the body has so many bytes.
         let status = unsafe {
-            pool_result_of_page(
-                if with_url {
-                    url.as_ptr().cast()
-                } else {
-                    null()
-                },
-                if with_type {
-                    content_type.as_ptr().cast()
-                } else {
-                    null()
-                },
-                encoding,
-                body.as_ptr().cast(),
-                body.len() - 1,
-                &mut result,
-            )
+            if answer {
+                pool_result_of_answer(
+                    if with_url {
+                        url.as_ptr().cast()
+                    } else {
+                        null()
+                    },
+                    headers.as_ptr(),
+                    if with_type { 2 } else { 0 },
+                    encoding,
+                    body.as_ptr().cast(),
+                    body.len() - 1,
+                    &mut result,
+                )
+            } else {
+                pool_result_of_page(
+                    if with_url {
+                        url.as_ptr().cast()
+                    } else {
+                        null()
+                    },
+                    if with_type {
+                        content_type.as_ptr().cast()
+                    } else {
+                        null()
+                    },
+                    encoding,
+                    body.as_ptr().cast(),
+                    body.len() - 1,
+                    &mut result,
+                )
+            }
         };
         if status == POOL_OK {
             read_content(result);
@@ -885,6 +909,7 @@ impl Session {
                     assert!(!CStr::from_ptr(pool_status_name(status)).is_empty());
                     assert!(pool_result_mimetype(null()).is_null());
                     assert!(pool_result_links(null(), &mut number).is_null());
+                    assert!(pool_result_elements(null(), &mut number).is_null());
                     assert_eq!(number, 0);
                     number = usize::MAX;
                 }
@@ -1075,6 +1100,22 @@ fn read_content(result: *mut pool_result_t) {
         for index in 0..count {
             let link = CStr::from_ptr(*links.add(index)).to_bytes();
             assert!(link.starts_with(b"http") && seen.insert(link));
+        }
+        let elements = pool_result_elements(result, &mut count);
+        assert_eq!(elements.is_null(), count == 0);
+        for index in 0..count {
+            let it = &*elements.add(index);
+            assert_eq!(it.struct_size, size_of::<pool_element_t>());
+            assert!(CStr::from_ptr(it.url).to_bytes().starts_with(b"http"));
+            for (text, size) in [
+                (it.url, it.url_size),
+                (it.rel, it.rel_size),
+                (it.text, it.text_size),
+            ] {
+                let text = CStr::from_ptr(text).to_str().expect("UTF-8");
+                assert_eq!(text.len(), size);
+            }
+            assert!(!it.element.is_null() && !it.attribute.is_null());
         }
         assert_eq!(pool_result_text(result, null_mut()), text);
     }

@@ -1,16 +1,17 @@
 //! `pool_result_t`: what comes back for a job, in one block of memory and its body.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::collections::HashMap;
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::null;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use super::block::Plan;
-use super::config::{pool_header_t, text};
+use super::config::{pool_header_t, slice, text};
 use super::pool_status_t::{self, *};
 use super::{guard, invalid};
-use crate::JobResult;
+use crate::{Element, JobResult};
 
 /// One entry of a result's stack: a URL the job was at.
 #[repr(C)]
@@ -26,6 +27,32 @@ pub struct pool_hop_t {
     pub r#type: *const c_char,
     /// The answer's status; 0: no answer came, or no request was made (infer, canonical).
     pub status: i32,
+}
+
+/// A reference in a page to something else: of an element, by one of its attributes. The library's.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct pool_element_t {
+    /// The size of this struct in the library that made it: the next one lies so many bytes behind
+    /// its start.
+    pub struct_size: usize,
+    /// Where it leads: absolute, http or https, its query in the encoding of the page.
+    pub url: *const c_char,
+    /// Its bytes, without the NUL.
+    pub url_size: usize,
+    /// The name of the element, in lower case, as "img".
+    pub element: *const c_char,
+    /// The name of the attribute, in lower case, as "srcset".
+    pub attribute: *const c_char,
+    /// The element's rel, white space in it made one blank; "": it has none.
+    pub rel: *const c_char,
+    /// Its bytes, without the NUL.
+    pub rel_size: usize,
+    /// What a reader reads in its place, in one line: the text of an `<a>` or `<button>`, with the alt
+    /// of the images in it; the alt of an image; "": nothing. UTF-8, without NULs.
+    pub text: *const c_char,
+    /// Its bytes, without the NUL.
+    pub text_size: usize,
 }
 
 /// What came of a job. The caller's, until pool_result_free.
@@ -123,6 +150,7 @@ struct Private {
     ext: OnceLock<Option<CString>>,
     encoding: OnceLock<Option<CString>>,
     links: OnceLock<Links>,
+    elements: OnceLock<Elements>,
 }
 
 /// The links of a page, each ending in a NUL, and where they are.
@@ -130,6 +158,13 @@ struct Private {
 struct Links {
     pointers: Vec<*const c_char>,
     _text: Vec<CString>,
+}
+
+/// What a page refers to, and the texts of it.
+#[derive(Default)]
+struct Elements {
+    list: Vec<pool_element_t>,
+    _texts: Texts,
 }
 
 /// Moves a Rust result into C's form.
@@ -183,6 +218,7 @@ fn lay_out(result: &JobResult) -> *mut pool_result_t {
             ext: OnceLock::new(),
             encoding: OnceLock::new(),
             links: OnceLock::new(),
+            elements: OnceLock::new(),
         });
         let block = start.add(size_of::<Private>()).cast::<pool_result_t>();
         plan.write(block);
@@ -240,13 +276,69 @@ pub unsafe extern "C" fn pool_result_of_page(
     })
 }
 
+/// Makes a result as pool_result_of_page does, of an answer with all its headers: several
+/// Content-Type count together, the file name in a Content-Disposition counts for
+/// pool_result_ext, and a Content-Encoding says that the body is still in that coding. Their sizes
+/// are as in pool_options_t; `headers` may be NULL when `header_count` is 0.
+///
+/// POOL_OK: here it is. POOL_INVALID_ARGUMENT: `url` is no URL, a header's name is none or its value
+/// has a line break, `known_encoding` is no encoding, `headers` or `body` is NULL and its number not
+/// 0, or `result` is NULL.
+///
+/// # Safety
+/// `url` and `known_encoding` are NULL or end in a NUL; `headers` points to `header_count` headers,
+/// as pool_options_t says; `body` points to `body_size` bytes; `result` is writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_result_of_answer(
+    url: *const c_char,
+    headers: *const pool_header_t,
+    header_count: usize,
+    known_encoding: *const c_char,
+    body: *const c_void,
+    body_size: usize,
+    result: *mut *mut pool_result_t,
+) -> pool_status_t {
+    guard(|| {
+        if result.is_null() {
+            return invalid("result is NULL");
+        }
+        // SAFETY: the caller's promise.
+        let (url, known_encoding, headers, body) = unsafe {
+            (
+                text(url, 0, "url")?,
+                text(known_encoding, 0, "known_encoding")?,
+                slice(headers, header_count, "headers")?,
+                slice(body.cast::<u8>(), body_size, "body")?,
+            )
+        };
+        let mut lines = Vec::with_capacity(headers.len().min(1024));
+        for header in headers {
+            // SAFETY: the caller's promise.
+            let line = unsafe {
+                let name = text(header.name, header.name_size, "headers.name")?;
+                let value = match (header.value.is_null(), header.value_size) {
+                    (true, _) => &[],
+                    (false, 0) => CStr::from_ptr(header.value).to_bytes(),
+                    (false, size) => std::slice::from_raw_parts(header.value.cast::<u8>(), size),
+                };
+                (name.unwrap_or_default(), value)
+            };
+            lines.push(line);
+        }
+        let answer = JobResult::of_answer(url, lines, known_encoding, body.to_vec())?;
+        // SAFETY: not NULL; the caller's promise.
+        unsafe { result.write(into_c(answer)) };
+        Ok(POOL_OK)
+    })
+}
+
 /// Frees a result, its block and its body, and what was asked of it; its userdata and value stay
 /// the caller's. NULL is nothing. Any thread may call it, once, and none may be using the result.
 /// Never fails.
 ///
 /// # Safety
-/// `result` is NULL or came from pool_next_result, pool_next_results or pool_result_of_page, and
-/// was not freed.
+/// `result` is NULL or came from pool_next_result, pool_next_results, pool_result_of_page or
+/// pool_result_of_answer, and was not freed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_result_free(result: *mut pool_result_t) {
     if !result.is_null() {
@@ -268,8 +360,10 @@ unsafe fn free(result: *mut pool_result_t) {
 }
 
 /// The media type of the body, in lower case and without parameters, as "text/html": as the
-/// Content-Type says; without one, as the start of the body or the extension in the page's URL
-/// tell. NULL: unknown, or no body was asked for or came.
+/// Content-Type headers say (Fetch Standard, "extract a MIME type": the last that is well-formed
+/// counts). Without one, or if it is unknown/unknown, application/unknown or */*: as the first bytes
+/// of the body tell (MIME Sniffing Standard), and then the extension of its file name or URL. NULL:
+/// unknown, or no body was asked for or came.
 ///
 /// This and the functions after it find out what they say when they are first asked, on the
 /// caller's thread, and keep it: what they give lives as long as the result. Several threads may
@@ -287,8 +381,9 @@ pub unsafe extern "C" fn pool_result_mimetype(result: *const pool_result_t) -> *
     }
 }
 
-/// The file extension that fits the body, with its dot, as ".html": that of its media type, or
-/// the URL's when that says nothing definite. NULL: unknown.
+/// The file extension that fits the body, with its dot, as ".html": that of the file name in
+/// Content-Disposition (RFC 6266), if it is a usual one; that of its media type; or the URL's when
+/// that says nothing definite. NULL: unknown.
 ///
 /// # Safety
 /// As for pool_result_mimetype.
@@ -302,7 +397,8 @@ pub unsafe extern "C" fn pool_result_ext(result: *const pool_result_t) -> *const
     }
 }
 
-/// 1: the body is text, by its media type, or its bytes when that is unknown. 0: it is not.
+/// 1: the body is text, by its media type, or its bytes when that is unknown. 0: it is not. Bytes of
+/// a coding that was not undone, as gzip that nobody asked for, are none.
 ///
 /// # Safety
 /// As for pool_result_mimetype.
@@ -322,7 +418,8 @@ pub unsafe extern "C" fn pool_result_could_be_html(result: *const pool_result_t)
     unsafe { ask(result, 0, |_, job| job.could_be_html().into()) }
 }
 
-/// 1: the body is HTML, by its media type and its start. 0: it is not.
+/// 1: the body is HTML: text of the media type text/html or application/xhtml+xml, however it
+/// begins; of another XML type, if its root is `<html>`. 0: it is not.
 ///
 /// # Safety
 /// As for pool_result_mimetype.
@@ -370,8 +467,9 @@ pub unsafe extern "C" fn pool_result_text(
 }
 
 /// The links of the body, if it is HTML: the http and https URLs of its `<a>` and `<area>`,
-/// absolute, each once, in the order of the page. Writes their number to `count`, unless that is
-/// NULL. NULL, and 0: there is none.
+/// absolute, each once, in the order of the page; their queries in the encoding of the page, as
+/// browsers write them (URL Standard). Writes their number to `count`, unless that is NULL. NULL,
+/// and 0: there is none. What else a page refers to: pool_result_elements.
 ///
 /// # Safety
 /// As for pool_result_mimetype; `count` is NULL or writable.
@@ -390,6 +488,106 @@ pub unsafe extern "C" fn pool_result_links(
         match pointers {
             [] => null(),
             pointers => pointers.as_ptr(),
+        }
+    }
+}
+
+/// All that the body refers to, if it is HTML: by `<a>`, `<img>`, srcset, `<script>`, `<link>`,
+/// `<iframe>`, `<form>`, `<source>` and all others whose attributes have URLs, those of SVG and those
+/// that are obsolete too, in the order of the page and as often as it does. Left out is what is not
+/// http or https, what stays within the page (`#top`), and `<a>` and `<area>` that lead to the page
+/// itself. Whether a browser would load it is not asked: see rel. Writes their number to `count`,
+/// unless that is NULL. NULL, and 0: there is none.
+///
+/// The array is to be gone through by the struct_size of its elements, or as one of pool_element_t
+/// by who was compiled with the library's own header.
+///
+/// # Safety
+/// As for pool_result_mimetype; `count` is NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_result_elements(
+    result: *const pool_result_t,
+    count: *mut usize,
+) -> *const pool_element_t {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let elements = ask(result, None, |private, job| {
+            Some(private.elements.get_or_init(|| Elements::of(job)))
+        });
+        let list: &[_] = elements.map_or(&[], |elements| &elements.list);
+        give(count, list.len());
+        match list {
+            [] => null(),
+            list => list.as_ptr(),
+        }
+    }
+}
+
+impl Elements {
+    fn of(job: &JobResult) -> Self {
+        let mut texts = Texts::default();
+        // References of one element share what it says.
+        let mut last: Option<&Element> = None;
+        let (mut rel, mut text) = ((null(), 0), (null(), 0));
+        let mut list = Vec::with_capacity(job.elements().len());
+        for it in job.elements() {
+            if last.is_none_or(|last| !Arc::ptr_eq(&last.rel, &it.rel)) {
+                rel = texts.put(&it.rel);
+            }
+            if last.is_none_or(|last| !Arc::ptr_eq(&last.text, &it.text)) {
+                text = texts.put(&it.text);
+            }
+            last = Some(it);
+            let (url, url_size) = texts.put(&it.url);
+            list.push(pool_element_t {
+                struct_size: size_of::<pool_element_t>(),
+                url,
+                url_size,
+                element: texts.name(it.element),
+                attribute: texts.name(it.attribute),
+                rel: rel.0,
+                rel_size: rel.1,
+                text: text.0,
+                text_size: text.1,
+            });
+        }
+        Self {
+            list,
+            _texts: texts,
+        }
+    }
+}
+
+/// Texts for C.
+#[derive(Default)]
+struct Texts {
+    // Each is on the heap, and stays where it is.
+    texts: Vec<CString>,
+    names: HashMap<&'static str, *const c_char>,
+}
+
+impl Texts {
+    /// Where the text is now, and its bytes.
+    fn put(&mut self, text: &str) -> (*const c_char, usize) {
+        let text = match text.contains('\0') {
+            true => CString::new(text.replace('\0', "\u{fffd}")),
+            false => CString::new(text),
+        };
+        let text = text.unwrap_or_default();
+        let place = (text.as_ptr(), text.as_bytes().len());
+        self.texts.push(text);
+        place
+    }
+
+    /// Where one of a few names is.
+    fn name(&mut self, name: &'static str) -> *const c_char {
+        match self.names.get(name) {
+            Some(place) => *place,
+            None => {
+                let (place, _) = self.put(name);
+                self.names.insert(name, place);
+                place
+            }
         }
     }
 }
@@ -461,7 +659,8 @@ mod tests {
 
     /// Results of all shapes: with and without each part.
     fn results() -> Vec<JobResult> {
-        let html = b"<a href=/x><a href='/\xc3\xa9'>caf\xc3\xa9";
+        let html =
+            b"<a href=/x rel=next><img srcset='/1, /2' alt=one><a href='/\xc3\xa9'>caf\xc3\xa9";
         let full = page("http://example.com/", b"text/html; x=\xe9", html);
         let mut failed = page("http://example.com/", b"", b"");
         failed.error = Some(Failure::new(ErrorCode::Timeout, "with a \0 in it"));
@@ -551,6 +750,21 @@ mod tests {
                 let links = pool_result_links(block, &mut count);
                 let links: Vec<_> = (0..count).map(|at| read(*links.add(at)).unwrap()).collect();
                 assert_eq!(links, expected.links());
+                let elements = pool_result_elements(block, &mut count);
+                assert_eq!(count, expected.elements().len());
+                for (at, expected) in expected.elements().iter().enumerate() {
+                    let found = &*elements.add(at);
+                    assert_eq!(found.struct_size, size_of::<pool_element_t>());
+                    assert_eq!(read(found.url).as_deref(), Some(&*expected.url));
+                    assert_eq!(found.url_size, expected.url.len());
+                    assert_eq!(read(found.element).as_deref(), Some(expected.element));
+                    assert_eq!(read(found.attribute).as_deref(), Some(expected.attribute));
+                    assert_eq!(read(found.rel).as_deref(), Some(&*expected.rel));
+                    assert_eq!(found.rel_size, expected.rel.len());
+                    let text = expected.text.replace('\0', "\u{fffd}");
+                    assert_eq!(read(found.text), Some(text));
+                }
+                assert_eq!(pool_result_elements(block, std::ptr::null_mut()), elements);
                 assert_eq!(pool_result_mimetype(block), mimetype);
                 assert_eq!(pool_result_text(block, std::ptr::null_mut()), text);
                 pool_result_free(block);

@@ -242,6 +242,7 @@ impl Task {
             value: 0,
             group: self.group.clone(),
             known_encoding: known_encoding.and_then(sniff::for_label),
+            decoded: self.options.compressed,
             content: Default::default(),
         }
     }

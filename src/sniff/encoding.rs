@@ -56,14 +56,15 @@ pub(crate) fn name(encoding: &'static Encoding) -> &'static str {
 }
 
 /// The encoding of a whole body: what it shows of itself, then what is declared, then a guess.
-/// `tld` is the top-level domain it came from, which helps to tell one legacy encoding from another.
+/// `header`: what the `Content-Type` declares. `tld`: the top-level domain it came from, which helps
+/// to tell one legacy encoding from another.
 pub(crate) fn detect(
-    content_type: Option<&[u8]>,
+    header: Option<&'static Encoding>,
     body: &[u8],
     tld: Option<&str>,
 ) -> &'static Encoding {
     let utf8 = Utf8::of(body);
-    known(content_type, body, &utf8).unwrap_or_else(|| guess(body, &utf8, tld))
+    known(header, body, &utf8).unwrap_or_else(|| guess(body, &utf8, tld))
 }
 
 /// The text of a body, as the Encoding Standard decodes it: without the encoding's own byte order
@@ -72,14 +73,18 @@ pub(crate) fn decode(encoding: &'static Encoding, body: &[u8]) -> String {
     encoding.decode_with_bom_removal(body).0.into_owned()
 }
 
-/// The text of the start of a page. Too little for a guess: without a declaration it is UTF-8 or
-/// windows-1252. A character cut off at the end is left out.
-pub(crate) fn decode_start(content_type: Option<&[u8]>, bytes: &[u8]) -> String {
+/// The encoding of the start of a page. Too little for a guess: without a declaration it is UTF-8 or
+/// windows-1252.
+pub(crate) fn detect_start(header: Option<&'static Encoding>, bytes: &[u8]) -> &'static Encoding {
     let utf8 = Utf8::of(bytes);
-    let encoding = known(content_type, bytes, &utf8).unwrap_or(match utf8.is_likely() {
+    known(header, bytes, &utf8).unwrap_or(match utf8.is_likely() {
         true => UTF_8,
         false => WINDOWS_1252,
-    });
+    })
+}
+
+/// The text of the start of a page. A character cut off at the end is left out.
+pub(crate) fn decode_start(encoding: &'static Encoding, bytes: &[u8]) -> String {
     let mut decoder = encoding.new_decoder_with_bom_removal();
     let room = decoder.max_utf8_buffer_length(bytes.len());
     let mut text = String::with_capacity(room.unwrap_or_default());
@@ -89,11 +94,11 @@ pub(crate) fn decode_start(content_type: Option<&[u8]>, bytes: &[u8]) -> String 
 }
 
 /// The encoding as far as it needs no guess.
-fn known(content_type: Option<&[u8]>, body: &[u8], utf8: &Utf8) -> Option<&'static Encoding> {
+fn known(header: Option<&'static Encoding>, body: &[u8], utf8: &Utf8) -> Option<&'static Encoding> {
     if let Some((encoding, _)) = Encoding::for_bom(body) {
         return Some(encoding);
     }
-    shown(body).or_else(|| declared(content_type, body, utf8))
+    shown(body).or_else(|| declared(header, body, utf8))
 }
 
 /// What the bytes show whatever is declared: text has no NUL and no escape of its own, so these
@@ -140,8 +145,11 @@ fn iso_2022_jp(body: &[u8]) -> Option<&'static Encoding> {
 }
 
 /// What header and body declare, unless the body shows it to be wrong.
-fn declared(content_type: Option<&[u8]>, body: &[u8], utf8: &Utf8) -> Option<&'static Encoding> {
-    let header = content_type.and_then(charset);
+fn declared(
+    header: Option<&'static Encoding>,
+    body: &[u8],
+    utf8: &Utf8,
+) -> Option<&'static Encoding> {
     let prescanned = || prescan(&body[..body.len().min(PRESCAN)]);
     // Something else than UTF-8 is declared, often by a server's default, but all of the body is
     // UTF-8: legacy text is not so by accident, unless it is a word or two of an encoding that
@@ -252,10 +260,9 @@ impl Utf8 {
     }
 }
 
-/// The encoding that a `Content-Type` declares, in a header or in the `content` of a `<meta>`: the
-/// HTML standard's "algorithm for extracting a character encoding from a meta element". It takes
-/// more than RFC 9110 allows; a label that is none is passed over all the same.
-fn charset(content_type: &[u8]) -> Option<&'static Encoding> {
+/// The encoding that the `content` of a `<meta>` declares: the HTML standard's "algorithm for
+/// extracting a character encoding from a meta element". A label that is none is passed over.
+pub(super) fn charset(content_type: &[u8]) -> Option<&'static Encoding> {
     const NAME: &[u8] = b"charset";
     let mut rest = content_type;
     loop {
@@ -454,6 +461,20 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::sniff::ContentType;
+
+    fn header(content_type: Option<&[u8]>) -> Option<&'static Encoding> {
+        ContentType::of(content_type).charset
+    }
+
+    fn detect(content_type: Option<&[u8]>, body: &[u8], tld: Option<&str>) -> &'static Encoding {
+        super::detect(header(content_type), body, tld)
+    }
+
+    fn decode_start(content_type: Option<&[u8]>, bytes: &[u8]) -> String {
+        let encoding = super::detect_start(header(content_type), bytes);
+        super::decode_start(encoding, bytes)
+    }
 
     struct Sample {
         label: &'static str,

@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 
-use encoding_rs::{Encoding, UTF_8};
+use encoding_rs::{Encoding, ISO_2022_JP, UTF_8, WINDOWS_1252};
 use url::Url;
 
+use super::{ContentType, Head, Media, Syntax};
 use crate::address;
 use crate::fuzz::{maybe_line, text_line};
 
@@ -35,7 +36,7 @@ pub(crate) fn refresh(input: &[u8]) {
         let page = format!("<meta http-equiv=refresh content=\"{escaped}\">");
         let same = !text.contains('\r');
         assert!(
-            !same || super::hints(&page).meta_refresh.is_some(),
+            !same || !super::hints(&page, Syntax::Html).meta_refresh.is_empty(),
             "{page}"
         );
     }
@@ -54,33 +55,31 @@ fn assert_leads_away(target: &str) {
 /// The input is the start of a page.
 pub(crate) fn hints(input: &[u8]) {
     let page = String::from_utf8_lossy(input);
-    let found = super::hints(&page);
-    assert!(found.base.as_deref().is_none_or(is_trimmed));
-    for target in [&found.meta_refresh, &found.canonical]
-        .into_iter()
-        .flatten()
-    {
-        assert!(!target.is_empty() && is_trimmed(target), "{target:?}");
-    }
-    if let Some(target) = &found.js_relocation {
-        assert_leads_away(target);
-    }
-    // Each leads to where a page can lead, or nowhere.
-    let base = Url::parse("http://example.com/a/b?c").expect("a URL");
-    for target in [
-        &found.base,
-        &found.meta_refresh,
-        &found.js_relocation,
-        &found.canonical,
-    ] {
-        if let Some(Ok(url)) = target.as_ref().map(|target| address::join(&base, target)) {
-            assert!(address::check(&url).is_ok());
+    for syntax in [Syntax::Html, Syntax::Xml] {
+        let found = super::hints(&page, syntax);
+        assert!(found.base.as_deref().is_none_or(is_trimmed));
+        let refreshes = || found.meta_refresh.iter().chain(&found.noscript_refresh);
+        for target in refreshes().chain(&found.canonical) {
+            assert!(!target.is_empty() && is_trimmed(target), "{target:?}");
         }
+        if let Some(target) = &found.js_relocation {
+            assert_leads_away(target);
+        }
+        // Each leads to where a page can lead, or nowhere.
+        let base = Url::parse("http://example.com/a/b?c").expect("a URL");
+        for encoding in [UTF_8, WINDOWS_1252, ISO_2022_JP] {
+            let others = [&found.base, &found.js_relocation, &found.canonical];
+            for target in refreshes().chain(others.into_iter().flatten()) {
+                if let Some(url) = address::target_in(&base, target, encoding) {
+                    assert!(address::check(&url).is_ok());
+                }
+            }
+        }
+        assert_eq!(
+            super::hints(&format!("<!-- <base href=x> -->{page}"), syntax),
+            found
+        );
     }
-    assert_eq!(
-        super::hints(&format!("<!-- <base href=x> -->{page}")),
-        found
-    );
 }
 
 /// The input is a script.
@@ -94,7 +93,7 @@ pub(crate) fn js(input: &[u8]) {
     assert_eq!(behind, found, "behind a comment");
     // In a page it is the same, but for what ends a script there or is changed on the way.
     if !script.contains(['<', '\r', '\0']) {
-        let page = super::hints(&format!("<script>{script}</script>"));
+        let page = super::hints(&format!("<script>{script}</script>"), Syntax::Html);
         assert_eq!(page.js_relocation, found, "in a page");
     }
 }
@@ -105,7 +104,15 @@ pub(crate) fn links(mut input: &[u8]) {
         return;
     };
     let html = String::from_utf8_lossy(input);
-    let found = super::links(&page, &html);
+    for syntax in [Syntax::Html, Syntax::Xml] {
+        for encoding in [UTF_8, WINDOWS_1252, ISO_2022_JP] {
+            links_in(&page, &html, syntax, encoding);
+        }
+    }
+}
+
+fn links_in(page: &Url, html: &str, syntax: Syntax, encoding: &'static Encoding) {
+    let found = super::links(page, html, syntax, encoding);
     let mut seen = HashSet::new();
     for link in &found {
         let url = Url::parse(link).expect("absolute");
@@ -119,21 +126,33 @@ pub(crate) fn links(mut input: &[u8]) {
         );
     }
     assert!(found.len() <= html.matches('<').count());
+    // All that the page refers to has them too.
+    let elements = super::elements(page, html, syntax, encoding);
+    let mut links = HashSet::new();
+    for it in &elements {
+        let url = Url::parse(&it.url).expect("absolute");
+        assert_eq!(url.as_str(), it.url);
+        assert!(address::check(&url).is_ok(), "{}", it.url);
+        let is_link = matches!(it.element, "a" | "area") && it.attribute == "href";
+        links.extend(Some(&it.url).filter(|_| is_link));
+    }
+    assert!(links.len() == found.len() && found.iter().all(|link| links.contains(link)));
     // A page of these links has these links.
     let anchor = |link: &String| {
         let escaped = link.replace('&', "&amp;").replace('"', "&quot;");
         format!("<a href=\"{escaped}\">")
     };
     let again: String = found.iter().map(anchor).collect();
-    assert_eq!(super::links(&page, &again), found);
+    assert_eq!(super::links(page, &again, Syntax::Html, UTF_8), found);
 }
 
 /// The first line is a `Content-Type`, the second a top-level domain, the rest a body.
 pub(crate) fn encoding(mut input: &[u8]) {
     let content_type = maybe_line(&mut input);
     let tld = text_line(&mut input);
+    let header = ContentType::of(content_type).charset;
     let found = super::detect(
-        content_type,
+        header,
         input,
         Some(&tld).filter(|tld| !tld.is_empty()).map(|tld| &**tld),
     );
@@ -146,7 +165,7 @@ pub(crate) fn encoding(mut input: &[u8]) {
     let text = super::decode(found, input);
     assert!(text.len() <= 3 * input.len() + 3, "{} bytes", text.len());
 
-    let start = super::decode_start(content_type, input);
+    let start = super::decode_start(super::detect_start(header, input), input);
     assert!(start.len() <= 3 * input.len() + 3, "{} bytes", start.len());
     if let Some((marked, _)) = Encoding::for_bom(input) {
         assert_eq!(found, marked);
@@ -160,9 +179,7 @@ pub(crate) fn encoding(mut input: &[u8]) {
             assert_eq!(text, utf8.strip_prefix('\u{feff}').unwrap_or(utf8));
             assert_eq!(start, text);
         }
-        Ok(utf8)
-            if !escapes && utf8.is_ascii() && content_type.is_none() && !utf8.contains('<') =>
-        {
+        Ok(utf8) if !escapes && utf8.is_ascii() && header.is_none() && !utf8.contains('<') => {
             assert_eq!(text, utf8);
             assert_eq!(start, text);
         }
@@ -171,41 +188,52 @@ pub(crate) fn encoding(mut input: &[u8]) {
     super::for_label(&String::from_utf8_lossy(input));
 }
 
-/// The first line is a `Content-Type`, the second a URL, the rest a body.
+/// The first line is a `Content-Type`, the second a URL, the rest a body; the first is taken for a
+/// `Content-Disposition` too.
 pub(crate) fn media(mut input: &[u8]) {
     let content_type = maybe_line(&mut input);
     let url = text_line(&mut input);
-    let mimetype = super::mimetype(content_type, &url, input);
-    let known = mimetype.as_deref();
-    if let Some(known) = known {
+    let head = Head {
+        content_type: ContentType::of(content_type),
+        filename: super::filename(content_type),
+        coded: url.contains("coded"),
+    };
+    if let Some(name) = &head.filename {
+        assert!(!name.is_empty() && !name.contains(['/', '\\']), "{name}");
+    }
+    let declared = head.content_type.essence.clone();
+    let found = Media::of(&head, &url, input);
+    if let Some(known) = &found.mimetype {
         let (kind, subtype) = known.split_once('/').expect("two parts");
         assert!(!kind.is_empty() && !subtype.is_empty(), "{known}");
         let is_fine = |byte: u8| byte.is_ascii_graphic() && !byte.is_ascii_uppercase();
         assert!(known.bytes().all(is_fine), "{known}");
-        assert!(!known.contains(['*', ';', ',', '"']), "{known}");
-        let again = super::mimetype(Some(known.as_bytes()), "", b"");
-        assert_eq!(again.as_deref(), Some(known));
+        assert!(!known.contains([';', ',', '"']), "{known}");
+        let again = ContentType::of([known.as_bytes()]);
+        assert_eq!(again.essence.as_ref(), Some(known));
     }
-    for (known, url) in [(known, &*url), (known, ""), (None, &*url)] {
-        if let Some(ext) = super::ext(known, url) {
-            // It becomes a part of a file's name.
-            let rest = ext.strip_prefix('.').expect("a dot");
-            let is_fine = |byte: u8| byte.is_ascii_alphanumeric() || b"-_+".contains(&byte);
-            assert!(!rest.is_empty() && rest.len() < 32, "{ext}");
-            assert!(
-                rest.bytes()
-                    .all(|byte| is_fine(byte) && !byte.is_ascii_uppercase()),
-                "{ext}"
-            );
-        }
+    if declared.is_some() {
+        assert_eq!(found.mimetype, declared);
     }
-    let is_text = super::is_text(known, input);
-    let is_html = super::is_html(known, input);
-    assert!(!is_html || super::could_be_html(known) || is_text);
-    if known == Some("text/html") {
-        assert!(is_text && super::could_be_html(known));
+    if let Some(ext) = &found.ext {
+        // It becomes a part of a file's name.
+        let rest = ext.strip_prefix('.').expect("a dot");
+        let is_fine = |byte: u8| byte.is_ascii_alphanumeric() || b"-_+".contains(&byte);
+        assert!(!rest.is_empty() && rest.len() < 32, "{ext}");
+        assert!(
+            rest.bytes()
+                .all(|byte| is_fine(byte) && !byte.is_ascii_uppercase()),
+            "{ext}"
+        );
     }
-    if content_type.is_none() && is_html {
-        assert_eq!(known, Some("text/html"));
+    assert!(found.is_text || !found.is_html);
+    if found.mimetype.as_deref() == Some("text/html") {
+        assert!(found.could_be_html && found.is_html == found.is_text);
+    }
+    if declared.is_none() && found.is_html {
+        let pages = [Some("text/html"), Some("application/xhtml+xml")];
+        let documents = [Some("text/xml"), Some("application/xml")];
+        let mimetype = found.mimetype.as_deref();
+        assert!(pages.contains(&mimetype) || documents.contains(&mimetype));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::js::relocation;
 use super::refresh::refresh;
-use super::tags::{self, Kind, Noscript, Tag};
+use super::tags::{self, Kind, Noscript, Syntax, Tag};
 
 /// The types under which browsers run a script, by the MIME Sniffing standard.
 const JAVASCRIPT: [&str; 17] = [
@@ -30,8 +30,10 @@ const JAVASCRIPT: [&str; 17] = [
 pub(crate) struct Hints {
     /// The first `<base href>`: what the others are relative to. It may be empty.
     pub base: Option<String>,
-    /// The URL of the first `<meta http-equiv=refresh>` that has one.
-    pub meta_refresh: Option<String>,
+    /// The URLs of each `<meta http-equiv=refresh>` that has one.
+    pub meta_refresh: Vec<String>,
+    /// The same of those within `<noscript>`.
+    pub noscript_refresh: Vec<String>,
     /// The first target that a script in the page sends the reader to.
     pub js_relocation: Option<String>,
     /// The first `<link rel=canonical>`.
@@ -41,11 +43,12 @@ pub(crate) struct Hints {
 /// Reads the start of a page, which may be cut off anywhere.
 ///
 /// Only what a browser would take for an element counts: nothing in comments, templates, scripts
-/// or other raw text. A `<noscript>` is read for its meta refresh, as by a browser without
-/// scripts: those that need it are who gets here.
-pub(crate) fn hints(html: &str) -> Hints {
+/// or other raw text. A `<noscript>` is read for its meta refresh only, and that is told apart.
+pub(crate) fn hints(html: &str, syntax: Syntax) -> Hints {
     let mut page = Page::default();
-    tags::read(html, Noscript::Text, |tag, text| page.read(tag, text));
+    tags::read(html, syntax, Noscript::Text, |tag, text| {
+        page.read(tag, text);
+    });
     let mut hints = page.hints;
     hints.js_relocation = hints.js_relocation.or(page.onload);
     hints
@@ -68,10 +71,9 @@ impl Page {
             Kind::Base if hints.base.is_none() => {
                 hints.base = attribute(tag, "href").map(str::to_owned);
             }
-            Kind::Meta if hints.meta_refresh.is_none() => hints.meta_refresh = meta_refresh(tag),
-            Kind::Noscript if hints.meta_refresh.is_none() => {
-                hints.meta_refresh = noscript_refresh(text);
-            }
+            Kind::Meta if tag.in_noscript => hints.noscript_refresh.extend(meta_refresh(tag)),
+            Kind::Meta => hints.meta_refresh.extend(meta_refresh(tag)),
+            Kind::Noscript => read_noscript(text, &mut hints.noscript_refresh),
             Kind::Link if hints.canonical.is_none() => hints.canonical = canonical(tag),
             Kind::Script if hints.js_relocation.is_none() && is_run(tag) => {
                 hints.js_relocation = relocation(text);
@@ -85,15 +87,13 @@ impl Page {
     }
 }
 
-/// The meta refresh within a `<noscript>`. One within another is not looked into.
-fn noscript_refresh(html: &str) -> Option<String> {
-    let mut found = None;
-    tags::read(html, Noscript::Text, |tag, _| {
-        if matches!(tag.kind, Kind::Meta) && found.is_none() {
-            found = meta_refresh(tag);
+/// Finds each meta refresh within a `<noscript>`. One within another is not looked into.
+fn read_noscript(html: &str, found: &mut Vec<String>) {
+    tags::read(html, Syntax::Html, Noscript::Text, |tag, _| {
+        if matches!(tag.kind, Kind::Meta) {
+            found.extend(meta_refresh(tag));
         }
     });
-    found
 }
 
 fn meta_refresh(tag: &Tag) -> Option<String> {
@@ -143,8 +143,18 @@ fn attribute<'a>(tag: &'a Tag, name: &str) -> Option<&'a str> {
 mod tests {
     use super::*;
 
+    fn hints(html: &str) -> Hints {
+        super::hints(html, Syntax::Html)
+    }
+
+    /// The first refresh, of the page's own before those for browsers without scripts.
     fn meta(html: &str) -> Option<String> {
-        hints(html).meta_refresh
+        let found = hints(html);
+        found
+            .meta_refresh
+            .into_iter()
+            .chain(found.noscript_refresh)
+            .next()
     }
 
     fn js(html: &str) -> Option<String> {
@@ -166,7 +176,8 @@ mod tests {
             hints(page),
             Hints {
                 base: Some("/b/".into()),
-                meta_refresh: Some("/m?a=1&b=2".into()),
+                meta_refresh: vec!["/m?a=1&b=2".into(), "/no".into()],
+                noscript_refresh: Vec::new(),
                 js_relocation: Some("/j".into()),
                 canonical: Some("/cé".into()),
             }
@@ -219,7 +230,12 @@ mod tests {
             assert_eq!(meta(&html), None, "{html}");
         }
         let first = "<noscript><meta http-equiv=refresh content='0;url=/first'></noscript>";
-        assert_eq!(meta(&format!("{first}{tag}")).as_deref(), Some("/first"));
+        let found = hints(&format!("{first}{tag}"));
+        assert_eq!(found.noscript_refresh, ["/first"]);
+        assert_eq!(found.meta_refresh, ["/x"]);
+        let found = super::hints(&format!("{first}{tag}"), Syntax::Xml);
+        assert_eq!(found.noscript_refresh, ["/first"]);
+        assert_eq!(found.meta_refresh, ["/x"]);
         assert_eq!(
             meta("<meta http-equiv=refresh content='0;url=/a&copy=1&amp=2&ampx'>").as_deref(),
             Some("/a&copy=1&amp=2&ampx")
@@ -232,7 +248,7 @@ mod tests {
         for end in (0..=page.len()).filter(|&end| page.is_char_boundary(end)) {
             let found = hints(&page[..end]);
             assert_eq!(found.base.is_some(), end >= 14, "{end}");
-            assert_eq!(found.meta_refresh.is_some(), end >= 58, "{end}");
+            assert_eq!(!found.meta_refresh.is_empty(), end >= 58, "{end}");
             assert_eq!(found.canonical.is_some(), end >= page.len(), "{end}");
         }
     }
@@ -249,6 +265,26 @@ mod tests {
         // By the standard, a meta ends the picture it stands in.
         let html = "<svg><text><meta http-equiv=refresh content='0;url=/x'>";
         assert_eq!(meta(html).as_deref(), Some("/x"));
+    }
+
+    #[test]
+    fn a_page_of_xml() {
+        let page = "<?xml version='1.0'?><html xmlns='http://www.w3.org/1999/xhtml'><head><title/>\
+            <script src='/s.js'/><style/><base href='/b/'/><link rel='canonical' href='/c'/>\
+            <meta http-equiv='refresh' content='0; url=/m?a&amp;b'/>\
+            <script><![CDATA[ if (a && b) location = '/j?a&b' ]]></script></head></html>";
+        let found = super::hints(page, Syntax::Xml);
+        assert_eq!(
+            found,
+            Hints {
+                base: Some("/b/".into()),
+                meta_refresh: vec!["/m?a&b".into()],
+                noscript_refresh: Vec::new(),
+                js_relocation: Some("/j?a&b".into()),
+                canonical: Some("/c".into()),
+            }
+        );
+        assert_eq!(hints(page), Hints::default(), "a title that does not end");
     }
 
     #[test]

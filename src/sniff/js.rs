@@ -42,7 +42,8 @@ const OPERATORS: [&str; 16] = [
 const DEEPEST: u32 = 3;
 
 /// The target of the first assignment of a string literal to the page's location, by whatever way
-/// of writing it. Targets that keep the reader on the page (`#top`, `javascript:…`) don't count.
+/// of writing it. Targets that keep the reader on the page (`#top`,
+/// `javascript:…`) or lead to what can't be fetched (`market:…`) don't count.
 pub(crate) fn relocation(script: &str) -> Option<String> {
     relocation_within(script, DEEPEST)
 }
@@ -192,15 +193,7 @@ impl Code<'_> {
     fn target(&self, at: usize) -> Option<String> {
         let literal = self.literal(at)?;
         let target = literal.trim_matches(|c: char| c <= ' ');
-        // A URL parser passes over these characters.
-        let scheme: String = target
-            .chars()
-            .filter(|c| !matches!(c, '\t' | '\n' | '\r'))
-            .take("javascript:".len())
-            .collect();
-        let stays = target.is_empty()
-            || target.starts_with('#')
-            || scheme.eq_ignore_ascii_case("javascript:");
+        let stays = target.is_empty() || target.starts_with('#') || has_other_scheme(target);
         (!stays).then(|| target.to_owned())
     }
 
@@ -576,6 +569,27 @@ impl<'a> Lexer<'a> {
     }
 }
 
+/// Whether a URL has a scheme that nothing can be fetched by, as `javascript:` or an app's: a script
+/// that tries it has another target for those who lack the app.
+fn has_other_scheme(target: &str) -> bool {
+    let Some((scheme, _)) = target.split_once(':') else {
+        return false;
+    };
+    // A URL parser passes over these characters.
+    let scheme: String = scheme
+        .chars()
+        .filter(|c| !matches!(c, '\t' | '\n' | '\r'))
+        .collect();
+    let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
+    is_scheme
+        && !["http", "https"]
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(&scheme))
+}
+
 /// Whether a name can have this character. `#` starts a class's private ones; an escaped one is
 /// nobody's location.
 fn is_name(c: char) -> bool {
@@ -722,6 +736,13 @@ mod tests {
             ("location = ''; location = '/x'", "/x"),
             ("location = '#top'; location = '/x'", "/x"),
             ("location = 'javascript:void(0)'; location = '/x'", "/x"),
+            ("location = 'market://details?id=x'; location = '/x'", "/x"),
+            (
+                "location='app://x'; setTimeout(function () { location = 'HTTPS://x/' }, 9)",
+                "HTTPS://x/",
+            ),
+            ("location = '/x:y'", "/x:y"),
+            ("location = 'x?y:z'", "x?y:z"),
             (
                 "location = 'http:\\/\\/example.com\\/'",
                 "http://example.com/",
@@ -793,6 +814,9 @@ mod tests {
             "location = '#top'",
             "location = 'javascript:x()'",
             "location = ' JavaS\\ncript:x()'",
+            "location = 'intent://x#Intent;end'",
+            "location = 'itms-apps://x'",
+            "location = 'mailto:x@y'",
             "location = '\\x4'",
             "location = '\\u{110000000000}'",
         ] {

@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 
+use encoding_rs::Encoding;
 use url::Url;
 
-use super::tags::{self, Kind, Noscript};
+use super::tags::{self, Kind, Noscript, Syntax};
 use crate::address;
 
 /// How many bytes of URLs are made for each byte of a page, and for any page. A long base before
@@ -16,22 +17,26 @@ const MOST: usize = 256 << 20;
 
 /// Where the `<a href>` and `<area href>` of a page lead: absolute, `http` and `https` only, each
 /// once, in the order of the page. Fragments are kept, as some sites have their pages in them; a
-/// link to the page itself is left out.
-pub(crate) fn links(page: &Url, html: &str) -> Vec<String> {
-    let found = Found::read(html);
+/// link to the page itself is left out. `encoding`: the page's, in which queries are written.
+pub(crate) fn links(
+    page: &Url,
+    html: &str,
+    syntax: Syntax,
+    encoding: &'static Encoding,
+) -> Vec<String> {
+    let found = Found::read(html, syntax);
     // Saved pages come with a base of `file:`, of no use to anyone else.
     let base = found
         .base
-        .and_then(|href| page.join(&href).ok())
-        .filter(|base| address::check(base).is_ok());
+        .and_then(|href| address::target_in(page, &href, encoding));
     let base = base.as_ref().unwrap_or(page);
     let mut page = page.clone();
     page.set_fragment(None);
-    let mut room = html.len().saturating_mul(GROWTH).clamp(ROOM, MOST);
+    let mut room = room(html);
     let mut seen = HashSet::new();
     let mut links = Vec::new();
     for href in found.hrefs {
-        let Ok(mut url) = base.join(&href) else {
+        let Ok(mut url) = address::parse_in(base, &href, encoding) else {
             continue;
         };
         room = match room.checked_sub(url.as_str().len()) {
@@ -53,9 +58,14 @@ pub(crate) fn links(page: &Url, html: &str) -> Vec<String> {
     links
 }
 
+/// How many bytes of URLs are made of a page at most.
+pub(super) fn room(html: &str) -> usize {
+    html.len().saturating_mul(GROWTH).clamp(ROOM, MOST)
+}
+
 /// Whether a link leads to the page it is on, or within it. A fragment behind a written-out
 /// address is a link of its own.
-fn is_itself(page: &Url, url: &Url, href: &str) -> bool {
+pub(super) fn is_itself(page: &Url, url: &Url, href: &str) -> bool {
     let (address, fragment) = match url.as_str().split_once('#') {
         Some((address, fragment)) => (address, fragment),
         None => (url.as_str(), ""),
@@ -73,9 +83,9 @@ struct Found {
 
 impl Found {
     /// Reads a page's tags, those of `<noscript>` too: nobody runs scripts here.
-    fn read(html: &str) -> Self {
+    fn read(html: &str, syntax: Syntax) -> Self {
         let mut found = Self::default();
-        tags::read(html, Noscript::Tags, |tag, _| {
+        tags::read(html, syntax, Noscript::Tags, |tag, _| {
             let href = || tag.get("href").map(str::to_owned);
             match tag.kind {
                 Kind::Anchor => found.hrefs.extend(href()),
@@ -89,11 +99,16 @@ impl Found {
 
 #[cfg(test)]
 mod tests {
+    use encoding_rs::UTF_8;
     use proptest::prelude::*;
 
     use super::*;
 
     const PAGE: &str = "http://ex.com/dir/page.html";
+
+    fn links(page: &Url, html: &str) -> Vec<String> {
+        super::links(page, html, Syntax::Html, UTF_8)
+    }
 
     fn found(html: &str) -> Vec<String> {
         links(&Url::parse(PAGE).unwrap(), html)
@@ -243,6 +258,31 @@ mod tests {
             "<svg><title/><style/></svg><a href=/x>",
             &["http://ex.com/x"],
         );
+    }
+
+    #[test]
+    fn queries_are_in_the_encoding_of_the_page() {
+        let page = Url::parse(PAGE).unwrap();
+        let html =
+            "<base href='/b?ж'><a href='?q=ж'><a href='/ж?q=日&amp;r=%D0%B6#ж'><a href='#ж'>";
+        let encoding = Encoding::for_label(b"windows-1251").unwrap();
+        assert_eq!(
+            super::links(&page, html, Syntax::Html, encoding),
+            [
+                "http://ex.com/b?q=%E6",
+                "http://ex.com/%D0%B6?q=%26%2326085%3B&r=%D0%B6#%D0%B6",
+                "http://ex.com/b?%E6#%D0%B6",
+            ]
+        );
+    }
+
+    #[test]
+    fn xml_has_its_own_rules() {
+        let page = Url::parse(PAGE).unwrap();
+        let html = "<title/><script src='x'/><a href='/1'/><iframe src='x'/><a href='/2'/>";
+        assert_eq!(links(&page, html), [""; 0]);
+        let found = super::links(&page, html, Syntax::Xml, UTF_8);
+        assert_eq!(found, ["http://ex.com/1", "http://ex.com/2"]);
     }
 
     #[test]

@@ -3,28 +3,76 @@
 
 use std::str;
 
+use serde_json::error::Category;
+
 use super::encoding;
+use super::mime::ContentType;
+use super::tags::Syntax;
 
 /// How much of a body shows whether it is HTML or text; the MIME Sniffing standard takes 1,445
 /// bytes.
 const START: usize = 2 << 10;
 
-/// The media type of a body: the `Content-Type`'s without its parameters, in lower case; when there
-/// is none that is well-formed (RFC 9110, section 8.3.1), what the body looks like, or what the
-/// extension in the URL says.
-pub(crate) fn mimetype(content_type: Option<&[u8]>, url: &str, body: &[u8]) -> Option<String> {
-    if let Some(essence) = content_type.and_then(essence) {
-        return Some(essence);
-    }
-    if looks_like_html(body) {
-        return Some("text/html".into());
-    }
-    type_of(&url_ext(url)?)
+/// What the head of an answer says of its body.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Head {
+    pub content_type: ContentType,
+    /// The file name in `Content-Disposition`.
+    pub filename: Option<String>,
+    /// Whether the body is still in the coding that `Content-Encoding` names.
+    pub coded: bool,
 }
 
-/// The file extension that fits, with its dot: that of the media type, or the URL's when the media
-/// type says nothing definite.
-pub(crate) fn ext(mimetype: Option<&str>, url: &str) -> Option<String> {
+/// What kind of thing a body is.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Media {
+    /// In lower case, without parameters.
+    pub mimetype: Option<String>,
+    /// With its dot.
+    pub ext: Option<String>,
+    pub is_text: bool,
+    pub could_be_html: bool,
+    pub is_html: bool,
+}
+
+impl Media {
+    pub fn of(head: &Head, url: &str, body: &[u8]) -> Self {
+        let declared = head.content_type.essence.as_deref();
+        let mimetype = mimetype(declared, head.filename.as_deref(), url, body);
+        let known = mimetype.as_deref();
+        let is_text = is_text(known, body) && !is_packed(head.coded, body);
+        Self {
+            ext: ext(known, head.filename.as_deref(), url),
+            is_text,
+            could_be_html: could_be_html(known),
+            is_html: is_text && is_html(known, body),
+            mimetype,
+        }
+    }
+}
+
+/// The media type of a body: the one that is declared. Without one, what its first bytes are those
+/// of, and then what the extension of its file name or URL says.
+pub(crate) fn mimetype(
+    declared: Option<&str>,
+    filename: Option<&str>,
+    url: &str,
+    body: &[u8],
+) -> Option<String> {
+    if let Some(declared) = declared {
+        return Some(declared.to_owned());
+    }
+    if let Some(sniffed) = sniffed(body) {
+        return Some(sniffed.to_owned());
+    }
+    let ext = filename.and_then(name_ext).or_else(|| url_ext(url))?;
+    // A name is no proof: what is no text is none of its kinds.
+    type_of(&ext).filter(|named| !is_text_type(named) || !is_binary(body))
+}
+
+/// The file extension that fits, with its dot: that of the file name, which whoever sends it has
+/// chosen for it; or that of the media type; or the URL's when that says nothing definite.
+fn ext(mimetype: Option<&str>, filename: Option<&str>, url: &str) -> Option<String> {
     let indefinite = |mimetype: &&str| {
         matches!(
             *mimetype,
@@ -35,19 +83,19 @@ pub(crate) fn ext(mimetype: Option<&str>, url: &str) -> Option<String> {
                 | "application/download"
                 | "application/x-download"
                 | "application/force-download"
-                | "application/unknown"
                 | "application/x-unknown"
-                | "unknown/unknown"
         )
     };
     let known = mimetype
         .filter(|mimetype| !indefinite(mimetype))
         .and_then(ext_of);
     // An unheard-of one may be anything behind a dot.
-    let from_url = || url_ext(url).filter(|ext| type_of(ext).is_some());
+    let heard_of = |ext: &String| type_of(ext).is_some();
+    let from_name = filename.and_then(name_ext).filter(heard_of);
+    let from_url = || url_ext(url).filter(heard_of);
     let unknown = || (mimetype == Some("application/octet-stream")).then(|| "bin".to_owned());
-    known
-        .map(str::to_owned)
+    from_name
+        .or_else(|| known.map(str::to_owned))
         .or_else(from_url)
         .or_else(unknown)
         .map(|ext| format!(".{ext}"))
@@ -57,7 +105,13 @@ pub(crate) fn ext(mimetype: Option<&str>, url: &str) -> Option<String> {
 fn ext_of(mimetype: &str) -> Option<&'static str> {
     match mimetype {
         // Those that the table has under another name, or for which it has one that few use.
+        "application/ogg" => Some("ogg"),
+        "application/vnd.ms-fontobject" => Some("eot"),
+        "application/x-rar-compressed" => Some("rar"),
+        "audio/aiff" => Some("aiff"),
+        "audio/midi" => Some("mid"),
         "audio/mpeg" | "audio/mp3" => Some("mp3"),
+        "audio/wave" => Some("wav"),
         "audio/aac" => Some("aac"),
         "audio/flac" | "audio/x-flac" => Some("flac"),
         "application/x-mobipocket-ebook" => Some("mobi"),
@@ -72,11 +126,14 @@ fn ext_of(mimetype: &str) -> Option<&'static str> {
         "application/x-zip-compressed" => Some("zip"),
         "application/vnd.api+json" => Some("json"),
         "image/jpg" | "image/pjpeg" | "image/jpeg" => Some("jpg"),
+        "font/collection" => Some("ttc"),
+        "image/bmp" => Some("bmp"),
         "image/tiff" => Some("tiff"),
         "application/postscript" => Some("ps"),
         "application/x-compressed" => Some("tgz"),
         "text/vcard" => Some("vcf"),
         "text/x-python" => Some("py"),
+        "video/avi" => Some("avi"),
         "video/quicktime" => Some("mov"),
         "image/x-icon" | "image/vnd.microsoft.icon" => Some("ico"),
         _ => mime2ext::mime2ext(mimetype),
@@ -106,11 +163,19 @@ fn type_of(ext: &str) -> Option<String> {
 
 /// Whether that media type is text, for people or programs, so that an encoding makes sense of it.
 /// What has no media type is text when its bytes are.
-pub(crate) fn is_text(mimetype: Option<&str>, body: &[u8]) -> bool {
+fn is_text(mimetype: Option<&str>, body: &[u8]) -> bool {
     match mimetype {
         Some(mimetype) => is_text_type(mimetype),
-        None => !is_binary(&body[..body.len().min(START)]),
+        None => !is_binary(body),
     }
+}
+
+/// Whether the bytes are those of a coding that nobody undid: gzip and zstd have a mark of their own,
+/// the others are told by the head. Text that a head wrongly calls coded is text.
+fn is_packed(coded: bool, body: &[u8]) -> bool {
+    body.starts_with(b"\x1f\x8b\x08")
+        || body.starts_with(b"\x28\xb5\x2f\xfd")
+        || coded && is_binary(body)
 }
 
 /// Whether the media type allows for a page of HTML.
@@ -118,10 +183,27 @@ pub(crate) fn could_be_html(mimetype: Option<&str>) -> bool {
     matches!(mimetype, None | Some("text/html" | "application/xhtml+xml"))
 }
 
-/// Whether it is a page of HTML: its media type allows for it, or is another one of text, and the
-/// body looks like it. Servers do send pages as `text/plain` or `application/xml`.
+/// Whether it is a page of HTML: by its media type, however it begins. Another XML type does not
+/// tell, but the root of the document does; and so does the start of what has no type.
 pub(crate) fn is_html(mimetype: Option<&str>, body: &[u8]) -> bool {
-    (could_be_html(mimetype) || mimetype.is_some_and(is_text_type)) && looks_like_html(body)
+    match mimetype {
+        Some("text/html" | "application/xhtml+xml") => true,
+        Some(other) => is_xml(other) && Start::of(body).root.as_deref() == Some("html"),
+        None => Start::of(body).is_html(),
+    }
+}
+
+/// By which rules documents of that type are read.
+pub(crate) fn syntax(mimetype: Option<&str>) -> Syntax {
+    match mimetype.is_some_and(is_xml) {
+        true => Syntax::Xml,
+        false => Syntax::Html,
+    }
+}
+
+/// An XML MIME type of the MIME Sniffing standard, section 4.6.
+fn is_xml(mimetype: &str) -> bool {
+    matches!(mimetype, "text/xml" | "application/xml") || mimetype.ends_with("+xml")
 }
 
 fn is_text_type(mimetype: &str) -> bool {
@@ -167,36 +249,19 @@ fn is_text_type(mimetype: &str) -> bool {
         )
 }
 
-/// A `type/subtype` in lower case. Of several values, which is what a repeated header becomes, the
-/// first counts.
-fn essence(content_type: &[u8]) -> Option<String> {
-    let is_token = |part: &str| {
-        let symbol = |byte: u8| b"!#$%&'*+-.^_`|~".contains(&byte);
-        !part.is_empty()
-            && part
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || symbol(byte))
-    };
-    let end = content_type
-        .iter()
-        .position(|byte| matches!(byte, b';' | b','))
-        .unwrap_or(content_type.len());
-    let essence = str::from_utf8(content_type[..end].trim_ascii()).ok()?;
-    let (kind, subtype) = essence.split_once('/')?;
-    // `*/*` is what a client accepts, and no media type.
-    (is_token(kind) && is_token(subtype) && !essence.contains('*'))
-        .then(|| essence.to_ascii_lowercase())
-}
-
-/// The extension in the last segment of a URL's path, in lower case and without its dot; of those
-/// that stand for the same, the usual one.
+/// The extension in the last segment of a URL's path.
 fn url_ext(url: &str) -> Option<String> {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let path = rest.split(['?', '#']).next()?;
     let (_, path) = path.split_once('/')?;
     let name = path.rsplit('/').next()?;
-    let name = name.split(';').next()?;
-    let (stem, ext) = name.rsplit_once('.')?;
+    name_ext(name.split(';').next()?)
+}
+
+/// The extension of a file's name, in lower case and without its dot; of those that stand for the
+/// same, the usual one.
+fn name_ext(name: &str) -> Option<String> {
+    let (stem, ext) = name.trim_end_matches(['.', ' ']).rsplit_once('.')?;
     if stem.is_empty() || ext.is_empty() {
         return None;
     }
@@ -212,55 +277,233 @@ fn url_ext(url: &str) -> Option<String> {
     }
 }
 
-/// Whether bytes are those of no text: the "binary data bytes" of the MIME Sniffing standard.
-/// UTF-16 has them too, and ISO-2022-JP its escapes.
-fn is_binary(start: &[u8]) -> bool {
+/// The media type that a body shows by its first bytes, by the MIME Sniffing standard, section 7.1,
+/// as it has them; fonts, which it sniffs elsewhere (section 6.3), and JSON are added. `None`: it
+/// shows none. That it is text, or that it is not, is no type here.
+fn sniffed(body: &[u8]) -> Option<&'static str> {
+    let start = Start::of(body);
+    if start.is_html() {
+        return Some(match start.declares_xml {
+            // By the standard it is XML, which its root tells the kind of.
+            true => "application/xhtml+xml",
+            false => "text/html",
+        });
+    }
+    let text = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    let text = text.trim_ascii_start();
+    match text {
+        _ if text.starts_with(b"<?xml") => return Some("text/xml"),
+        _ if text.starts_with(b"%PDF-") => return Some("application/pdf"),
+        _ if body.starts_with(b"%!PS-Adobe-") => return Some("application/postscript"),
+        [b'{' | b'[', ..] if is_json(text) => return Some("application/json"),
+        _ => {}
+    }
+    let marked = |(mark, kind): &(&[u8], &'static str)| {
+        // Text may start like that too. It has no bytes that are none, and files have them soon.
+        let is_text = || mark.is_ascii() && !mark.contains(&0) && body.len() > 16;
+        (body.starts_with(mark) && !(is_text() && !is_binary(body))).then_some(*kind)
+    };
+    // `RIFF` and `FORM` have a size behind them, which may be any.
+    let boxed = |outer: &[u8], inner: &[u8]| {
+        body.starts_with(outer) && body.get(8..).is_some_and(|rest| rest.starts_with(inner))
+    };
+    MARKS.iter().find_map(marked).or_else(|| match () {
+        () if boxed(b"RIFF", b"WEBPVP") => Some("image/webp"),
+        () if boxed(b"FORM", b"AIFF") => Some("audio/aiff"),
+        () if boxed(b"RIFF", b"AVI ") => Some("video/avi"),
+        () if boxed(b"RIFF", b"WAVE") => Some("audio/wave"),
+        () if is_mp4(body) => Some("video/mp4"),
+        () if is_webm(body) => Some("video/webm"),
+        () if is_mp3(body) => Some("audio/mpeg"),
+        () if body.get(34..36) == Some(b"LP") && is_binary(body) => {
+            Some("application/vnd.ms-fontobject")
+        }
+        () => None,
+    })
+}
+
+/// How files start, and what they are then.
+const MARKS: [(&[u8], &str); 19] = [
+    (b"\0\0\x01\0", "image/x-icon"),
+    (b"\0\0\x02\0", "image/x-icon"),
+    (b"BM", "image/bmp"),
+    (b"GIF87a", "image/gif"),
+    (b"GIF89a", "image/gif"),
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"ID3", "audio/mpeg"),
+    (b"OggS\0", "application/ogg"),
+    (b"MThd\0\0\0\x06", "audio/midi"),
+    (b"\x1f\x8b\x08", "application/x-gzip"),
+    (b"PK\x03\x04", "application/zip"),
+    (b"Rar!\x1a\x07\0", "application/x-rar-compressed"),
+    (b"\0\x01\0\0", "font/ttf"),
+    (b"OTTO", "font/otf"),
+    (b"ttcf", "font/collection"),
+    (b"wOFF", "font/woff"),
+    (b"wOF2", "font/woff2"),
+    // Not of the standard: what servers pack pages in now.
+    (b"\x28\xb5\x2f\xfd", "application/zstd"),
+];
+
+/// Whether text is JSON, as far as its start shows.
+fn is_json(text: &[u8]) -> bool {
+    let start = &text[..text.len().min(START)];
+    match serde_json::from_slice::<serde_json::Value>(start) {
+        Ok(_) => start.len() == text.len() || text[start.len()..].trim_ascii().is_empty(),
+        // It goes on behind what is looked at.
+        Err(error) => error.classify() == Category::Eof && start.len() < text.len(),
+    }
+}
+
+/// The MIME Sniffing standard's "signature for MP4", section 6.2.1.
+fn is_mp4(body: &[u8]) -> bool {
+    let Some((size, rest)) = body.split_first_chunk::<4>() else {
+        return false;
+    };
+    let size = u32::from_be_bytes(*size) as usize;
+    let Some(head) = body.get(..size).filter(|_| size % 4 == 0 && size >= 12) else {
+        return false;
+    };
+    let brand = |at: usize| head.get(at..at + 3) == Some(b"mp4");
+    // Between the first brand and the others is a version.
+    rest.starts_with(b"ftyp") && (brand(8) || (16..head.len()).step_by(4).any(brand))
+}
+
+/// The MIME Sniffing standard's "signature for WebM", section 6.2.2.
+fn is_webm(body: &[u8]) -> bool {
+    body.starts_with(b"\x1a\x45\xdf\xa3")
+        && (4..38).any(|at| {
+            let Some(rest) = body
+                .get(at..)
+                .and_then(|rest| rest.strip_prefix(b"\x42\x82"))
+            else {
+                return false;
+            };
+            // A number, as long as its first byte has zeros before its first one.
+            let size = rest
+                .first()
+                .map_or(0, |first| first.leading_zeros() as usize + 1);
+            let name = rest.get(size.min(8)..).unwrap_or_default();
+            let padding = name
+                .iter()
+                .position(|&byte| byte != 0)
+                .unwrap_or(name.len());
+            name[padding..].starts_with(b"webm")
+        })
+}
+
+/// The MIME Sniffing standard's "signature for MP3 without ID3", section 6.2.3: two frames in a row.
+fn is_mp3(body: &[u8]) -> bool {
+    const RATES: [usize; 15] = [
+        0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320,
+    ];
+    const LOW_RATES: [usize; 15] = [0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160];
+    const SAMPLES: [usize; 3] = [44_100, 48_000, 32_000];
+    let size = |body: &[u8]| {
+        let [0xff, second, third, _, ..] = *body else {
+            return None;
+        };
+        // Layer III, by two bits that count backwards.
+        if second & 0xe0 != 0xe0 || second >> 1 & 3 != 1 {
+            return None;
+        }
+        let version = second >> 3 & 3;
+        let rates = if version & 1 == 1 { RATES } else { LOW_RATES };
+        let rate = rates.get(usize::from(third >> 4))? * 1000;
+        let samples = SAMPLES.get(usize::from(third >> 2 & 3))?;
+        let scale = if version == 1 { 72 } else { 144 };
+        Some(rate * scale / samples + usize::from(third >> 1 & 1))
+    };
+    size(body)
+        .filter(|&size| size >= 4)
+        .and_then(|first| size(body.get(first..)?))
+        .is_some()
+}
+
+/// Whether bytes are those of no text: the start has some of the "binary data bytes" of the MIME
+/// Sniffing standard. UTF-16 has them too, and ISO-2022-JP its escapes.
+fn is_binary(body: &[u8]) -> bool {
+    let start = &body[..body.len().min(START)];
     let binary = |text: &[u8]| {
         text.iter()
             .any(|byte| matches!(byte, 0..=8 | 0x0b | 0x0e..=0x1a | 0x1c..=0x1f))
     };
-    binary(start) && binary(encoding::decode_start(None, start).as_bytes())
+    binary(start) && binary(text_of(start).as_bytes())
 }
 
-/// Whether a body starts as a page does: the patterns of the MIME Sniffing standard, and more tags
-/// that fragments of pages start with.
-fn looks_like_html(body: &[u8]) -> bool {
-    let white = |byte: &u8| !byte.is_ascii_whitespace();
-    let start = &body[body.iter().position(white).unwrap_or(body.len())..];
-    let text = encoding::decode_start(None, &start[..start.len().min(START)]);
-    let mut rest = text.trim_start();
-    let mut comment = false;
-    loop {
-        // Before a page may come its XML declaration, and comments.
-        let end = match rest {
-            _ if rest.starts_with("<?xml") => "?>",
-            _ if rest.starts_with("<!--") => {
-                comment = true;
-                "-->"
-            }
-            _ => break,
+/// How a body starts, in the eyes of a reader of markup.
+#[derive(Default)]
+struct Start {
+    /// There is an XML declaration.
+    declares_xml: bool,
+    /// There is a comment before all else.
+    comment: bool,
+    /// The first thing but for these is a tag of that name, in lower case, or a doctype that has it
+    /// for its root.
+    root: Option<String>,
+}
+
+impl Start {
+    fn of(body: &[u8]) -> Self {
+        let white = |byte: &u8| !byte.is_ascii_whitespace();
+        let start = &body[body.iter().position(white).unwrap_or(body.len())..];
+        let text = text_of(&start[..start.len().min(START)]);
+        let mut rest = text.trim_start_matches(is_blank);
+        let mut found = Self {
+            declares_xml: rest.starts_with("<?xml"),
+            ..Self::default()
         };
-        let Some((_, after)) = rest.split_once(end) else {
-            return comment;
+        loop {
+            let end = match rest {
+                _ if rest.starts_with("<?xml") => "?>",
+                _ if rest.starts_with("<!--") => {
+                    found.comment = true;
+                    "-->"
+                }
+                _ => break,
+            };
+            let Some((_, after)) = rest.split_once(end) else {
+                return found;
+            };
+            rest = after.trim_start_matches(is_blank);
+        }
+        let Some(tag) = rest.strip_prefix('<') else {
+            return found;
         };
-        rest = after.trim_start();
-    }
-    if let Some(tag) = rest.strip_prefix('<') {
         let end = tag
             .find(|c: char| c.is_ascii_whitespace() || matches!(c, '>' | '/'))
             .unwrap_or(tag.len());
         let (name, after) = tag.split_at(end);
-        return match name.to_ascii_lowercase().as_str() {
-            "!doctype" => {
-                let root = after.trim_start();
-                root.get(..4)
-                    .is_some_and(|root| root.eq_ignore_ascii_case("html"))
-            }
-            name => TAGS.contains(&name),
+        let name = match name.eq_ignore_ascii_case("!doctype") {
+            true => after.trim_start().get(..4).unwrap_or_default(),
+            false => name,
         };
+        found.root = Some(name.to_ascii_lowercase());
+        found
     }
-    // Browsers take text behind a comment for HTML, and so does the standard.
-    comment
+
+    /// Whether a page starts like this: by the patterns of the MIME Sniffing standard, and more tags
+    /// that fragments of pages start with.
+    fn is_html(&self) -> bool {
+        match self.root.as_deref() {
+            Some(root) if self.declares_xml => root == "html",
+            Some(root) => TAGS.contains(&root),
+            // Browsers take text behind a comment for HTML, and so does the standard; other documents
+            // of XML have comments too.
+            None => self.comment && !self.declares_xml,
+        }
+    }
+}
+
+/// The text of bytes of which nothing is known.
+fn text_of(start: &[u8]) -> String {
+    encoding::decode_start(encoding::detect_start(None, start), start)
+}
+
+/// White space, and byte order marks: some pages have several.
+fn is_blank(c: char) -> bool {
+    c.is_whitespace() || c == '\u{feff}'
 }
 
 /// The tags a page starts with.
@@ -317,8 +560,17 @@ mod tests {
 
     const PAGE: &[u8] = b"<!DOCTYPE html><title>x</title>";
 
-    fn mimetype_of(content_type: &str, url: &str) -> Option<String> {
-        mimetype(Some(content_type.as_bytes()), url, b"x")
+    fn head(content_type: Option<&[u8]>, disposition: Option<&[u8]>) -> Head {
+        Head {
+            content_type: ContentType::of(content_type),
+            filename: crate::sniff::filename(disposition),
+            coded: false,
+        }
+    }
+
+    fn media(content_type: &str, url: &str, body: &[u8]) -> Media {
+        let content_type = Some(content_type.as_bytes()).filter(|it| !it.is_empty());
+        Media::of(&head(content_type, None), url, body)
     }
 
     #[test]
@@ -326,37 +578,247 @@ mod tests {
         for (content_type, expected) in [
             ("text/html", "text/html"),
             ("Text/HTML; charset=utf-8", "text/html"),
-            ("  text/html ;", "text/html"),
-            ("text/html, text/plain", "text/html"),
             ("application/vnd.api+json", "application/vnd.api+json"),
-            ("x/y!#$&^_.+-", "x/y!#$&^_.+-"),
+            ("application/octet-stream", "application/octet-stream"),
         ] {
-            let found = mimetype_of(content_type, "http://ex.com/a.pdf");
-            assert_eq!(found.as_deref(), Some(expected), "{content_type}");
+            let found = media(content_type, "http://ex.com/a.pdf", b"\x89PNG\r\n\x1a\n");
+            assert_eq!(found.mimetype.as_deref(), Some(expected), "{content_type}");
         }
-        for malformed in [
-            "",
-            ";",
-            "text",
-            "text/",
-            "/html",
-            "text/html/x",
-            "text / html",
-            "\"text/html\"",
-            "*/*",
-            "text/ht ml",
-            "text/hé",
-            "charset=utf-8",
-        ] {
-            let found = mimetype_of(malformed, "http://ex.com/a.pdf");
-            assert_eq!(found.as_deref(), Some("application/pdf"), "{malformed}");
+        for none in ["text", "*/*", "unknown/unknown", "Application/Unknown"] {
+            let found = media(none, "http://ex.com/a.pdf", b"x");
+            assert_eq!(found.mimetype.as_deref(), Some("application/pdf"), "{none}");
+            let found = media(none, "http://ex.com/a.pdf", b"<!doctype html>");
+            assert_eq!(found.mimetype.as_deref(), Some("text/html"), "{none}");
             assert_eq!(
-                mimetype_of(malformed, "http://ex.com/a"),
+                media(none, "http://ex.com/a", b"x").mimetype,
                 None,
-                "{malformed}"
+                "{none}"
             );
         }
-        assert_eq!(mimetype(Some(b"text/\xff"), "", b""), None);
+    }
+
+    /// The MIME Sniffing standard, section 7.1, with the bytes of the web platform tests
+    /// (mimesniff/mime-type-sniffing) where they have some.
+    #[test]
+    fn knows_files_by_their_first_bytes() {
+        let mp3 = [&b"\xff\xfb\x90\0"[..], &[0; 413], b"\xff\xfb\x90\0"].concat();
+        let eot = [&[1; 34][..], b"LP", &[0; 20]].concat();
+        let json = format!("{{\"a\": \"{}\"}}", "\u{e9}".repeat(3000));
+        let bmp = [&b"BM\x36\0\x0c\0\0\0\0\0"[..], &[0; 50]].concat();
+        let id3 = [&b"ID3\x03\0\0\0\0"[..], &[b'x'; 50]].concat();
+        for (body, mimetype, ext) in [
+            (&b"\0\0\x01\0"[..], "image/x-icon", ".ico"),
+            (b"\0\0\x02\0", "image/x-icon", ".ico"),
+            (b"BM", "image/bmp", ".bmp"),
+            (&bmp, "image/bmp", ".bmp"),
+            (b"GIF87a", "image/gif", ".gif"),
+            (b"GIF89a\x01\0\x01\0\0\0\0\0\0\0\0\0", "image/gif", ".gif"),
+            (b"RIFF\0\0\0\0WEBPVP", "image/webp", ".webp"),
+            (b"RIFF\x24\x10\0\0WEBPVP8 ", "image/webp", ".webp"),
+            (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "image/png", ".png"),
+            (b"\xff\xd8\xff\xe0\0\x10JFIF", "image/jpeg", ".jpg"),
+            (b"FORM\0\0\0\0AIFF", "audio/aiff", ".aiff"),
+            (b"ID3", "audio/mpeg", ".mp3"),
+            (&id3, "audio/mpeg", ".mp3"),
+            (&mp3, "audio/mpeg", ".mp3"),
+            (b"OggS\0", "application/ogg", ".ogg"),
+            (b"MThd\0\0\0\x06", "audio/midi", ".mid"),
+            (b"RIFF\0\0\0\0AVI ", "video/avi", ".avi"),
+            (b"RIFF\0\0\0\0WAVE", "audio/wave", ".wav"),
+            (b"\0\0\0\x10ftypmp42\0\0\0\0", "video/mp4", ".mp4"),
+            (
+                b"\0\0\0\x18ftypisom\0\0\x02\0isommp41 and more",
+                "video/mp4",
+                ".mp4",
+            ),
+            (
+                b"\x1a\x45\xdf\xa3\x81\x42\x82\x84webm",
+                "video/webm",
+                ".webm",
+            ),
+            (
+                b"\x1a\x45\xdf\xa3\x01\xff\xff\xff\xff\xff\xff\xff\x42\x86\x81\x01\x42\x82\x84webm",
+                "video/webm",
+                ".webm",
+            ),
+            (b"\x1f\x8b\x08\0", "application/x-gzip", ".gz"),
+            (b"PK\x03\x04", "application/zip", ".zip"),
+            (b"Rar!\x1a\x07\0", "application/x-rar-compressed", ".rar"),
+            (b"\0\x01\0\0\0\x0c", "font/ttf", ".ttf"),
+            (b"OTTO\0\x0c", "font/otf", ".otf"),
+            (b"ttcf\0\x01", "font/collection", ".ttc"),
+            (b"wOFF\0\x01\0\0", "font/woff", ".woff"),
+            (b"wOF2\0\x01\0\0", "font/woff2", ".woff2"),
+            (&eot, "application/vnd.ms-fontobject", ".eot"),
+            (
+                b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj",
+                "application/pdf",
+                ".pdf",
+            ),
+            (b"\n%PDF-1.4 ASCII alone", "application/pdf", ".pdf"),
+            (b"%!PS-Adobe-3.0\n", "application/postscript", ".ps"),
+            (b"<?xml version='1.0'?><rss/>", "text/xml", ".xml"),
+            (
+                b"\xef\xbb\xbf<?xml version='1.0'?><!-- x --><a/>",
+                "text/xml",
+                ".xml",
+            ),
+            (b"<!DOCTYPE HTML>", "text/html", ".html"),
+            (b"\t\n\x0c\r <HTML ", "text/html", ".html"),
+            (
+                b"<?xml version='1.0'?><html xmlns='http://www.w3.org/1999/xhtml'>",
+                "application/xhtml+xml",
+                ".xhtml",
+            ),
+            (b" {\"a\": [1, null]}\n", "application/json", ".json"),
+            (b"[]", "application/json", ".json"),
+            (json.as_bytes(), "application/json", ".json"),
+        ] {
+            let shown = String::from_utf8_lossy(body);
+            // Whatever the URL says.
+            let found = media("", "http://ex.com/a.txt", body);
+            assert_eq!(found.mimetype.as_deref(), Some(mimetype), "{shown:.40?}");
+            assert_eq!(found.ext.as_deref(), Some(ext), "{shown:.40?}");
+            let text = mimetype.starts_with("text/")
+                || ["application/json", "application/xhtml+xml"].contains(&mimetype);
+            assert_eq!(found.is_text, text, "{shown:.40?}");
+            assert_eq!(found.is_html, mimetype.contains("html"), "{shown:.40?}");
+            // A type that is there is believed.
+            let found = media("text/css", "", body);
+            assert_eq!(found.mimetype.as_deref(), Some("text/css"), "{shown:.40?}");
+        }
+        for text in [
+            "BMW builds cars, since 1916",
+            "ID3 is how songs are named",
+            "GIF89a is from 1989, as it says",
+            "wOFF wOFF, said the old dog",
+            "[INFO] started",
+            "[2026-11-25] started",
+            "{{ a template }}",
+            "{'a': 1}",
+            "[1] a note, and [2] another",
+            "[1][2]",
+            "{",
+            "12",
+            "\"text\"",
+            "<rss>",
+            "PDF",
+            "x %PDF-1.7",
+        ] {
+            let found = media("", "http://ex.com/a", text.as_bytes());
+            assert_eq!((found.mimetype, found.is_text), (None, true), "{text}");
+        }
+        for binary in [
+            &b"RIFF\0\0\0\0WEBP"[..],
+            b"\0\0\0\x10ftypavif\0\0\0\0",
+            b"\0\0\0\x11ftypmp42\0\0\0\0",
+            b"\0\0\0\xffftypmp42\0\0\0\0",
+            b"\x1a\x45\xdf\xa3\x42\x82\x88matroska",
+            b"\xff\xfb\x90\0\0\0\0",
+            b"\0\x01\x02\x03",
+        ] {
+            for url in [
+                "http://ex.com/a",
+                "http://ex.com/a.html",
+                "http://ex.com/a.txt",
+            ] {
+                let found = media("", url, binary);
+                assert_eq!((found.mimetype, found.is_text), (None, false), "{binary:?}");
+            }
+            let found = media("", "http://ex.com/a.bin", binary);
+            assert_eq!(found.ext.as_deref(), Some(".bin"));
+        }
+    }
+
+    #[test]
+    fn the_name_of_the_file_counts() {
+        for (content_type, disposition, url, mimetype, expected) in [
+            (
+                "application/octet-stream",
+                "attachment; filename=\"report.PDF\"",
+                "/x",
+                "application/octet-stream",
+                ".pdf",
+            ),
+            (
+                "text/plain",
+                "inline; filename=data.csv",
+                "/x.php",
+                "text/plain",
+                ".csv",
+            ),
+            (
+                "text/html",
+                "attachment; filename*=UTF-8''%e2%82%ac.jpeg",
+                "/x.png",
+                "text/html",
+                ".jpg",
+            ),
+            // Nobody else knows what that is.
+            (
+                "text/html",
+                "attachment; filename=index.php",
+                "/x",
+                "text/html",
+                ".html",
+            ),
+            (
+                "text/html",
+                "attachment; filename=x.unheard-of",
+                "/x",
+                "text/html",
+                ".html",
+            ),
+            (
+                "text/html",
+                "attachment; filename=x",
+                "/x.pdf",
+                "text/html",
+                ".html",
+            ),
+            // Without a type it says it.
+            (
+                "",
+                "attachment; filename=x.csv",
+                "/x.png",
+                "text/csv",
+                ".csv",
+            ),
+        ] {
+            let head = head(Some(content_type.as_bytes()), Some(disposition.as_bytes()));
+            let found = Media::of(&head, &format!("http://ex.com{url}"), b"a,b");
+            assert_eq!(found.mimetype.as_deref(), Some(mimetype), "{disposition}");
+            assert_eq!(found.ext.as_deref(), Some(expected), "{disposition}");
+        }
+    }
+
+    #[test]
+    fn what_is_packed_is_no_text() {
+        for (coded, body) in [
+            (false, &b"\x1f\x8b\x08\0\0\0\0\0"[..]),
+            (true, b"\x1f\x8b\x08"),
+            (false, b"\x28\xb5\x2f\xfd\x04"),
+            // br and deflate.
+            (true, b"\x1b\x0e\0\xf8\xa5"),
+            (true, b"\x78\x9c\x4b\x4c\x02\0"),
+        ] {
+            for content_type in ["text/html", "application/json"] {
+                let head = Head {
+                    coded,
+                    ..head(Some(content_type.as_bytes()), None)
+                };
+                let found = Media::of(&head, "", body);
+                assert_eq!(found.mimetype.as_deref(), Some(content_type));
+                assert!(!found.is_text && !found.is_html, "{body:?}");
+            }
+        }
+        // A server that only says so.
+        let head = Head {
+            coded: true,
+            ..head(Some(b"text/html"), None)
+        };
+        let found = Media::of(&head, "", "<p>\u{e9}t\u{e9}".as_bytes());
+        assert!(found.is_text && found.is_html);
     }
 
     #[test]
@@ -379,9 +841,10 @@ mod tests {
             ("http://ex.com/a.pdf/", None),
             ("", None),
         ] {
-            assert_eq!(mimetype(None, url, b"x").as_deref(), expected, "{url}");
+            let found = mimetype(None, None, url, b"x");
+            assert_eq!(found.as_deref(), expected, "{url}");
         }
-        let found = mimetype(None, "http://ex.com/a.pdf", PAGE);
+        let found = mimetype(None, None, "http://ex.com/a.pdf", PAGE);
         assert_eq!(found.as_deref(), Some("text/html"));
     }
 
@@ -449,7 +912,7 @@ mod tests {
             ("application/rdf+xml", ".rdf"),
             ("message/rfc822", ".eml"),
         ] {
-            let found = ext(Some(mimetype), "http://ex.com/a.gif");
+            let found = ext(Some(mimetype), None, "http://ex.com/a.gif");
             assert_eq!(found.as_deref(), Some(expected), "{mimetype}");
         }
     }
@@ -500,7 +963,7 @@ mod tests {
             (None, "http://ex.com", None),
         ] {
             assert_eq!(
-                ext(mimetype, url).as_deref(),
+                ext(mimetype, None, url).as_deref(),
                 expected,
                 "{mimetype:?} {url}"
             );
@@ -549,19 +1012,47 @@ mod tests {
 
     #[test]
     fn tells_html() {
-        for (mimetype, could, is) in [
-            (None, true, true),
-            (Some("text/html"), true, true),
-            (Some("application/xhtml+xml"), true, true),
-            (Some("text/plain"), false, true),
-            (Some("application/xml"), false, true),
-            (Some("application/pdf"), false, false),
-            (Some("application/octet-stream"), false, false),
+        const XHTML: &[u8] = b"<?xml version='1.0'?><html xmlns='http://www.w3.org/1999/xhtml'>";
+        // However it begins.
+        for start in [
+            "",
+            "x",
+            "<b>Notice</b>: Undefined index in <b>/x.php</b>",
+            "Notice: Undefined index",
+            "<h5>",
+            "<my-element>",
+            "<?php echo 1 ?><p>",
+            "\u{feff}\u{feff}<!doctype html>",
+            "<svg>",
+            "{}",
+            "%PDF-1.7",
         ] {
-            assert_eq!(could_be_html(mimetype), could, "{mimetype:?}");
-            assert_eq!(is_html(mimetype, PAGE), is, "{mimetype:?}");
-            assert!(!is_html(mimetype, b"x"), "{mimetype:?}");
+            for kind in ["text/html", "application/xhtml+xml"] {
+                let found = media(kind, "http://ex.com/a.txt", start.as_bytes());
+                assert!(
+                    found.is_html && found.is_text && found.could_be_html,
+                    "{start}"
+                );
+            }
         }
+        for (kind, could, page, xhtml, other) in [
+            ("", true, true, true, false),
+            ("unknown/unknown", true, true, true, false),
+            ("text/plain", false, false, false, false),
+            ("application/json", false, false, false, false),
+            ("application/xml", false, true, true, false),
+            ("text/xml", false, true, true, false),
+            ("application/pdf", false, false, false, false),
+            ("application/octet-stream", false, false, false, false),
+        ] {
+            let found = [PAGE, XHTML, b"x"].map(|body| media(kind, "", body).is_html);
+            assert_eq!(found, [page, xhtml, other], "{kind}");
+            assert_eq!(media(kind, "", b"x").could_be_html, could, "{kind}");
+        }
+        assert!(media("", "", "\u{feff}\u{feff}<p>".as_bytes()).is_html);
+        let comment = format!("<?xml version='1.0'?><!-- {} --><rss/>", "x".repeat(3000));
+        assert!(!media("", "", comment.as_bytes()).is_html);
+        assert!(!media("application/xml", "", comment.as_bytes()).is_html);
     }
 
     #[test]
@@ -594,7 +1085,7 @@ mod tests {
             &white,
             &comment,
         ] {
-            assert!(looks_like_html(html.as_bytes()), "{html}");
+            assert!(Start::of(html.as_bytes()).is_html(), "{html}");
         }
         for other in [
             "",
@@ -619,15 +1110,15 @@ mod tests {
             "<b:x>",
             "<?php echo 1",
         ] {
-            assert!(!looks_like_html(other.as_bytes()), "{other}");
+            assert!(!Start::of(other.as_bytes()).is_html(), "{other}");
         }
         let wide: Vec<_> = "<html>é"
             .encode_utf16()
             .flat_map(u16::to_le_bytes)
             .collect();
-        assert!(looks_like_html(&wide));
-        assert!(looks_like_html(&[b"\xff\xfe", &wide[..]].concat()));
-        assert!(looks_like_html(b"<html>\xe9"));
+        assert!(Start::of(&wide).is_html());
+        assert!(Start::of(&[b"\xff\xfe", &wide[..]].concat()).is_html());
+        assert!(Start::of(b"<html>\xe9").is_html());
     }
 
     const PIECES: &[&[u8]] = &[
@@ -654,30 +1145,26 @@ mod tests {
             content_type in prop::option::of(any::<Vec<u8>>()),
             url in any::<String>(),
             body in any::<Vec<u8>>(),
-            kind in prop::option::of(any::<String>()),
+            kind in prop::option::of(any::<Vec<u8>>()),
         ) {
-            let found = mimetype(content_type.as_deref(), &url, &body);
-            for kind in [found.as_deref(), kind.as_deref()] {
-                ext(kind, &url);
-                could_be_html(kind);
-                is_text(kind, &body);
-                is_html(kind, &body);
-            }
+            let head = head(content_type.as_deref(), kind.as_deref());
+            let found = Media::of(&head, &url, &body);
+            prop_assert!(found.is_text || !found.is_html);
         }
 
         #[test]
         fn takes_any_start(pieces in prop::collection::vec(prop::sample::select(PIECES), 0..30)) {
             let body = pieces.concat();
-            is_html(None, &body);
-            is_text(None, &body);
+            let found = media("", "", &body);
+            prop_assert!(found.is_text || !found.is_html);
         }
 
         #[test]
         fn takes_any_url(url in "(http://)?[a./?#;:é]{0,20}(\\.(pdf|html|é))?[a./?#;é]{0,5}") {
-            if let Some(ext) = ext(None, &url) {
+            if let Some(ext) = ext(None, None, &url) {
                 prop_assert!(ext.starts_with('.') && ext.len() > 1);
             }
-            mimetype(None, &url, b"");
+            mimetype(None, None, &url, b"");
         }
     }
 }

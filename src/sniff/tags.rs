@@ -14,19 +14,78 @@ pub(super) enum Noscript {
     Text,
 }
 
+/// By which rules markup is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Syntax {
+    Html,
+    /// Any element may be empty (`<script src="x"/>`, `<title/>`), no element but those of scripts,
+    /// styles and titles has another content than markup, no tag ends another element than its own,
+    /// and CDATA may be anywhere. What is not well-formed is read on all the same: only scripts and
+    /// styles are taken for raw text as in HTML, since many such pages were written for both.
+    Xml,
+}
+
+/// What there is in a page.
+pub(super) enum Event<'a> {
+    /// A start tag. That of a `<script>` or other element of raw text has its text too.
+    Start(&'a Tag, &'a str),
+    /// Text that a reader sees.
+    Text(&'a str),
+    /// The end tag of an element of that name.
+    End(&'a [u8]),
+}
+
 /// Visits the start tags of a page. That of a `<script>` or other element of raw text comes with
 /// its text, and only if it has any.
 ///
 /// There are no tags in comments and raw text, and a tag that is cut off does not count. The
 /// content of a template is no part of the page until a script puts it there.
-pub(super) fn read(html: &str, noscript: Noscript, visit: impl FnMut(&Tag, &str)) {
+pub(super) fn read(
+    html: &str,
+    syntax: Syntax,
+    noscript: Noscript,
+    mut visit: impl FnMut(&Tag, &str),
+) {
+    walk(html, syntax, noscript, None, |event| {
+        if let Event::Start(tag, text) = event {
+            visit(tag, text);
+        }
+    });
+}
+
+/// Which attributes of an element are kept: by its name, and whether it is within a drawing.
+pub(super) type Wanted = fn(name: &[u8], drawing: bool) -> Option<&'static Known>;
+
+/// An element of which some attributes are kept.
+pub(super) struct Known {
+    pub name: &'static str,
+    pub attributes: &'static [&'static str],
+}
+
+/// Visits all start tags of a page, those of raw text at once and without it; the text between
+/// them; and the end tags. A `<noscript>` is read as by a browser without scripts.
+pub(super) fn read_all(html: &str, syntax: Syntax, wanted: Wanted, visit: impl FnMut(Event<'_>)) {
+    walk(html, syntax, Noscript::Tags, Some(wanted), visit);
+}
+
+fn walk(
+    html: &str,
+    syntax: Syntax,
+    noscript: Noscript,
+    wanted: Option<Wanted>,
+    visit: impl FnMut(Event<'_>),
+) {
     let place = Place {
         visit,
+        syntax,
         noscript,
+        wanted,
         tag: Tag::default(),
         raw: None,
+        in_raw: false,
         state: None,
         templates: 0,
+        noscripts: 0,
         drawings: Vec::new(),
     };
     let Ok(()) = Tokenizer::new_with_emitter(html, Tags(CallbackEmitter::new(place))).finish();
@@ -36,6 +95,11 @@ pub(super) fn read(html: &str, noscript: Noscript, visit: impl FnMut(&Tag, &str)
 #[derive(Default)]
 pub(super) struct Tag {
     pub kind: Kind,
+    /// Its name, if it is one of those whose attributes are asked for by name.
+    pub name: &'static str,
+    /// Whether it is within a `<noscript>` whose content is markup.
+    pub in_noscript: bool,
+    wanted: &'static [&'static str],
     /// Those that are asked for, entities decoded. Of two of a name the first counts.
     attributes: Vec<(&'static str, String)>,
     /// Whether the last of them is being read.
@@ -43,14 +107,20 @@ pub(super) struct Tag {
 }
 
 impl Tag {
-    /// The value of one of the attributes that `Kind::attributes` lists.
+    /// The value of one of the attributes that `Kind::attributes` lists, or those asked for.
     pub fn get(&self, name: &str) -> Option<&str> {
         let (_, value) = self.attributes.iter().find(|(known, _)| *known == name)?;
         Some(value)
     }
 
+    /// The attributes that were asked for, in the order of the page.
+    pub fn attributes(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let attributes = self.attributes.iter();
+        attributes.map(|(name, value)| (*name, value.as_str()))
+    }
+
     fn attribute(&mut self, name: &[u8]) {
-        let known = self.kind.attributes().iter();
+        let known = self.wanted.iter();
         let known = known.copied().find(|known| known.as_bytes() == name);
         let known = known.filter(|known| self.get(known).is_none());
         self.at_value = known.is_some();
@@ -129,11 +199,13 @@ impl Kind {
     }
 
     /// How to read what follows, if it is no markup.
-    fn state(self, noscript: Noscript) -> Option<State> {
+    fn state(self, syntax: Syntax, noscript: Noscript) -> Option<State> {
         match self {
             Self::Raw(state) => Some(state),
             Self::Script => Some(State::ScriptData),
-            Self::Noscript => (noscript == Noscript::Text).then_some(State::RawText),
+            Self::Noscript if syntax == Syntax::Html => {
+                (noscript == Noscript::Text).then_some(State::RawText)
+            }
             _ => None,
         }
     }
@@ -156,23 +228,37 @@ fn ends_drawing(name: &[u8]) -> bool {
     NAMES.split(' ').any(|known| known.as_bytes() == name)
 }
 
+/// The elements whose content is no markup in HTML alone.
+fn is_raw_in_html_only(name: &[u8]) -> bool {
+    matches!(
+        name,
+        b"xmp" | b"iframe" | b"noembed" | b"noframes" | b"plaintext"
+    )
+}
+
 /// Where in a page the tokenizer is: what it has to be told, as it knows nothing of elements.
 struct Place<F> {
     visit: F,
+    syntax: Syntax,
     noscript: Noscript,
+    wanted: Option<Wanted>,
     /// The start tag being read.
     tag: Tag,
     /// The start tag whose raw text is being read.
     raw: Option<Tag>,
+    /// Whether the text being read is raw, and no reader sees it.
+    in_raw: bool,
     /// How to read on.
     state: Option<State>,
     /// How many templates are open.
     templates: usize,
+    /// How many `<noscript>` are open whose content is markup.
+    noscripts: usize,
     /// The drawings that are open, and `false` for each island in them.
     drawings: Vec<bool>,
 }
 
-impl<F: FnMut(&Tag, &str)> Place<F> {
+impl<F: FnMut(Event<'_>)> Place<F> {
     fn in_drawing(&self) -> bool {
         self.drawings.last() == Some(&true)
     }
@@ -184,52 +270,84 @@ impl<F: FnMut(&Tag, &str)> Place<F> {
     }
 
     fn open(&mut self, name: &[u8]) {
-        if self.in_drawing() && ends_drawing(name) {
+        let html = self.syntax == Syntax::Html;
+        if html && self.in_drawing() && ends_drawing(name) {
             self.leave_drawings();
         }
+        let drawing = self.in_drawing();
+        let kind = match drawing {
+            true => Kind::within_drawing(name),
+            false if !html && is_raw_in_html_only(name) => Kind::Other,
+            false => Kind::of(name),
+        };
+        let element = self.wanted.map(|wanted| wanted(name, drawing));
+        let (name, wanted) = match element {
+            None => ("", kind.attributes()),
+            Some(None) => ("", &[][..]),
+            Some(Some(element)) => (element.name, element.attributes),
+        };
         self.tag = Tag {
-            kind: if self.in_drawing() {
-                Kind::within_drawing(name)
-            } else {
-                Kind::of(name)
-            },
+            kind,
+            name,
+            wanted,
+            in_noscript: self.noscripts > 0,
             ..Tag::default()
         };
     }
 
     fn start(&mut self, self_closing: bool) {
         let tag = std::mem::take(&mut self.tag);
+        let empty = self_closing && self.syntax == Syntax::Xml;
         match tag.kind {
-            Kind::Template => self.templates += 1,
+            Kind::Template if !empty => self.templates += 1,
             Kind::Drawing if !self_closing => self.drawings.push(true),
             Kind::Island if !self_closing => self.drawings.push(false),
             _ => {}
         }
-        self.state = tag.kind.state(self.noscript);
+        self.state = match empty {
+            true => None,
+            false => tag.kind.state(self.syntax, self.noscript),
+        };
+        if matches!(tag.kind, Kind::Noscript) && self.state.is_none() && !empty {
+            self.noscripts += 1;
+        }
+        self.in_raw = self.state.is_some();
         if self.templates > 0 {
             return;
         }
-        if self.state.is_some() {
+        if self.in_raw && self.wanted.is_none() {
             self.raw = Some(tag);
         } else {
-            (self.visit)(&tag, "");
+            (self.visit)(Event::Start(&tag, ""));
         }
     }
 
     fn text(&mut self, text: &[u8]) {
         if let Some(tag) = self.raw.take() {
-            (self.visit)(&tag, &String::from_utf8_lossy(text));
+            let text = String::from_utf8_lossy(text);
+            let text = match (self.syntax, tag.kind) {
+                (Syntax::Xml, Kind::Script) => text_of_xml(&text).into(),
+                _ => text,
+            };
+            (self.visit)(Event::Start(&tag, &text));
+        } else if self.wanted.is_some() && !self.in_raw && self.templates == 0 {
+            (self.visit)(Event::Text(&String::from_utf8_lossy(text)));
         }
     }
 
     fn end(&mut self, name: &[u8]) {
         self.raw = None;
+        self.in_raw = false;
+        if self.templates == 0 {
+            (self.visit)(Event::End(name));
+        }
         match name {
             b"template" => self.templates = self.templates.saturating_sub(1),
+            b"noscript" => self.noscripts = self.noscripts.saturating_sub(1),
             b"svg" | b"math" if self.in_drawing() => {
                 self.drawings.pop();
             }
-            b"p" | b"br" => self.leave_drawings(),
+            b"p" | b"br" if self.syntax == Syntax::Html => self.leave_drawings(),
             _ if is_island(name) && !self.in_drawing() => {
                 self.drawings.pop();
             }
@@ -238,7 +356,24 @@ impl<F: FnMut(&Tag, &str)> Place<F> {
     }
 }
 
-impl<F: FnMut(&Tag, &str)> Callback<Infallible, ()> for Place<F> {
+/// The text of an element in XML that was read as raw: without the marks of its CDATA sections, or
+/// with its predefined entities undone (XML 1.0, sections 2.7 and 4.6).
+fn text_of_xml(raw: &str) -> String {
+    const ENTITIES: [(&str, &str); 5] = [
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&quot;", "\""),
+        ("&apos;", "'"),
+        ("&amp;", "&"),
+    ];
+    if raw.contains("<![CDATA[") {
+        return raw.replace("<![CDATA[", "").replace("]]>", "");
+    }
+    let undo = |text: String, (from, to): (&str, &str)| text.replace(from, to);
+    ENTITIES.into_iter().fold(raw.to_owned(), undo)
+}
+
+impl<F: FnMut(Event<'_>)> Callback<Infallible, ()> for Place<F> {
     fn handle_event(&mut self, event: CallbackEvent<'_>, _: Span<()>) -> Option<Infallible> {
         match event {
             CallbackEvent::OpenStartTag { name } => self.open(name),
@@ -254,9 +389,9 @@ impl<F: FnMut(&Tag, &str)> Callback<Infallible, ()> for Place<F> {
 }
 
 /// What the tokenizer works for, and asks.
-struct Tags<F: FnMut(&Tag, &str)>(CallbackEmitter<Place<F>>);
+struct Tags<F: FnMut(Event<'_>)>(CallbackEmitter<Place<F>>);
 
-impl<F: FnMut(&Tag, &str)> ForwardingEmitter for Tags<F> {
+impl<F: FnMut(Event<'_>)> ForwardingEmitter for Tags<F> {
     type Token = Infallible;
 
     fn inner(&mut self) -> &mut impl Emitter<Token = Infallible> {
@@ -269,7 +404,8 @@ impl<F: FnMut(&Tag, &str)> ForwardingEmitter for Tags<F> {
     }
 
     fn adjusted_current_node_present_but_not_in_html_namespace(&mut self) -> bool {
-        self.0.callback_mut().in_drawing()
+        let place = self.0.callback_mut();
+        place.syntax == Syntax::Xml || place.in_drawing()
     }
 
     fn should_emit_errors(&mut self) -> bool {
@@ -283,8 +419,12 @@ mod tests {
 
     /// Where tags lead, and what scripts say.
     fn seen(html: &str, noscript: Noscript) -> String {
+        seen_by(html, Syntax::Html, noscript)
+    }
+
+    fn seen_by(html: &str, syntax: Syntax, noscript: Noscript) -> String {
         let mut seen = Vec::new();
-        read(html, noscript, |tag, text| {
+        read(html, syntax, noscript, |tag, text| {
             seen.extend(tag.get("href").map(str::to_owned));
             if matches!(tag.kind, Kind::Script | Kind::Noscript) && !text.is_empty() {
                 seen.push(text.to_owned());
@@ -340,6 +480,48 @@ mod tests {
         ] {
             assert_eq!(seen(html, Noscript::Tags), tags, "{html}");
             assert_eq!(seen(html, Noscript::Text), text, "{html}");
+        }
+    }
+
+    /// XML 1.0, sections 2.7 and 3.1.
+    #[test]
+    fn empty_elements() {
+        for (before, html, xml) in [
+            ("<script src='x'/>", false, true),
+            ("<title/>", false, true),
+            ("<textarea />", false, true),
+            ("<style/>", false, true),
+            ("<iframe src='x'/>", false, true),
+            ("<noscript/>", true, true),
+            ("<template/>", false, true),
+            ("<plaintext>", false, true),
+            ("<xmp>", false, true),
+            ("<br/><p/><div/>", true, true),
+            ("<title></title>", true, true),
+            ("<title>", false, false),
+            ("<script>", false, false),
+            ("<![CDATA[ <x> ]]>", true, true),
+            ("<svg xmlns='x'><p/></svg>", true, true),
+            ("<svg xmlns='x'><title/></svg>", true, true),
+        ] {
+            let page = format!("{before}<a href='1'/>");
+            for (syntax, counts) in [(Syntax::Html, html), (Syntax::Xml, xml)] {
+                let mut found = false;
+                read(&page, syntax, Noscript::Tags, |tag, _| {
+                    found |= tag.get("href").is_some();
+                });
+                assert_eq!(found, counts, "{page} by {syntax:?}");
+            }
+        }
+        let page = "<p><![CDATA[<a href='1'>]]></p><a href='2'/>";
+        assert_eq!(seen_by(page, Syntax::Xml, Noscript::Tags), "2");
+        for (script, text) in [
+            ("a &amp;&amp; b &lt; '&quot;'", "a && b < '\"'"),
+            ("<![CDATA[a && b]]>", "a && b"),
+            ("//<![CDATA[\na &amp; b\n//]]>", "//\na &amp; b\n//"),
+        ] {
+            let page = format!("<script>{script}</script>");
+            assert_eq!(seen_by(&page, Syntax::Xml, Noscript::Text), text, "{page}");
         }
     }
 }

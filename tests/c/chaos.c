@@ -581,6 +581,11 @@ static void ask(const pool_result_t *result) {
   CHECK(!links == !count, "%s: %zu links", result->url, count);
   for (size_t i = 0; i < count; i++)
     CHECK(strncmp(links[i], "http", 4) == 0, "%s: link %s", result->url, links[i]);
+  const pool_element_t *elements = pool_result_elements(result, &count);
+  CHECK(!elements == !count, "%s: %zu elements", result->url, count);
+  for (size_t i = 0; i < count; i++)
+    CHECK(strncmp(elements[i].url, "http", 4) == 0 && strlen(elements[i].text) == elements[i].text_size,
+          "%s: element %s", result->url, elements[i].url);
   const char *mimetype = pool_result_mimetype(result), *ext = pool_result_ext(result);
   CHECK(!mimetype || strchr(mimetype, '/'), "%s: type %s", result->url, mimetype);
   CHECK(!ext || *ext == '.', "%s: ext %s", result->url, ext);

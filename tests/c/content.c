@@ -158,6 +158,101 @@ static void a_page_that_was_kept(void) {
   CHECK(strstr(pool_last_error(), "result") && !none, "%s", pool_last_error());
 }
 
+static void expect_element(const pool_element_t *found, const char *element, const char *attribute,
+                           const char *url, const char *rel, const char *text) {
+  CHECK(found->struct_size == sizeof *found, "the size is %zu", found->struct_size);
+  expect_text("element", found->element, element);
+  expect_text("attribute", found->attribute, attribute);
+  expect_text("url", found->url, url);
+  expect_text("rel", found->rel, rel);
+  expect_text("text", found->text, text);
+  CHECK(found->url_size == strlen(url) && found->rel_size == strlen(rel) &&
+            found->text_size == strlen(text),
+        "the sizes");
+}
+
+static void all_that_a_page_refers_to(void) {
+  /* In windows-1251, in which `\xe6` is "ж". */
+  static const char body[] =
+      "<base href='http://a.example/dir/'><link rel='stylesheet' href=s.css>"
+      "<script src=/s.js></script><a href='?q=\xe6' rel='nofollow  next'>one <b>two</b></a>"
+      "<img src=i.png srcset='i.png, j.png 2x, k.png bad' alt='a picture'><a href='mailto:x@y'>x</a>"
+      "<iframe src='//b.example/'></iframe><form action=/search></form><a href='#top'>y</a>"
+      "<video><source src=v.mp4></video>";
+  pool_result_t *result = NULL;
+  EXPECT(pool_result_of_page("example.com/", "text/html; charset=windows-1251", NULL, body,
+                             sizeof body - 1, &result),
+         POOL_OK);
+  size_t count = 0;
+  const pool_element_t *all = pool_result_elements(result, &count);
+  static const struct {
+    const char *element, *attribute, *url, *rel, *text;
+  } expected[] = {
+      {"link", "href", "http://a.example/dir/s.css", "stylesheet", ""},
+      {"script", "src", "http://a.example/s.js", "", ""},
+      {"a", "href", "http://a.example/dir/?q=%E6", "nofollow next", "one two"},
+      {"img", "src", "http://a.example/dir/i.png", "", "a picture"},
+      {"img", "srcset", "http://a.example/dir/i.png", "", "a picture"},
+      {"img", "srcset", "http://a.example/dir/j.png", "", "a picture"},
+      {"iframe", "src", "http://b.example/", "", ""},
+      {"form", "action", "http://a.example/search", "", ""},
+      {"a", "href", "http://a.example/dir/#top", "", "y"},
+      {"source", "src", "http://a.example/dir/v.mp4", "", ""},
+  };
+  CHECK(count == sizeof expected / sizeof *expected, "%zu elements", count);
+  for (size_t i = 0; i < count; i++)
+    expect_element(&all[i], expected[i].element, expected[i].attribute, expected[i].url,
+                   expected[i].rel, expected[i].text);
+  CHECK(pool_result_elements(result, NULL) == all, "they are kept");
+  CHECK(!pool_result_elements(NULL, &count) && count == 0, "NULL has none");
+  pool_result_free(result);
+  EXPECT(pool_result_of_page("example.com/", "text/plain", NULL, body, sizeof body - 1, &result),
+         POOL_OK);
+  CHECK(!pool_result_elements(result, &count) && count == 0, "text has elements");
+  pool_result_free(result);
+}
+
+static void an_answer_that_was_kept(void) {
+  static const char body[] = "<a href=/x>x</a>";
+  pool_result_t *result = NULL;
+  const pool_header_t headers[] = {
+      {"Content-Type", "text/plain; charset=koi8-r", 0, 0},
+      {"content-type", "text/html; charset=gbk", 0, 0},
+      {"Content-Type", "text/html and more", 0, 9},
+      {"Content-Disposition", "attachment; filename=\"\xe9t\xe9.pdf\"", 0, 0},
+  };
+  EXPECT(pool_result_of_answer("example.com/", headers, 4, NULL, body, sizeof body - 1, &result),
+         POOL_OK);
+  expect_text("mimetype", pool_result_mimetype(result), "text/html");
+  expect_text("encoding", pool_result_encoding(result), "gbk");
+  expect_text("ext", pool_result_ext(result), ".pdf");
+  CHECK(result->header_count == 4, "%zu headers", result->header_count);
+  size_t count = 0;
+  CHECK(pool_result_links(result, &count) && count == 1, "%zu links", count);
+  pool_result_free(result);
+  /* A body that is still in its coding is no text. */
+  const pool_header_t coded[] = {{"Content-Type", "text/html", 0, 0},
+                                 {"Content-Encoding", "deflate", 0, 0}};
+  EXPECT(pool_result_of_answer(NULL, coded, 2, NULL, "\x78\x9c\x4b\x4c\x02\0", 6, &result),
+         POOL_OK);
+  CHECK(!pool_result_is_text(result), "it is packed");
+  pool_result_free(result);
+  EXPECT(pool_result_of_answer(NULL, NULL, 0, NULL, NULL, 0, &result), POOL_OK);
+  pool_result_free(result);
+
+  pool_result_t *none = NULL;
+  const pool_header_t broken = {"X", "a\r\nb: c", 0, 0}, nameless = {"", "a", 0, 0};
+  EXPECT(pool_result_of_answer(NULL, &broken, 1, NULL, NULL, 0, &none), POOL_INVALID_ARGUMENT);
+  CHECK(strstr(pool_last_error(), "line break"), "%s", pool_last_error());
+  EXPECT(pool_result_of_answer(NULL, &nameless, 1, NULL, NULL, 0, &none), POOL_INVALID_ARGUMENT);
+  CHECK(strstr(pool_last_error(), "headers"), "%s", pool_last_error());
+  EXPECT(pool_result_of_answer(NULL, NULL, 1, NULL, NULL, 0, &none), POOL_INVALID_ARGUMENT);
+  CHECK(strstr(pool_last_error(), "headers"), "%s", pool_last_error());
+  EXPECT(pool_result_of_answer(NULL, NULL, 0, NULL, NULL, 1, &none), POOL_INVALID_ARGUMENT);
+  EXPECT(pool_result_of_answer(NULL, NULL, 0, NULL, NULL, 0, NULL), POOL_INVALID_ARGUMENT);
+  CHECK(!none, "an output of what was refused");
+}
+
 static void every_redirection(pool_t *pool) {
   static const char canonical[] = "<link rel=canonical href='/text?canonical'>";
   char *end = page("header=Content-Type:text/html", canonical, sizeof canonical - 1);
@@ -378,6 +473,8 @@ int main(int argc, char **argv) {
   a_page_in_windows_1251(pool);
   what_is_no_text(pool);
   a_page_that_was_kept();
+  all_that_a_page_refers_to();
+  an_answer_that_was_kept();
   every_redirection(pool);
   raised_statuses(pool);
   pool_free(pool);

@@ -391,6 +391,28 @@ void results() {
   kept.known_encoding = "koi8-r";
   SAME(rouet::result::of_page(kept).encoding(), "koi8-r");
   CHECK(rouet::result::of_page({}).body().empty(), "nothing is known");
+
+  // All that a page refers to, and of an answer's headers more than one.
+  rouet::page whole;
+  whole.url = "http://b.example/x/";
+  whole.content_type = "text/plain";
+  whole.headers = {{"Content-Type", "text/html;charset=koi8-r"},
+                   {"Content-Disposition", "inline; filename=page.xhtml"}};
+  whole.body = "<a href=/a rel=next>one <b>two</b></a><img srcset='/i, /j 2x' alt=i>";
+  again = rouet::result::of_page(whole);
+  SAME(again.mimetype(), "text/html");
+  SAME(again.encoding(), "koi8-r");
+  SAME(again.ext(), ".xhtml");
+  std::string shown;
+  for (const rouet::element each : again.elements())
+    shown += std::string(each.name) + ' ' + std::string(each.attribute) + ' ' +
+             std::string(each.url) + ' ' + std::string(each.rel) + ' ' + std::string(each.text) +
+             '\n';
+  SAME(shown, "a href http://b.example/a next one two\n"
+              "img srcset http://b.example/i  i\nimg srcset http://b.example/j  i\n");
+  SAME(again.elements().size(), 3u);
+  SAME(again.elements()[2].url, "http://b.example/j");
+  CHECK(rouet::result().elements().empty(), "an empty result has none");
   kept.known_encoding = "klingon";
   rouet::error fault;
   CHECK(!rouet::result::of_page(kept, fault).has_result() &&

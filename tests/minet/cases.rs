@@ -411,6 +411,11 @@ fn meta_refreshes(web: &mut Web) {
     let url = web.html("<base href=\"/base/\"><meta http-equiv=refresh content=\"0; url=found\">");
     web.both("meta with a base", &url, on);
     let page = format!("<meta http-equiv=\"refresh\" content=\"0; url={end}\">");
+    let url = web.html(format!("<noscript>{page}</noscript>"));
+    web.both("meta in noscript, with scripts", &url, |options| {
+        options.follow_meta_refresh = true;
+        options.follow_js_relocation = true;
+    });
     for (name, kind) in [
         ("plain text", "Content-Type: text/plain"),
         ("json", "Content-Type: application/json"),

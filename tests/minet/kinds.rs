@@ -139,6 +139,17 @@ pub const KINDS: &[(&str, Recognise)] = &[
     ("url-met-twice", |d| {
         named(d, &["cookies asked"]) && d.minet.stack.len() + 1 == d.ours.stack.len()
     }),
+    ("refresh-target-unfit", |d| {
+        let unfit = ["mailto:", "javascript:", "ftp:", "\"http://\""];
+        let minet = ["invalid-url", "invalid-redirect", "self-redirect"];
+        named(d, &["refresh to ", "meta to "])
+            && unfit.iter().any(|target| d.case.name.contains(target))
+            && minet.contains(&&*d.minet.error)
+            && d.ours.error == "ok"
+    }),
+    ("refresh-in-noscript", |d| {
+        named(d, &["meta in noscript, with scripts"]) && only_minet(d)
+    }),
     ("page-to-itself", |d| {
         let here = named(d, &["refresh to ", "meta to ", "script "]);
         let unfit = ["http://\"", "mailto:", "javascript:", "ftp:"];
@@ -147,12 +158,6 @@ pub const KINDS: &[(&str, Recognise)] = &[
     }),
     ("pages-in-turn", |d| {
         errors(d, "infinite-redirects", "ok") && named(d, &["refresh loop"])
-    }),
-    ("refresh-target-unfit", |d| {
-        let unfit = ["invalid-url", "invalid-redirect", "self-redirect"];
-        named(d, &["refresh to ", "meta to "])
-            && unfit.contains(&&*d.minet.error)
-            && d.ours.error == "ok"
     }),
     ("refresh-forms", |d| {
         let form = named(d, &["refresh \"", "meta \"", "meta in quotes"]);

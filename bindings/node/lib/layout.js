@@ -91,6 +91,15 @@ exports.hop = struct(fields(`
   pointer: type
   int: status`));
 
+exports.element = struct(fields(`
+  size: struct_size
+  pointer: url
+  size: url_size
+  pointer: element attribute rel
+  size: rel_size
+  pointer: text
+  size: text_size`));
+
 exports.result = struct(fields(`
   size: struct_size block_size
   uint64: tag

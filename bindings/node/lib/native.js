@@ -104,7 +104,7 @@ const functions = {
   stats: ['pool_stats', 'uint', ['size', 'size']],
   lastError: ['pool_last_error', 'size', []],
   version: ['pool_version', 'size', []],
-  resultOfPage: ['pool_result_of_page', 'uint', ['size', 'size', 'size', 'size', 'size', 'size']],
+  resultOfAnswer: ['pool_result_of_answer', 'uint', Array(7).fill('size')],
   resultFree: ['pool_result_free', 'nothing', ['size']],
   mimetype: ['pool_result_mimetype', 'size', ['size']],
   ext: ['pool_result_ext', 'size', ['size']],
@@ -114,6 +114,7 @@ const functions = {
   isHtml: ['pool_result_is_html', 'int', ['size']],
   text: ['pool_result_text', 'size', ['size', 'size']],
   links: ['pool_result_links', 'size', ['size', 'size']],
+  elements: ['pool_result_elements', 'size', ['size', 'size']],
 };
 
 const native = {};

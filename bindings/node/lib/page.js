@@ -2,7 +2,8 @@
 
 /** What the library knows of a page: media type, text, links. */
 
-const { Arena, read64 } = require('./memory');
+const layout = require('./layout');
+const { Arena, read64, write64 } = require('./memory');
 const native = require('./native');
 
 const arena = new Arena(4096);
@@ -21,15 +22,27 @@ function forget() {
  */
 function pageOf(owner, describe) {
   if (last.owner === owner) return last.page;
-  const { url, contentType, knownEncoding, body } = describe();
+  const { url, headers, knownEncoding, body } = describe();
   arena.reset();
   const text = (value) => (value === null || value === undefined ? 0 : arena.text(value).address);
   const made = arena.take(8);
+  const { size, at } = layout.header;
+  const lines = arena.take(Math.max(size * headers.length, 8));
+  headers.forEach(([name, value], index) => {
+    // Headers are Latin-1 here, and bytes to the library.
+    const bytes = (line) => arena.bytes(Buffer.from(`${line}\0`, 'latin1')).address;
+    const start = size * index;
+    write64(lines.bytes, start + at.name, bytes(name));
+    write64(lines.bytes, start + at.value, bytes(value));
+    // Up to the NUL.
+    write64(lines.bytes, start + at.name_size, 0);
+    write64(lines.bytes, start + at.value_size, 0);
+  });
   native.check(
-    native.resultOfPage(
+    native.resultOfAnswer(
       text(url),
-      // Headers are Latin-1 here, and bytes to the library.
-      contentType === null ? 0 : arena.bytes(Buffer.from(`${contentType}\0`, 'latin1')).address,
+      lines.address,
+      headers.length,
       text(knownEncoding),
       body.length > 0 ? native.address(body) : 0,
       body.length,
@@ -62,10 +75,41 @@ function linksOf(page) {
   return Array.from({ length: count }, (_, index) => native.textAt(read64(links, 8 * index)));
 }
 
+function elementsOf(page) {
+  const [start, count] = askWithCount(native.elements, page);
+  const { size, at } = layout.element;
+  if (count === 0) return [];
+  const first = Buffer.alloc(size);
+  native.copy(start, size, first);
+  // A later library's have more behind these fields.
+  const stride = read64(first, at.struct_size);
+  const all = Buffer.alloc(stride * count);
+  native.copy(start, all.length, all);
+  // The few names, and what the references of one element share, are copied once.
+  const names = new Map();
+  const named = (from) => names.get(from) ?? names.set(from, native.textAt(from)).get(from);
+  let rel = { at: 0, text: '' };
+  let text = { at: 0, text: '' };
+  return Array.from({ length: count }, (_, index) => {
+    const field = (name) => read64(all, stride * index + at[name]);
+    const sized = (name) => native.textAt(field(name), field(`${name}_size`));
+    if (field('rel') !== rel.at) rel = { at: field('rel'), text: sized('rel') };
+    if (field('text') !== text.at) text = { at: field('text'), text: sized('text') };
+    return {
+      url: sized('url'),
+      element: named(field('element')),
+      attribute: named(field('attribute')),
+      rel: rel.text,
+      text: text.text,
+    };
+  });
+}
+
 module.exports = {
   pageOf,
   textOf,
   linksOf,
+  elementsOf,
   mimetypeOf: (page) => native.textAt(native.mimetype(page)),
   extOf: (page) => native.textAt(native.ext(page)),
   encodingOf: (page) => native.textAt(native.encoding(page)),

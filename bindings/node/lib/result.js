@@ -21,7 +21,8 @@ class Result {
   #kept = {};
 
   /**
-   * @param how what the job was: `kind`, `knownEncoding`, and `cause()`, why it would be cancelled
+   * @param how what the job was: `kind`, `knownEncoding`, `compressed`, and `cause()`, why it would be
+   *   cancelled
    * @param block null: the job was not the library's to do, as `error` tells
    */
   constructor(item, url, how, block, error) {
@@ -166,6 +167,10 @@ class Result {
     return this.#ask('links', page.linksOf, []);
   }
 
+  elements() {
+    return this.#ask('elements', page.elementsOf, []);
+  }
+
   [inspect.custom](depth, options) {
     const { item, url, status, endUrl, errorCode, error } = this;
     const shown = { item, url, status, endUrl };
@@ -185,13 +190,19 @@ class Result {
       const describe = () => ({
         // What the page calls itself is not where it was.
         url: this.stack.findLast((hop) => hop.type !== 'canonical')?.url,
-        contentType:
-          this.rawHeaders.find(([name]) => name.toLowerCase() === 'content-type')?.[1] ?? null,
+        headers: this.rawHeaders.filter(([name]) => this.#tells(name.toLowerCase())),
         knownEncoding: this.#how.knownEncoding,
         body: this.body,
       });
       return question(page.pageOf(this, describe));
     });
+  }
+
+  /** Whether a header says what kind of thing the body is. */
+  #tells(name) {
+    // What was compressed is so no more if it was asked for so.
+    const coded = name === 'content-encoding' && !this.#how.compressed;
+    return coded || name === 'content-type' || name === 'content-disposition';
   }
 
   #size(field) {

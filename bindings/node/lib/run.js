@@ -171,7 +171,7 @@ class Run {
 
   #howOf(options) {
     const cause = () => this.#failure?.reason;
-    return { kind: this.#settings.kind, knownEncoding: options.knownEncoding, cause };
+    return { kind: this.#settings.kind, knownEncoding: options.knownEncoding, compressed: options.compressed, cause };
   }
 
   #begin() {

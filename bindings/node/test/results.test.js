@@ -160,6 +160,50 @@ test('links', async (t) => {
   assert.equal(result.links(), links); // kept
 });
 
+test('all that a page refers to', async (t) => {
+  const pool = open(t);
+  // In windows-1251, in which E6 is ж.
+  const page = Buffer.concat([
+    Buffer.from('<link rel="preload  stylesheet" href=/s.css><a href="?q='),
+    Buffer.from([0xe6]),
+    Buffer.from('" rel=next>one <b>two</b></a><img srcset="/i, /j 2x" alt=picture><script src=//o.test/x></script>' +
+      '<form action=/f></form><a href="mailto:x@y.test">x</a>'),
+  ]);
+  const url = await answering(t, Buffer.concat([head('Content-Type: text/html; charset=windows-1251'), page]));
+  const result = await one(pool, url);
+  assert.deepEqual(result.elements(), [
+    { url: `${url}s.css`, element: 'link', attribute: 'href', rel: 'preload stylesheet', text: '' },
+    { url: `${url}?q=%E6`, element: 'a', attribute: 'href', rel: 'next', text: 'one two' },
+    { url: `${url}i`, element: 'img', attribute: 'srcset', rel: '', text: 'picture' },
+    { url: `${url}j`, element: 'img', attribute: 'srcset', rel: '', text: 'picture' },
+    { url: 'http://o.test/x', element: 'script', attribute: 'src', rel: '', text: '' },
+    { url: `${url}f`, element: 'form', attribute: 'action', rel: '', text: '' },
+  ]);
+  assert.equal(result.elements(), result.elements()); // kept
+  assert.deepEqual((await one(pool, `${site}/text`)).elements(), []);
+});
+
+test('all headers of a body count', async (t) => {
+  const pool = open(t);
+  const lines = [
+    'Content-Type: text/plain; charset=koi8-r',
+    'Content-Type: text/html; charset=gbk',
+    'Content-Type: text/html',
+    'Content-Disposition: attachment; filename="r\u00e9sum\u00e9.pdf"',
+  ];
+  const many = await answering(t, Buffer.concat([head(...lines), Buffer.from('<a href=/x>x</a>')]));
+  const result = await one(pool, many);
+  assert.equal(result.mimetype, 'text/html');
+  assert.equal(result.encoding, 'gbk');
+  assert.equal(result.ext, '.pdf');
+  assert.equal(result.links().length, 1);
+  for (const compressed of [false, true]) {
+    const gzip = await one(pool, `${site}/gzip`, { compressed });
+    assert.equal(gzip.isText, compressed);
+    assert.equal(gzip.text() !== null, compressed);
+  }
+});
+
 test('pages of many kinds', async (t) => {
   const pool = open(t);
   const urls = Array.from({ length: 20 }, (_, n) => `${site}/page/${n}`);

@@ -137,6 +137,19 @@ pub struct pool_hop_t {
 }
 
 #[repr(C)]
+pub struct pool_element_t {
+    pub struct_size: usize,
+    pub url: *const c_char,
+    pub url_size: usize,
+    pub element: *const c_char,
+    pub attribute: *const c_char,
+    pub rel: *const c_char,
+    pub rel_size: usize,
+    pub text: *const c_char,
+    pub text_size: usize,
+}
+
+#[repr(C)]
 pub struct pool_result_t {
     pub struct_size: usize,
     pub block_size: usize,
@@ -244,6 +257,19 @@ extern "C" {
         timeout_ms: i32,
         count: *mut usize,
     ) -> pool_status_t;
+    pub fn pool_result_of_answer(
+        url: *const c_char,
+        headers: *const pool_header_t,
+        header_count: usize,
+        known_encoding: *const c_char,
+        body: *const c_void,
+        body_size: usize,
+        result: *mut *mut pool_result_t,
+    ) -> pool_status_t;
+    pub fn pool_result_elements(
+        result: *const pool_result_t,
+        count: *mut usize,
+    ) -> *const pool_element_t;
     pub fn pool_result_of_page(
         url: *const c_char,
         content_type: *const c_char,

@@ -1,0 +1,526 @@
+//! What the head of an answer says of its body: its media type, its encoding, its file name.
+
+use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
+
+use super::encoding;
+
+/// What the `Content-Type` headers of an answer say together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ContentType {
+    /// `type/subtype` in lower case. `None`: there is none, or one that means that nobody knows.
+    pub essence: Option<String>,
+    /// The encoding that the `charset` is a label of.
+    pub charset: Option<&'static Encoding>,
+}
+
+impl ContentType {
+    /// Reads the values of all `Content-Type` headers of an answer, in their order.
+    ///
+    /// This is "extract a MIME type" of the Fetch Standard: the last that is well-formed counts, and
+    /// the `charset` of one before it stays while the type is the same.
+    pub fn of<'a>(values: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let mut values = values.into_iter();
+        let Some(first) = values.next() else {
+            return Self::default();
+        };
+        let mut all = first.to_vec();
+        for value in values {
+            all.extend_from_slice(b", ");
+            all.extend_from_slice(value);
+        }
+        let values = split(&all);
+        let mut found: Option<String> = None;
+        let mut charset = None;
+        for value in &values {
+            let Some((essence, parameters)) = parse(value) else {
+                continue;
+            };
+            // `*/*` is what a client accepts, and no media type.
+            if essence == "*/*" {
+                continue;
+            }
+            if found.as_deref() != Some(&*essence) {
+                charset = None;
+            }
+            charset = parameters.charset.or(charset);
+            found = Some(essence);
+        }
+        match found {
+            Some(essence) => Self {
+                charset: charset.and_then(|label| Encoding::for_label_no_replacement(&label)),
+                // By the MIME Sniffing Standard, section 7, these say as little as no type.
+                essence: Some(essence)
+                    .filter(|it| !matches!(&**it, "unknown/unknown" | "application/unknown")),
+            },
+            // Nothing of it is well-formed, so that it is not a `charset` that counts less than
+            // another: what looks like one is better than a guess.
+            None => Self {
+                essence: None,
+                charset: values.iter().find_map(|value| encoding::charset(value)),
+            },
+        }
+    }
+}
+
+/// The parts of a header's value between its commas: "get, decode, and split" of the Fetch Standard.
+/// A comma within quotes parts nothing.
+fn split(value: &[u8]) -> Vec<&[u8]> {
+    let mut values = Vec::new();
+    let mut start = 0;
+    let mut at = 0;
+    while at < value.len() {
+        match value[at] {
+            b'"' => at += quoted(&value[at..]).1,
+            b',' => {
+                values.push(&value[start..at]);
+                at += 1;
+                start = at;
+            }
+            _ => at += 1,
+        }
+    }
+    values.push(&value[start..]);
+    for value in &mut values {
+        *value = value.trim_ascii();
+    }
+    values
+}
+
+/// The text of a quoted string that starts here, and how many bytes it takes with its quotes. The
+/// last quote may be missing: "collect an HTTP quoted string" of the Fetch Standard.
+fn quoted(text: &[u8]) -> (Vec<u8>, usize) {
+    let mut value = Vec::new();
+    let mut at = 1;
+    while let Some(&byte) = text.get(at) {
+        at += 1;
+        match byte {
+            b'"' => break,
+            b'\\' => {
+                // At the very end it stands for itself.
+                value.push(text.get(at).copied().unwrap_or(byte));
+                at += 1;
+            }
+            _ => value.push(byte),
+        }
+    }
+    (value, at.min(text.len()))
+}
+
+/// A `type/subtype` in lower case and the parameters behind it: "parse a MIME type" of the MIME
+/// Sniffing Standard, section 4.4.
+fn parse(value: &[u8]) -> Option<(String, Parameters)> {
+    let value = trim(value);
+    let end = value.iter().position(|&byte| byte == b';');
+    let (essence, parameters) = value.split_at(end.unwrap_or(value.len()));
+    let slash = essence.iter().position(|&byte| byte == b'/')?;
+    let (kind, subtype) = (&essence[..slash], trim(&essence[slash + 1..]));
+    if !is_token(kind) || !is_token(subtype) {
+        return None;
+    }
+    let essence = [kind, b"/", subtype].concat().to_ascii_lowercase();
+    let mut found = Parameters::default();
+    parameters_of(parameters, |name, value, in_quotes| {
+        let is_fine = |&byte: &u8| matches!(byte, b'\t' | b' '..=b'~' | 0x80..);
+        if name.eq_ignore_ascii_case(b"charset")
+            && found.charset.is_none()
+            && (in_quotes || !value.is_empty())
+            && value.iter().all(is_fine)
+        {
+            found.charset = Some(value);
+        }
+    });
+    Some((String::from_utf8(essence).ok()?, found))
+}
+
+/// The parameters of a media type that count here.
+#[derive(Default)]
+struct Parameters {
+    charset: Option<Vec<u8>>,
+}
+
+/// Visits the parameters in text that starts with the `;` before the first: name, value, and
+/// whether that was in quotes. White space is taken from the end of a value that was not, and from
+/// before a name.
+fn parameters_of(text: &[u8], mut visit: impl FnMut(&[u8], Vec<u8>, bool)) {
+    let mut rest = text;
+    while let [b';', after @ ..] = rest {
+        let start = after.iter().position(|byte| !is_white(*byte));
+        rest = &after[start.unwrap_or(after.len())..];
+        let end = rest.iter().position(|byte| matches!(byte, b';' | b'='));
+        let (name, after) = rest.split_at(end.unwrap_or(rest.len()));
+        let Some(value) = after.strip_prefix(b"=") else {
+            rest = after;
+            continue;
+        };
+        let in_quotes = value.first() == Some(&b'"');
+        let (found, size) = match in_quotes {
+            true => quoted(value),
+            false => (Vec::new(), 0),
+        };
+        let end = value[size..].iter().position(|&byte| byte == b';');
+        let end = end.map_or(value.len(), |end| size + end);
+        let found = match in_quotes {
+            true => found,
+            false => trim_end(&value[..end]).to_vec(),
+        };
+        visit(name, found, in_quotes);
+        rest = &value[end..];
+    }
+}
+
+/// The file name that `Content-Disposition` headers give the body, without folders before it: the
+/// first header that has one counts.
+///
+/// `filename*` counts before `filename` (RFC 6266, section 4.3), and is in an encoding of its own
+/// (RFC 8187, section 3.2; RFC 5987 had ISO-8859-1 too). What is no well-formed header is read as far
+/// as it makes sense, as browsers do: names without quotes with blanks in them, no type before them.
+pub(crate) fn filename<'a>(values: impl IntoIterator<Item = &'a [u8]>) -> Option<String> {
+    values.into_iter().find_map(|value| {
+        let (mut plain, mut extended) = (None, None);
+        let start = value.iter().position(|&byte| byte == b';');
+        let before = &value[..start.unwrap_or(value.len())];
+        let parameters = match before.contains(&b'=') {
+            // There is no type, and this the first parameter.
+            true => [b";", value].concat(),
+            false => value[before.len()..].to_vec(),
+        };
+        parameters_of(&parameters, |name, value, _| {
+            let name = trim_end(name);
+            if name.eq_ignore_ascii_case(b"filename") {
+                plain.get_or_insert(value);
+            } else if name.eq_ignore_ascii_case(b"filename*") && extended.is_none() {
+                extended = extended_value(&value);
+            }
+        });
+        let plain = plain.map(|bytes| {
+            // RFC 9110, section 5.5: what is not ASCII is of no known meaning; it mostly is UTF-8.
+            let text = String::from_utf8(trim(&bytes).to_vec());
+            text.unwrap_or_else(|error| WINDOWS_1252.decode(error.as_bytes()).0.into_owned())
+        });
+        let name = extended.or(plain)?;
+        // Single quotes are not meant to be a part of it.
+        let name = name.trim().trim_matches('\'');
+        // A server that gives folders too is not to choose them (RFC 6266, section 4.3).
+        let name = name.rsplit(['/', '\\']).next().unwrap_or_default();
+        (!name.is_empty()).then(|| name.to_owned())
+    })
+}
+
+/// The text of an `ext-value`, as `UTF-8''%e2%82%ac` (RFC 8187, section 3.2.1).
+fn extended_value(value: &[u8]) -> Option<String> {
+    let mut parts = trim(value).splitn(3, |&byte| byte == b'\'');
+    let (charset, _language, text) = (parts.next()?, parts.next()?, parts.next()?);
+    let encoding = Encoding::for_label(charset)?;
+    let bytes: Vec<u8> = percent_decoded(text).collect();
+    let (text, malformed) = encoding.decode_without_bom_handling(&bytes);
+    (!malformed || encoding != UTF_8).then(|| text.into_owned())
+}
+
+fn percent_decoded(text: &[u8]) -> impl Iterator<Item = u8> {
+    let digit = |at: usize| char::from(*text.get(at)?).to_digit(16);
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let byte = *text.get(at)?;
+        let coded = (byte == b'%').then(|| Some(digit(at + 1)? * 16 + digit(at + 2)?));
+        match coded.flatten() {
+            Some(code) => {
+                at += 3;
+                Some(code as u8)
+            }
+            None => {
+                at += 1;
+                Some(byte)
+            }
+        }
+    })
+}
+
+/// The Fetch Standard's "HTTP whitespace".
+fn is_white(byte: u8) -> bool {
+    matches!(byte, b'\t' | b'\n' | b'\r' | b' ')
+}
+
+fn trim(text: &[u8]) -> &[u8] {
+    let start = text.iter().position(|byte| !is_white(*byte));
+    trim_end(&text[start.unwrap_or(text.len())..])
+}
+
+fn trim_end(text: &[u8]) -> &[u8] {
+    let last = text.iter().rposition(|byte| !is_white(*byte));
+    &text[..last.map_or(0, |last| last + 1)]
+}
+
+/// Whether this is a `token` of RFC 9110, section 5.6.2.
+fn is_token(text: &[u8]) -> bool {
+    let symbol = |byte: u8| b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty()
+        && text
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || symbol(*byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn of(values: &[&str]) -> (Option<String>, Option<&'static str>) {
+        let found = ContentType::of(values.iter().map(|value| value.as_bytes()));
+        (found.essence, found.charset.map(Encoding::name))
+    }
+
+    /// What comes of several headers, as the web platform tests have it (fetch/content-type).
+    #[test]
+    fn several_headers() {
+        for (values, essence, charset) in [
+            (&["", "text/plain"][..], "text/plain", None),
+            (&["text/plain", ""], "text/plain", None),
+            (&["text/html", "text/plain"], "text/plain", None),
+            (&["text/plain;charset=gbk", "text/html"], "text/html", None),
+            (
+                &["text/plain;charset=gbk", "text/html;charset=windows-1254"],
+                "text/html",
+                Some("windows-1254"),
+            ),
+            (
+                &["text/plain;charset=gbk", "text/plain"],
+                "text/plain",
+                Some("GBK"),
+            ),
+            (
+                &["text/plain;charset=gbk", "text/plain;charset=windows-1252"],
+                "text/plain",
+                Some("windows-1252"),
+            ),
+            (
+                &["text/html;charset=gbk", "text/html;x=\",text/plain"],
+                "text/html",
+                Some("GBK"),
+            ),
+            (
+                &["text/html;charset=gbk", "text/plain", "text/html"],
+                "text/html",
+                None,
+            ),
+            (&["text/plain", "*/*"], "text/plain", None),
+            (&["*/*", "text/html"], "text/html", None),
+            (&["text/html", "*/*;charset=gbk"], "text/html", None),
+            (&["text/html;x=\"", "text/plain"], "text/html", None),
+            (&["text/html;\"", "text/plain"], "text/html", None),
+            // In one header they are the same.
+            (&["text/html, text/plain"], "text/plain", None),
+            (
+                &["text/html;charset=gbk ,text/html"],
+                "text/html",
+                Some("GBK"),
+            ),
+            (&["text/html, nonsense"], "text/html", None),
+        ] {
+            let expected = (Some(essence.to_owned()), charset);
+            assert_eq!(of(values), expected, "{values:?}");
+        }
+    }
+
+    /// The MIME Sniffing Standard, section 4.4, as the web platform tests have it
+    /// (mimesniff/mime-types).
+    #[test]
+    fn one_header() {
+        const HTML: &str = "text/html";
+        let long = format!("text/html;{}=x;charset=gbk", "0".repeat(200));
+        let long_type = format!("{}/{}", "0".repeat(200), "1".repeat(200));
+        for (value, essence, charset) in [
+            ("text/html;charset=gbk", HTML, Some("GBK")),
+            ("TEXT/HTML;CHARSET=GBK", HTML, Some("GBK")),
+            ("  text/html\t", HTML, None),
+            ("text/html;", HTML, None),
+            ("text/html;charset=gbk(", HTML, None),
+            ("text/html;x=(;charset=gbk", HTML, Some("GBK")),
+            (
+                "text/html;charset=gbk;charset=windows-1255",
+                HTML,
+                Some("GBK"),
+            ),
+            ("text/html;charset =gbk", HTML, None),
+            ("text/html ;charset=gbk", HTML, Some("GBK")),
+            ("text/html; charset=gbk", HTML, Some("GBK")),
+            ("text/html;charset= gbk", HTML, Some("GBK")),
+            ("text/html;charset='gbk'", HTML, None),
+            ("text/html;charset='gbk", HTML, None),
+            ("text/html;charset=gbk'", HTML, None),
+            ("text/html;test;charset=gbk", HTML, Some("GBK")),
+            ("text/html;test=;charset=gbk", HTML, Some("GBK")),
+            ("text/html;';charset=gbk", HTML, Some("GBK")),
+            ("text/html;\";charset=gbk", HTML, Some("GBK")),
+            ("text/html ; ; charset=gbk", HTML, Some("GBK")),
+            ("text/html;;;;charset=gbk", HTML, Some("GBK")),
+            ("text/html;charset=\";charset=GBK", HTML, None),
+            ("text/html;charset=;charset=GBK", HTML, Some("GBK")),
+            ("text/html;charset=\"\";charset=GBK", HTML, None),
+            ("text/html;charset=\"gbk\"", HTML, Some("GBK")),
+            ("text/html;charset=\"gbk", HTML, Some("GBK")),
+            ("text/html;charset=gbk\"", HTML, None),
+            ("text/html;charset=\" gbk\"", HTML, Some("GBK")),
+            ("text/html;charset=\"\\ gbk\"", HTML, Some("GBK")),
+            ("text/html;charset=\"\\g\\b\\k\"", HTML, Some("GBK")),
+            ("text/html;charset=\"gbk\"x", HTML, Some("GBK")),
+            ("text/html;charset={gbk}", HTML, None),
+            (&long, HTML, Some("GBK")),
+            (&long_type, &long_type, None),
+            (
+                "!#$%&'+-.^_`|~0A/!#$&|~0A",
+                "!#$%&'+-.^_`|~0a/!#$&|~0a",
+                None,
+            ),
+            ("x/x;test", "x/x", None),
+            ("x/x;test=\"\\", "x/x", None),
+            ("text/html;test=\u{ff};charset=gbk", HTML, Some("GBK")),
+        ] {
+            let expected = (Some(essence.to_owned()), charset);
+            assert_eq!(of(&[value]), expected, "{value}");
+        }
+        for value in [
+            "",
+            "\t",
+            "bogus",
+            "bogus/",
+            "bogus/ ",
+            "/bogus",
+            "bogus/bogus/;",
+            "</>",
+            "(/)",
+            "text/html(;doesnot=matter",
+            "{/}",
+            "\u{100}/\u{100}",
+        ] {
+            assert_eq!(of(&[value]), (None, None), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_type_that_says_nothing_is_none() {
+        for values in [
+            &["unknown/unknown"][..],
+            &["Application/Unknown; x=y"],
+            &["*/*"],
+            &[""],
+            &["text"],
+            &["text / html"],
+            &["\"text/html\""],
+            &["text/ht ml"],
+            &["text/h\u{e9}"],
+        ] {
+            assert_eq!(of(values), (None, None), "{values:?}");
+        }
+        assert_eq!(of(&[]), (None, None));
+        // Its encoding is known all the same.
+        assert_eq!(of(&["unknown/unknown; charset=koi8-r"]).1, Some("KOI8-R"));
+        for value in [
+            "charset=koi8-r",
+            "text/html charset=koi8-r",
+            "; charset=koi8-r",
+        ] {
+            assert_eq!(of(&[value]), (None, Some("KOI8-R")), "{value}");
+        }
+    }
+
+    fn named(value: &str) -> Option<String> {
+        filename([value.as_bytes()])
+    }
+
+    /// RFC 6266, sections 4 and 5 and appendix D; RFC 8187, section 3.2.3.
+    #[test]
+    fn file_names() {
+        for (value, expected) in [
+            ("Attachment; filename=example.html", "example.html"),
+            ("INLINE; FILENAME=\"an example.html\"", "an example.html"),
+            (
+                "attachment; filename*= UTF-8''%e2%82%ac%20rates",
+                "\u{20ac} rates",
+            ),
+            (
+                "attachment; filename=\"EURO rates\"; filename*=utf-8''%e2%82%ac%20rates",
+                "\u{20ac} rates",
+            ),
+            (
+                "attachment; filename*=utf-8'en'%e2%82%ac; filename=EURO",
+                "\u{20ac}",
+            ),
+            (
+                "attachment; filename*=iso-8859-1''%a3%20rates",
+                "\u{a3} rates",
+            ),
+            (
+                "attachment; filename=\"foo-%c3%a4.html\"",
+                "foo-%c3%a4.html",
+            ),
+            ("attachment; filename=\"f\\oo.html\"", "foo.html"),
+            (
+                "attachment; filename=\"\\\"quoting\\\" x.html\"",
+                "\"quoting\" x.html",
+            ),
+            (
+                "attachment; filename=\"semi;colon.html\"",
+                "semi;colon.html",
+            ),
+            ("attachment; name=x; filename=foo.html", "foo.html"),
+            ("attachment;filename=foo.html;", "foo.html"),
+            ("attachment; filename=foo bar.html", "foo bar.html"),
+            ("attachment; filename='foo.html'", "foo.html"),
+            ("filename=foo.html", "foo.html"),
+            ("attachment; filename=\"../../etc/foo.html\"", "foo.html"),
+            ("attachment; filename=\"C:\\\\dir\\\\foo.html\"", "foo.html"),
+            (
+                "attachment; filename=first.html; filename=second.html",
+                "first.html",
+            ),
+            ("attachment; filename=\"open.html", "open.html"),
+            // What is malformed gives way to what is not.
+            (
+                "attachment; filename*=klingon''x; filename=foo.html",
+                "foo.html",
+            ),
+            (
+                "attachment; filename*=UTF-8''%ff; filename=foo.html",
+                "foo.html",
+            ),
+            (
+                "attachment; filename*=foo.html; filename=bar.html",
+                "bar.html",
+            ),
+            ("attachment; filename*=\"UTF-8''foo.html\"", "foo.html"),
+        ] {
+            assert_eq!(named(value).as_deref(), Some(expected), "{value}");
+        }
+        for value in [
+            "",
+            "attachment",
+            "attachment; filename",
+            "attachment; filename=\"\"",
+            "filename=/",
+            ";;=",
+        ] {
+            assert_eq!(named(value), None, "{value}");
+        }
+        let latin = b"attachment; filename=\"caf\xe9.html\"";
+        assert_eq!(filename([&latin[..]]).as_deref(), Some("caf\u{e9}.html"));
+        let several = [&b"inline"[..], b"attachment; filename=x.pdf"];
+        assert_eq!(filename(several).as_deref(), Some("x.pdf"));
+    }
+
+    proptest! {
+        #[test]
+        fn takes_anything(values: Vec<Vec<u8>>) {
+            ContentType::of(values.iter().map(|value| &**value));
+            filename(values.iter().map(|value| &**value));
+        }
+
+        #[test]
+        fn takes_any_form(value in "(text|/|html|;|,| |charset|filename|\\*|=|\"|\\\\|'|%e9|%|gbk|utf-8|x){0,20}") {
+            ContentType::of([value.as_bytes()]);
+            if let Some(name) = named(&value) {
+                prop_assert!(!name.is_empty() && !name.contains(['/', '\\']));
+            }
+        }
+    }
+}
