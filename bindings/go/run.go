@@ -70,6 +70,10 @@ func GroupBy[T any](group func(item T) string) Option {
 // 2·[BufferSize] and three batches of 256 (of BufferSize, if that is less) ahead of the loop: they
 // may be without end, and may come slowly, or depend on results.
 //
+// White space, marks that are not seen (as byte order marks) and quotes around a URL are taken off, and
+// http:// is put before it when it has no scheme and starts with a host: a path, a file's name, a
+// number or a mail address is none. A bad one, or one that is not UTF-8, gives [ErrInvalidURL].
+//
 // items, key and the functions of the options run on a goroutine of their own. When the loop is
 // left early what is outstanding is dropped, and items is asked for no more: its goroutine ends
 // when it next yields, which the loop does not wait for. A panic in it comes out of the loop.

@@ -50,8 +50,8 @@ const (
 // stream is one run's handle on the pool, and memory of C to talk with it.
 type stream struct {
 	pool    *Pool
-	options *Options // the run's, over the pool's
-	native *C.pool_t // nil: freed; guarded by pool.mu, but for the run itself
+	options *Options  // the run's, over the pool's
+	native  *C.pool_t // nil: freed; guarded by pool.mu, but for the run itself
 
 	file *os.File
 	conn syscall.RawConn

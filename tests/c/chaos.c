@@ -1081,6 +1081,9 @@ static void act_finish(worker_t *me, dice_t *dice, stream_t *stream) {
     CHECK(*pool_last_error(), "%s was refused without a word", #call);                 \
   } while (0)
 
+/* The next job on its connection would get what is not its own. */
+static const pool_header_t framing = {.name = "Transfer-Encoding", .value = "chunked"};
+
 static void act_wrong(worker_t *me, dice_t *dice, stream_t *stream) {
   (void)me;
   pool_t *pool = stream->pool, *none = NULL;
@@ -1103,7 +1106,9 @@ static void act_wrong(worker_t *me, dice_t *dice, stream_t *stream) {
       REFUSED(pool_submit(pool, &job, -1));
       break;
     case 8:
-      job.url = "http://domain-1.test/caf\xe9";
+      options.headers = &framing;
+      options.header_count = 1;
+      job.options = &options;
       REFUSED(pool_submit(pool, &job, -1));
       break;
     case 9:
@@ -1142,6 +1147,10 @@ static void act_page(dice_t *dice) {
          POOL_OK);
   ask(result);
   part_with(dice, result);
+  char group[16];
+  size_t size = 0;
+  EXPECT(pool_url_group("http://www.domain-1.co.uk/", 0, group, sizeof group, &size), POOL_OK);
+  CHECK(size == 14 && strcmp(group, "domain-1.co.uk") == 0, "%s", group);
 }
 
 /* What is done to a stream, and how often out of all. */

@@ -7,7 +7,7 @@ const test = require('node:test');
 
 const { run, site } = require('./support.js');
 
-const names = ['Pool', 'RouetError', 'backend', 'version'];
+const names = ['Pool', 'RouetError', 'backend', 'urlGroup', 'version'];
 const header = fs.readFileSync(path.join(__dirname, '../../../include/rouet.h'), 'utf8');
 const [, version] = header.match(/#define POOL_VERSION "(.*)"/);
 
