@@ -4,13 +4,17 @@
 pub fn without_comments(source: &str) -> String {
     let mut code = String::new();
     let mut rest = source;
-    while let Some((before, comment)) = rest.split_once("/*") {
+    while let Some((before, comment)) = rest.split_once('/') {
         code += before;
-        rest = comment.split_once("*/").expect("a comment that ends").1;
+        if let Some(comment) = comment.strip_prefix('*') {
+            rest = comment.split_once("*/").expect("a comment that ends").1;
+        } else if comment.starts_with('/') {
+            // Its text may have the signs of the other kind.
+            rest = &comment[comment.find('\n').unwrap_or(comment.len())..];
+        } else {
+            code.push('/');
+            rest = comment;
+        }
     }
-    code += rest;
-    code.lines()
-        .map(|line| line.split_once("//").map_or(line, |(code, _)| code))
-        .collect::<Vec<_>>()
-        .join("\n")
+    code + rest
 }
