@@ -46,6 +46,10 @@ pub(crate) fn masked(url: &str) -> Cow<'_, str> {
 /// Where the credentials of a URL are, or of what `clean` makes one of: before the last `@` of what
 /// comes before the path (URL Standard, authority state). Slashes may lean either way, or be missing.
 fn credentials(url: &str) -> Option<Range<usize>> {
+    // Most have none, and some a megabyte.
+    if !url.contains('@') {
+        return None;
+    }
     let is_odd = |byte: &u8| matches!(byte, b'\t' | b'\n' | b'\r');
     let bytes = url.as_bytes();
     let of_scheme = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-. \t\n\r".contains(byte);

@@ -1043,13 +1043,13 @@ fn system_authorities() -> Option<&'static Path> {
 /// `%c3` as `%C3`, which the URL Standard does not, and servers may tell apart. To a proxy it leaves
 /// the question mark of an empty query out.
 fn changed_by_curl(url: &Url) -> bool {
-    let target = url[Position::BeforePath..Position::AfterQuery].as_bytes();
-    let is_lower = |byte: &u8| matches!(byte, b'a'..=b'f');
-    let mut triples = target.windows(3).filter(|triple| triple[0] == b'%');
-    let is_rewritten = |triple: &[u8]| {
-        triple[1..].iter().all(u8::is_ascii_hexdigit) && triple[1..].iter().any(is_lower)
+    let target = &url[Position::BeforePath..Position::AfterQuery];
+    let is_rewritten = |(at, _): (usize, &str)| {
+        let hex = target.as_bytes().get(at + 1..at + 3).unwrap_or_default();
+        let is_lower = |byte: &u8| matches!(byte, b'a'..=b'f');
+        hex.iter().all(u8::is_ascii_hexdigit) && hex.iter().any(is_lower)
     };
-    target.ends_with(b"?") || triples.any(is_rewritten)
+    target.ends_with('?') || target.match_indices('%').any(is_rewritten)
 }
 
 /// What is asked for (RFC 9112, section 3.2). `whole`: of a proxy, by the whole URL.
