@@ -106,6 +106,9 @@ typedef struct pool_result_t {
   int32_t status;
   uint32_t attempts;
   void *value;
+  const char *error_subcode;
+  const char *group;
+  size_t group_size;
 } pool_result_t;
 typedef double (*pool_throttle_fn)(const char *group,
                                    const struct pool_result_t *result,
@@ -206,6 +209,11 @@ enum pool_status_t pool_finish(struct pool_t *pool);
 enum pool_status_t pool_cancel(struct pool_t *pool);
 enum pool_status_t pool_pending(struct pool_t *pool, size_t *pending);
 enum pool_status_t pool_event_fd(struct pool_t *pool, int *fd);
+enum pool_status_t pool_url_group(const char *url,
+                                  size_t url_size,
+                                  char *group,
+                                  size_t size,
+                                  size_t *group_size);
 enum pool_status_t pool_set_domain_rule(struct pool_t *pool,
                                         const char *domain,
                                         double throttle,
