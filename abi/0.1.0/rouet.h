@@ -71,8 +71,6 @@ typedef struct pool_options_t {
   double retry_max_wait;
   const uint16_t *retry_on_statuses;
   size_t retry_on_status_count;
-  int32_t mask_credentials;
-  int32_t head_fallback;
 } pool_options_t;
 typedef struct pool_hop_t {
   const char *url;
@@ -108,10 +106,6 @@ typedef struct pool_result_t {
   int32_t status;
   uint32_t attempts;
   void *value;
-  const char *error_subcode;
-  const char *group;
-  size_t group_size;
-  const char *truncated;
 } pool_result_t;
 typedef double (*pool_throttle_fn)(const char *group,
                                    const struct pool_result_t *result,
@@ -168,17 +162,6 @@ typedef struct pool_stats_t {
   uint64_t name_lookups;
 } pool_stats_t;
 typedef void (*pool_log_fn)(int32_t level, const char *message, void *userdata);
-typedef struct pool_element_t {
-  size_t struct_size;
-  const char *url;
-  size_t url_size;
-  const char *element;
-  const char *attribute;
-  const char *rel;
-  size_t rel_size;
-  const char *text;
-  size_t text_size;
-} pool_element_t;
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -223,11 +206,6 @@ enum pool_status_t pool_finish(struct pool_t *pool);
 enum pool_status_t pool_cancel(struct pool_t *pool);
 enum pool_status_t pool_pending(struct pool_t *pool, size_t *pending);
 enum pool_status_t pool_event_fd(struct pool_t *pool, int *fd);
-enum pool_status_t pool_url_group(const char *url,
-                                  size_t url_size,
-                                  char *group,
-                                  size_t size,
-                                  size_t *group_size);
 enum pool_status_t pool_set_domain_rule(struct pool_t *pool,
                                         const char *domain,
                                         double throttle,
@@ -243,13 +221,6 @@ enum pool_status_t pool_result_of_page(const char *url,
                                        const void *body,
                                        size_t body_size,
                                        struct pool_result_t **result);
-enum pool_status_t pool_result_of_answer(const char *url,
-                                         const struct pool_header_t *headers,
-                                         size_t header_count,
-                                         const char *known_encoding,
-                                         const void *body,
-                                         size_t body_size,
-                                         struct pool_result_t **result);
 void pool_result_free(struct pool_result_t *result);
 const char *pool_result_mimetype(const struct pool_result_t *result);
 const char *pool_result_ext(const struct pool_result_t *result);
@@ -259,8 +230,6 @@ int32_t pool_result_is_html(const struct pool_result_t *result);
 const char *pool_result_encoding(const struct pool_result_t *result);
 const char *pool_result_text(const struct pool_result_t *result, size_t *size);
 const char *const *pool_result_links(const struct pool_result_t *result, size_t *count);
-const struct pool_element_t *pool_result_elements(const struct pool_result_t *result,
-                                                  size_t *count);
 #ifdef __cplusplus
 }
 #endif
