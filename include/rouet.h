@@ -899,8 +899,8 @@ void pool_result_free(struct pool_result_t *result);
 
 // The media type of the body, in lower case and without parameters, as "text/html": as the
 // Content-Type headers say (Fetch Standard, "extract a MIME type": the last that is well-formed
-// counts). Without one, or if it is unknown/unknown, application/unknown or */*: as the first bytes
-// of the body tell (MIME Sniffing Standard), and then the extension of its file name or URL. NULL:
+// counts). Without one, or if it is unknown/unknown or application/unknown: as the first bytes of
+// the body tell (MIME Sniffing Standard), and then the extension of its file name or URL. NULL:
 // unknown, or no body was asked for or came.
 //
 // This and the functions after it find out what they say when they are first asked, on the

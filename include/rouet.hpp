@@ -1499,7 +1499,7 @@ inline result result::of_page(const page &kept, error &fault) {
     lines.push_back({name.data(), value.data(), name.size(), value.size()});
   };
   if (kept.content_type) add("Content-Type", *kept.content_type);
-  for (const header &each : kept.headers) add(each.name, each.value);
+  for (const auto &each : kept.headers) add(each.name, each.value);
   pool::check(pool_result_of_answer(c_text(kept.url), lines.data(), lines.size(),
                                     c_text(kept.known_encoding), kept.body.data(),
                                     kept.body.size(), &made),

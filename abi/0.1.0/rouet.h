@@ -162,6 +162,17 @@ typedef struct pool_stats_t {
   uint64_t name_lookups;
 } pool_stats_t;
 typedef void (*pool_log_fn)(int32_t level, const char *message, void *userdata);
+typedef struct pool_element_t {
+  size_t struct_size;
+  const char *url;
+  size_t url_size;
+  const char *element;
+  const char *attribute;
+  const char *rel;
+  size_t rel_size;
+  const char *text;
+  size_t text_size;
+} pool_element_t;
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -221,6 +232,13 @@ enum pool_status_t pool_result_of_page(const char *url,
                                        const void *body,
                                        size_t body_size,
                                        struct pool_result_t **result);
+enum pool_status_t pool_result_of_answer(const char *url,
+                                         const struct pool_header_t *headers,
+                                         size_t header_count,
+                                         const char *known_encoding,
+                                         const void *body,
+                                         size_t body_size,
+                                         struct pool_result_t **result);
 void pool_result_free(struct pool_result_t *result);
 const char *pool_result_mimetype(const struct pool_result_t *result);
 const char *pool_result_ext(const struct pool_result_t *result);
@@ -230,6 +248,8 @@ int32_t pool_result_is_html(const struct pool_result_t *result);
 const char *pool_result_encoding(const struct pool_result_t *result);
 const char *pool_result_text(const struct pool_result_t *result, size_t *size);
 const char *const *pool_result_links(const struct pool_result_t *result, size_t *count);
+const struct pool_element_t *pool_result_elements(const struct pool_result_t *result,
+                                                  size_t *count);
 #ifdef __cplusplus
 }
 #endif

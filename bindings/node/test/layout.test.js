@@ -15,7 +15,7 @@ const { folder } = require('./support.js');
 const include = path.join(__dirname, '../../../include');
 const header = fs.readFileSync(path.join(include, 'rouet.h'), 'utf8');
 
-const STRUCTS = ['header', 'options', 'config', 'job', 'hop', 'result', 'stats'];
+const STRUCTS = ['element', 'header', 'options', 'config', 'job', 'hop', 'result', 'stats'];
 
 /** The fields of a struct, as the header has them. */
 function fieldsOf(name) {
@@ -134,8 +134,9 @@ test('the functions of the library are there, but those of no use here', () => {
     [
       // Runs take results packed, and know what is pending; options are merged here; a log would call
       // JavaScript from the library's threads.
-      'pool_next_result', 'pool_next_results', 'pool_options_from', 'pool_pending', 'pool_set_log',
-      'pool_status_name', 'pool_submit',
+      'pool_next_result', 'pool_next_results', 'pool_options_from', 'pool_pending',
+      // All of an answer's headers count, not one alone.
+      'pool_result_of_page', 'pool_set_log', 'pool_status_name', 'pool_submit',
     ],
   );
 });

@@ -47,7 +47,7 @@ test('a result has all of it', async (t) => {
   assert.equal(result.ext, '.html');
   assert.equal(result.isText, true);
   assert.equal(result.couldBeHtml, true);
-  assert.equal(result.isHtml, false);
+  assert.equal(result.isHtml, true);
   assert.equal(result.attempts, 1);
   const { start, end, ...spans } = result.timings;
   assert.ok(before <= start && start <= end && end <= Date.now() + 1000, inspect(result.timings));
