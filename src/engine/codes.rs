@@ -148,6 +148,7 @@ fn is_cut_off(words: Option<&str>) -> bool {
 }
 
 /// Whether that happened while an answer was received.
+#[cfg(not(feature = "isahc"))]
 pub(super) fn is_unclosed(error: &curl::Error) -> bool {
     error.is_recv_error() && is_cut_off(error.extra_description())
 }

@@ -59,7 +59,7 @@ impl Body {
             }
             bytes.reserve_exact(length.min(RESERVE) as usize);
         }
-        let kept = Kept { bytes, limit };
+        let kept = Kept::of(bytes, limit);
         let Some(outermost) = names.last().filter(|_| !codings.is_empty()) else {
             return Ok(Self {
                 layers: Layers::None(kept),
@@ -148,6 +148,13 @@ type Under = Box<dyn Layer>;
 struct Kept {
     bytes: Vec<u8>,
     limit: u64,
+}
+
+impl Kept {
+    /// None yet; `bytes` has the room for the first.
+    fn of(bytes: Vec<u8>, limit: u64) -> Self {
+        Self { bytes, limit }
+    }
 }
 
 impl Write for Kept {

@@ -244,6 +244,14 @@ pub const KINDS: &[(&str, Recognise)] = &[
             && d.ours.error == "ok"
             && !d.case.name.contains("without saying")
     }),
+    ("coding-claimed", |d| {
+        let claimed = [
+            "compressed gzip that is none (request)",
+            "compressed deflate that is none (request)",
+            "compressed gzip spoilt (request)",
+        ];
+        named(d, &claimed) && d.ours.error == "ok"
+    }),
     ("coding-x-gzip", |d| {
         named(d, &["compressed x-gzip (request)"])
     }),

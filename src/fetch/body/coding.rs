@@ -79,10 +79,7 @@ impl Coding {
 
     /// Whether the decoder finds no mistake.
     fn takes(self, start: &[u8], is_end: bool) -> bool {
-        let kept = Kept {
-            bytes: Vec::new(),
-            limit: UNFOLDED,
-        };
+        let kept = Kept::of(Vec::new(), UNFOLDED);
         let Ok(mut decoder) = self.decoder(start, Box::new(kept)) else {
             return true;
         };
