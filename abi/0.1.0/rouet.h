@@ -71,6 +71,8 @@ typedef struct pool_options_t {
   double retry_max_wait;
   const uint16_t *retry_on_statuses;
   size_t retry_on_status_count;
+  int32_t mask_credentials;
+  int32_t head_fallback;
 } pool_options_t;
 typedef struct pool_hop_t {
   const char *url;
@@ -106,6 +108,10 @@ typedef struct pool_result_t {
   int32_t status;
   uint32_t attempts;
   void *value;
+  const char *error_subcode;
+  const char *group;
+  size_t group_size;
+  const char *truncated;
 } pool_result_t;
 typedef double (*pool_throttle_fn)(const char *group,
                                    const struct pool_result_t *result,
@@ -217,6 +223,11 @@ enum pool_status_t pool_finish(struct pool_t *pool);
 enum pool_status_t pool_cancel(struct pool_t *pool);
 enum pool_status_t pool_pending(struct pool_t *pool, size_t *pending);
 enum pool_status_t pool_event_fd(struct pool_t *pool, int *fd);
+enum pool_status_t pool_url_group(const char *url,
+                                  size_t url_size,
+                                  char *group,
+                                  size_t size,
+                                  size_t *group_size);
 enum pool_status_t pool_set_domain_rule(struct pool_t *pool,
                                         const char *domain,
                                         double throttle,
