@@ -519,7 +519,7 @@ typedef struct pool_stats_t {
   uint64_t held;
   // Of the stream: jobs started whose results were not taken.
   uint64_t started;
-  // Of the stream: bytes of bodies and headers of results not taken.
+  // Of the stream: bytes that results not taken hold, all that belongs to them.
   uint64_t buffered_bytes;
   // Of the engine: transfers running.
   uint64_t in_flight;
@@ -697,6 +697,7 @@ enum pool_status_t pool_submit_many(struct pool_t *pool,
 //
 // POOL_OK: here it is. POOL_AGAIN: none in time. POOL_DONE: the stream was finished or cancelled
 // and all results were taken. POOL_INVALID_ARGUMENT: `pool` or `result` is NULL.
+// POOL_OUT_OF_RESOURCES: no memory is left to give it in; it stays to be taken.
 //
 // Requires:
 // `pool` is a live handle; `result` is writable.
@@ -857,6 +858,7 @@ enum pool_status_t pool_set_log(struct pool_t *pool,
 //
 // POOL_OK: here it is. POOL_INVALID_ARGUMENT: `url` is no URL, `content_type` has a line break,
 // `known_encoding` is no encoding, `body` is NULL and `body_size` not 0, or `result` is NULL.
+// POOL_OUT_OF_RESOURCES: no memory is left for the copy.
 //
 // Requires:
 // `url`, `content_type` and `known_encoding` are NULL or end in a NUL; `body` points to
@@ -951,7 +953,7 @@ const char *pool_result_encoding(const struct pool_result_t *result);
 
 // The body as UTF-8 text that ends in a NUL, decoded from its encoding by the Encoding Standard:
 // what is malformed in it becomes U+FFFD. Writes its bytes without the NUL to `size`, unless that
-// is NULL. NULL, and 0: the body is no text.
+// is NULL. NULL, and 0: the body is no text, or no memory is left for it.
 //
 // Requires:
 // As for pool_result_mimetype; `size` is NULL or writable.

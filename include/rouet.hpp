@@ -306,7 +306,7 @@ struct stats {
   std::uint64_t held = 0;
   /// Of the stream: jobs started whose results were not taken.
   std::uint64_t started = 0;
-  /// Of the stream: bytes of bodies and headers of results not taken.
+  /// Of the stream: bytes that results not taken hold, all that belongs to them.
   std::uint64_t buffered_bytes = 0;
   /// Of the engine: transfers running.
   std::uint64_t in_flight = 0;

@@ -81,7 +81,7 @@ impl Headers {
 
     /// The bytes held.
     pub(crate) fn size(&self) -> usize {
-        self.lines.len()
+        self.lines.capacity()
     }
 
     /// Takes in one line as received, its end included. A line that is none, such as the empty

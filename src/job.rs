@@ -428,15 +428,23 @@ impl JobResult {
     /// absolute, each once, in the order of the page. Their queries are in the encoding of the page,
     /// as browsers write them (URL Standard).
     pub fn links(&self) -> &[String] {
-        match self.is_html() {
-            true => self.content().links.get_or_init(|| {
-                let markup = self.markup();
-                markup.map_or_else(Vec::new, |(url, text, syntax, encoding)| {
-                    sniff::links(&url, text, syntax, encoding)
-                })
-            }),
-            false => &[],
+        let links = &self.content().links;
+        if links.get().is_none()
+            && let Some(found) = self.find_links()
+        {
+            return links.get_or_init(|| found);
         }
+        links.get().map_or(&[], |links| links)
+    }
+
+    /// The links, for one who keeps them in another form. `None`: there can be none, or there is no
+    /// memory for the text.
+    pub(crate) fn find_links(&self) -> Option<Vec<String>> {
+        if !self.is_html() {
+            return None;
+        }
+        let (page, text, syntax, encoding) = self.markup()?;
+        Some(sniff::links(&page, text, syntax, encoding))
     }
 
     /// All that the body refers to, if it is HTML: by `<a>`, `<img>`, `srcset`, `<script>`, `<link>`,
@@ -464,12 +472,13 @@ impl JobResult {
     /// The text with a NUL behind it, which C wants.
     pub(crate) fn text_and_nul(&self) -> Option<&str> {
         let encoding = self.encoding_of_text()?;
-        let text = self.content().text.get_or_init(|| {
-            let mut text = sniff::decode(encoding, &self.body);
-            text.push('\0');
-            text
-        });
-        Some(text)
+        let text = &self.content().text;
+        if let Some(text) = text.get() {
+            return Some(text);
+        }
+        // Without memory for it there is none, and it may be asked for again.
+        let decoded = sniff::decode(encoding, &self.body, 1)?;
+        Some(text.get_or_init(|| decoded + "\0"))
     }
 
     fn encoding_of_text(&self) -> Option<&'static Encoding> {
@@ -514,8 +523,25 @@ impl JobResult {
 
     /// What the result weighs against
     /// [`StreamConfig::max_buffered_bytes`](crate::StreamConfig::max_buffered_bytes).
+    ///
+    /// All that it holds: a URL of a stack may be as long as a head, and the next that it leads to too.
     pub(crate) fn size(&self) -> u64 {
-        (self.body.capacity() + self.headers.size()) as u64
+        let (url, stack) = (self.url.as_ref(), &self.stack);
+        // The first of the stack may be the very same.
+        let same = stack.first().zip(url);
+        let same = same.is_some_and(|(first, url)| Arc::ptr_eq(&first.url, url));
+        let hops = stack.iter().skip(usize::from(same));
+        let size = size_of::<Self>()
+            + url.map_or(0, |url| url.len())
+            + self
+                .error
+                .as_ref()
+                .map_or(0, |error| error.message.capacity())
+            + self.headers.size()
+            + stack.capacity() * size_of::<StackEntry>()
+            + hops.map(|hop| hop.url.len()).sum::<usize>()
+            + self.body.capacity();
+        size as u64
     }
 }
 

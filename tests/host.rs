@@ -91,3 +91,16 @@ fn exit() {
         }
     }
 }
+
+#[test]
+fn memory() {
+    let (site, faults) = (site(), faults());
+    let program = compile("tests/c/memory.c");
+    let mut program = plain(&program);
+    // With its names, a backtrace takes more memory than there is.
+    program.env("RUST_BACKTRACE", "0");
+    run(
+        program.args([faults.url("/body-chunks"), site.url("/text")]),
+        0,
+    );
+}

@@ -84,6 +84,54 @@ fn a_buffer_of_one_is_enough() {
     }
 }
 
+/// However it is made up: a result that goes by ten URLs of 20 KB holds 200 KB.
+#[test]
+fn all_that_a_result_holds_weighs() {
+    const PATH: usize = 20_000;
+    const MOST: u64 = 300_000;
+    let server = Raw::start(|request| {
+        let number: usize = request.target[1..2].parse().expect("a number");
+        let next = format!("Location: /{}{}", number + 1, "x".repeat(PATH));
+        match number {
+            9 => answer("200 OK", &[], ""),
+            _ => answer("302 Found", &[&next], ""),
+        }
+    });
+    let pool = pool_of(Duration::ZERO, 64, 4, 1);
+    let stream = stream_of(&pool, |config| config.max_buffered_bytes = MOST);
+    for _ in 0..25 {
+        submit(&stream, Job::request(server.url("/0")));
+    }
+    eventually("full", || {
+        stream.stats().buffered_bytes >= MOST && pool.stats().in_flight == 0
+    });
+    let stats = stream.stats();
+    // Two, and those that were under way.
+    assert!(stats.started <= 2 + 4, "{stats:?}");
+    assert!(
+        stats.buffered_bytes >= stats.started * 9 * PATH as u64,
+        "{stats:?}"
+    );
+    stream.finish();
+    assert_eq!(drain(&stream).len(), 25);
+    assert_eq!(stream.stats().buffered_bytes, 0);
+}
+
+/// A message that names a long URL.
+#[test]
+fn an_error_weighs_too() {
+    let pool = hasty_pool();
+    let stream = stream(&pool);
+    let url = format!("ftp://example.com/{}", "x".repeat(100_000));
+    submit(&stream, Job::request(url));
+    eventually("done", || {
+        stream.stats().started == 1 && pool.stats().in_flight == 0
+    });
+    eventually("counted", || stream.stats().buffered_bytes > 100_000);
+    assert_eq!(code(&take(&stream)), "invalid-url");
+    assert_eq!(stream.stats().buffered_bytes, 0);
+}
+
 #[test]
 fn results_that_weigh_too_much_hold_the_stream_back() {
     let site = site();

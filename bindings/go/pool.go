@@ -128,7 +128,7 @@ type Stats struct {
 	Held uint64
 	// Started is the number of jobs started whose results were not taken.
 	Started uint64
-	// BufferedBytes is the size of bodies and headers of results not taken.
+	// BufferedBytes is what results not taken hold, all that belongs to them.
 	BufferedBytes uint64
 	// InFlight is the number of transfers running.
 	InFlight uint64

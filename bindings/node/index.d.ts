@@ -272,7 +272,7 @@ export interface Stats {
   held: number;
   /** Jobs started whose results were not taken. */
   started: number;
-  /** Bytes of bodies and headers of results not taken. */
+  /** Bytes that results not taken hold, all that belongs to them. */
   bufferedBytes: number;
   /** Transfers running. */
   inFlight: number;

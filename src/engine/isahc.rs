@@ -30,7 +30,7 @@ use once_cell::unsync::OnceCell;
 
 use super::codes::{self, Circumstances};
 use super::{
-    Exchange, Flow, Hop, Names, Receive, fork, guard, in_curls_range, left, request, route,
+    Exchange, Flow, Hop, Names, Receive, SHARE, fork, guard, in_curls_range, left, request, route,
 };
 use crate::address::{Limits, shown};
 use crate::error::{ErrorCode, Failure};

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::result::{lend, pool_result_t};
+use super::result::{lend, no_memory, pool_result_t};
 use super::{Sized_, init_sized, invalid, pool_status_t, read_sized, write_sized};
 use crate::error::Error;
 use crate::{
@@ -605,7 +605,7 @@ unsafe fn throttle_fn(ask: pool_throttle_fn, userdata: *mut c_void) -> Option<Th
         let seconds = lend(result, |result| {
             // SAFETY: the caller's promise; the name and the result live during the call.
             unsafe { ask(group.as_ptr(), result, userdata as *mut c_void) }
-        });
+        })?;
         // What is no time says nothing; what is too long for the clock is as long as it goes.
         // `min` would take LONGEST for NaN.
         let seconds = if seconds > LONGEST { LONGEST } else { seconds };
@@ -632,7 +632,8 @@ unsafe fn callback(see: pool_callback_fn, userdata: *mut c_void) -> Option<Callb
         let (returned, value) = lend(result, |result| {
             // SAFETY: the caller's promise; the result lives during the call.
             unsafe { (see(result, userdata as *mut c_void), (*result).value) }
-        });
+        })
+        .ok_or_else(|| no_memory(result))?;
         result.value = value as usize;
         match returned {
             0 => Ok(()),

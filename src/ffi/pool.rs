@@ -8,11 +8,11 @@ use super::block::Plan;
 use super::config::{KeptOptions, lossy, pool_config_t, pool_options_t, read_config, rule, text};
 use super::job::{pool_job_t, read_job};
 use super::pool_status_t::{self, *};
-use super::result::{into_c, pool_result_t};
+use super::result::{Room, no_memory, pool_result_t};
 use super::{Sized_, guard, invalid, read_sized};
 use crate::error::Error;
 use crate::pool::Until;
-use crate::{JobResult, Level, Next, Pool, Stream, Submit};
+use crate::{JobResult, Level, Pool, Stream, Submit};
 
 /// A handle on one stream of jobs and the engine it runs on.
 pub struct pool_t {
@@ -232,6 +232,7 @@ pub unsafe extern "C" fn pool_submit_many(
 ///
 /// POOL_OK: here it is. POOL_AGAIN: none in time. POOL_DONE: the stream was finished or cancelled
 /// and all results were taken. POOL_INVALID_ARGUMENT: `pool` or `result` is NULL.
+/// POOL_OUT_OF_RESOURCES: no memory is left to give it in; it stays to be taken.
 ///
 /// # Safety
 /// `pool` is a live handle; `result` is writable.
@@ -247,14 +248,9 @@ pub unsafe extern "C" fn pool_next_result(
         if result.is_null() {
             return invalid("result is NULL");
         }
-        Ok(match pool.stream.next(timeout(timeout_ms)) {
-            Next::Result(taken) => {
-                // SAFETY: not NULL; the caller's promise.
-                unsafe { result.write(into_c(*taken)) };
-                POOL_OK
-            }
-            Next::Nothing => POOL_AGAIN,
-            Next::Done => POOL_DONE,
+        take(pool, 1, timeout_ms, |_, taken| {
+            // SAFETY: not NULL; the caller's promise.
+            unsafe { result.write(taken) };
         })
     })
 }
@@ -285,21 +281,13 @@ pub unsafe extern "C" fn pool_next_results(
         if max == 0 {
             return invalid("max is 0: there must be room for a result");
         }
-        let mut taken = Vec::new();
-        if !pool.stream.next_many(max, timeout(timeout_ms), &mut taken) {
-            return Ok(POOL_DONE);
-        }
-        if taken.is_empty() {
-            return Ok(POOL_AGAIN);
-        }
-        let number = taken.len();
-        for (index, result) in taken.into_iter().enumerate() {
-            // SAFETY: `index` is below `max`; the caller's promise.
-            unsafe { results.add(index).write(into_c(result)) };
-        }
-        // SAFETY: not NULL; the caller's promise.
-        unsafe { count.write(number) };
-        Ok(POOL_OK)
+        take(pool, max, timeout_ms, |index, taken| {
+            // SAFETY: not NULL, and `index` is below `max`; the caller's promise.
+            unsafe {
+                results.add(index).write(taken);
+                count.write(index + 1);
+            }
+        })
     })
 }
 
@@ -552,7 +540,7 @@ pub struct pool_stats_t {
     pub held: u64,
     /// Of the stream: jobs started whose results were not taken.
     pub started: u64,
-    /// Of the stream: bytes of bodies and headers of results not taken.
+    /// Of the stream: bytes that results not taken hold, all that belongs to them.
     pub buffered_bytes: u64,
     /// Of the engine: transfers running.
     pub in_flight: u64,
@@ -689,6 +677,43 @@ pub unsafe extern "C" fn pool_set_log(
         pool.pool.set_log(Some((level, Arc::new(write))));
         Ok(POOL_OK)
     })
+}
+
+/// Takes up to `max` results and gives each in C's form, from 0 on. One for which there is no memory
+/// stays where it is.
+fn take(
+    pool: &pool_t,
+    max: usize,
+    timeout_ms: i32,
+    mut give: impl FnMut(usize, *mut pool_result_t),
+) -> Result<pool_status_t, Error> {
+    let (mut taken, mut rooms, mut lacking) = (Vec::new(), Vec::new(), None);
+    let wanted = |result: &JobResult| {
+        if rooms.len() == max {
+            return false;
+        }
+        match Room::of(result) {
+            Some(room) => rooms.push(room),
+            None => lacking = Some(no_memory(result)),
+        }
+        lacking.is_none()
+    };
+    let timeout = timeout(timeout_ms);
+    if !pool.stream.next_while(timeout, &mut taken, wanted) {
+        return Ok(POOL_DONE);
+    }
+    match (taken.is_empty(), lacking) {
+        (true, None) => Ok(POOL_AGAIN),
+        (true, Some(what)) => Err(Error::OutOfResources(format!(
+            "{what}: it stays where it is"
+        ))),
+        _ => {
+            for (index, (room, result)) in rooms.into_iter().zip(taken).enumerate() {
+                give(index, room.fill(result));
+            }
+            Ok(POOL_OK)
+        }
+    }
 }
 
 /// The handle behind a pointer.

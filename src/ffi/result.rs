@@ -1,16 +1,17 @@
 //! `pool_result_t`: what comes back for a job, in one block of memory and its body.
 
-use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::alloc::{Layout, alloc, dealloc};
 use std::collections::HashMap;
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::ptr::null;
+use std::ptr::{NonNull, null};
 use std::sync::{Arc, OnceLock};
 
 use super::block::Plan;
 use super::config::{pool_header_t, slice, text};
 use super::pool_status_t::{self, *};
 use super::{guard, invalid};
+use crate::error::Error;
 use crate::{Element, JobResult};
 
 /// One entry of a result's stack: a URL the job was at.
@@ -167,24 +168,96 @@ struct Elements {
     _texts: Texts,
 }
 
-/// Moves a Rust result into C's form.
-pub(super) fn into_c(result: JobResult) -> *mut pool_result_t {
-    let block = lay_out(&result);
-    // SAFETY: `lay_out` put it there, and nobody else has it yet.
-    unsafe {
-        let private = &mut *private(block);
-        private.job = private.owned.insert(result);
+/// Memory for a result in C's form, before it is taken from its stream: without it, it stays there.
+pub(super) struct Room(NonNull<u8>, Layout);
+
+impl Room {
+    /// `None`: there is no memory for it.
+    pub fn of(result: &JobResult) -> Option<Self> {
+        let plan = Plan::of(result);
+        let size = size_of::<Private>().checked_add(plan.size)?;
+        let layout = Layout::from_size_align(size, align_of::<Private>()).ok()?;
+        // SAFETY: the layout is not empty.
+        Some(Self(NonNull::new(unsafe { alloc(layout) })?, layout))
     }
-    block
+
+    /// Moves the result that it was made for into C's form.
+    pub fn fill(self, result: JobResult) -> *mut pool_result_t {
+        let block = self.lay_out(&result);
+        // SAFETY: `lay_out` put it there, and nobody else has it yet.
+        unsafe {
+            let private = &mut *private(block);
+            private.job = private.owned.insert(result);
+        }
+        block
+    }
+
+    /// A block that tells of the result that it was made for, which must outlive it or be moved into
+    /// it.
+    fn lay_out(self, result: &JobResult) -> *mut pool_result_t {
+        let Self(start, layout) = self;
+        std::mem::forget(self);
+        let plan = Plan::of(result);
+        assert!(size_of::<Private>() + plan.size <= layout.size());
+        // SAFETY: there is room for both; the block is aligned, because the size of `Private` is a
+        // multiple of its alignment.
+        unsafe {
+            start.cast::<Private>().write(Private {
+                layout,
+                job: result,
+                owned: None,
+                mimetype: OnceLock::new(),
+                ext: OnceLock::new(),
+                encoding: OnceLock::new(),
+                links: OnceLock::new(),
+                elements: OnceLock::new(),
+            });
+            let block = start.as_ptr().add(size_of::<Private>());
+            plan.write(block.cast());
+            block.cast()
+        }
+    }
 }
 
-/// Shows a result to C for the time of a call.
-pub(super) fn lend<T>(result: &JobResult, call: impl FnOnce(*mut pool_result_t) -> T) -> T {
-    let block = lay_out(result);
+impl Drop for Room {
+    fn drop(&mut self) {
+        // SAFETY: it was allocated so, and nobody has it.
+        unsafe { dealloc(self.0.as_ptr(), self.1) };
+    }
+}
+
+/// A body of the caller's, which may be too large to be there twice.
+fn copy(body: &[u8]) -> Result<Vec<u8>, Error> {
+    let mut copy = Vec::new();
+    copy.try_reserve_exact(body.len()).map_err(|_| {
+        let size = body.len();
+        Error::OutOfResources(format!("no memory is left for a copy of {size} bytes"))
+    })?;
+    copy.extend_from_slice(body);
+    Ok(copy)
+}
+
+/// What went wrong when there is no memory to show a result to C.
+pub(super) fn no_memory(result: &JobResult) -> String {
+    let size = Plan::of(result).size;
+    format!("no memory is left for a result of {size} bytes")
+}
+
+/// Moves a Rust result into C's form.
+pub(super) fn into_c(result: JobResult) -> Result<*mut pool_result_t, Error> {
+    match Room::of(&result) {
+        Some(room) => Ok(room.fill(result)),
+        None => Err(Error::OutOfResources(no_memory(&result))),
+    }
+}
+
+/// Shows a result to C for the time of a call. `None`: there is no memory for that.
+pub(super) fn lend<T>(result: &JobResult, call: impl FnOnce(*mut pool_result_t) -> T) -> Option<T> {
+    let block = Room::of(result)?.lay_out(result);
     let outcome = call(block);
     // SAFETY: made above; C has promised to keep nothing of it.
     unsafe { free(block) };
-    outcome
+    Some(outcome)
 }
 
 /// What lies before a result.
@@ -198,34 +271,6 @@ unsafe fn private(result: *const pool_result_t) -> *mut Private {
         .cast_mut()
 }
 
-/// A block that tells of `result`, which must outlive it or be moved into it.
-fn lay_out(result: &JobResult) -> *mut pool_result_t {
-    let plan = Plan::of(result);
-    let layout = Layout::from_size_align(size_of::<Private>() + plan.size, align_of::<Private>())
-        .expect("a result fits into memory");
-    // SAFETY: the layout is not empty and has room for both; the block is aligned, because the size
-    // of `Private` is a multiple of its alignment.
-    unsafe {
-        let start = alloc(layout);
-        if start.is_null() {
-            handle_alloc_error(layout);
-        }
-        start.cast::<Private>().write(Private {
-            layout,
-            job: result,
-            owned: None,
-            mimetype: OnceLock::new(),
-            ext: OnceLock::new(),
-            encoding: OnceLock::new(),
-            links: OnceLock::new(),
-            elements: OnceLock::new(),
-        });
-        let block = start.add(size_of::<Private>()).cast::<pool_result_t>();
-        plan.write(block);
-        block
-    }
-}
-
 /// Makes a result of a page of the caller's own, as if it had come with status 200: to ask for the
 /// text, links and the like of pages that were kept. Writes it to `result`, the caller's until
 /// pool_result_free. Any thread may call it, and no pool is needed.
@@ -237,6 +282,7 @@ fn lay_out(result: &JobResult) -> *mut pool_result_t {
 ///
 /// POOL_OK: here it is. POOL_INVALID_ARGUMENT: `url` is no URL, `content_type` has a line break,
 /// `known_encoding` is no encoding, `body` is NULL and `body_size` not 0, or `result` is NULL.
+/// POOL_OUT_OF_RESOURCES: no memory is left for the copy.
 ///
 /// # Safety
 /// `url`, `content_type` and `known_encoding` are NULL or end in a NUL; `body` points to
@@ -264,14 +310,15 @@ pub unsafe extern "C" fn pool_result_of_page(
                 (!content_type.is_null()).then(|| CStr::from_ptr(content_type).to_bytes()),
                 text(known_encoding, 0, "known_encoding")?,
                 match body_size {
-                    0 => Vec::new(),
-                    _ => std::slice::from_raw_parts(body.cast::<u8>(), body_size).to_vec(),
+                    0 => &[],
+                    _ => std::slice::from_raw_parts(body.cast::<u8>(), body_size),
                 },
             )
         };
-        let page = JobResult::of_page(url, content_type, known_encoding, body)?;
+        let body = copy(body)?;
+        let page = into_c(JobResult::of_page(url, content_type, known_encoding, body)?)?;
         // SAFETY: not NULL; the caller's promise.
-        unsafe { result.write(into_c(page)) };
+        unsafe { result.write(page) };
         Ok(POOL_OK)
     })
 }
@@ -325,9 +372,10 @@ pub unsafe extern "C" fn pool_result_of_answer(
             };
             lines.push(line);
         }
-        let answer = JobResult::of_answer(url, lines, known_encoding, body.to_vec())?;
+        let body = copy(body)?;
+        let answer = into_c(JobResult::of_answer(url, lines, known_encoding, body)?)?;
         // SAFETY: not NULL; the caller's promise.
-        unsafe { result.write(into_c(answer)) };
+        unsafe { result.write(answer) };
         Ok(POOL_OK)
     })
 }
@@ -449,7 +497,7 @@ pub unsafe extern "C" fn pool_result_encoding(result: *const pool_result_t) -> *
 
 /// The body as UTF-8 text that ends in a NUL, decoded from its encoding by the Encoding Standard:
 /// what is malformed in it becomes U+FFFD. Writes its bytes without the NUL to `size`, unless that
-/// is NULL. NULL, and 0: the body is no text.
+/// is NULL. NULL, and 0: the body is no text, or no memory is left for it.
 ///
 /// # Safety
 /// As for pool_result_mimetype; `size` is NULL or writable.
@@ -595,11 +643,8 @@ impl Texts {
 impl Links {
     fn of(job: &JobResult) -> Self {
         // A URL has no NUL.
-        let text: Vec<CString> = job
-            .links()
-            .iter()
-            .filter_map(|link| CString::new(link.as_str()).ok())
-            .collect();
+        let links = job.find_links().unwrap_or_default().into_iter();
+        let text: Vec<CString> = links.filter_map(|link| CString::new(link).ok()).collect();
         Self {
             pointers: text.iter().map(|link| link.as_ptr()).collect(),
             _text: text,
@@ -690,7 +735,7 @@ mod tests {
     fn a_block_tells_what_the_result_does() {
         for result in results() {
             let expected = result.clone();
-            let block = into_c(result);
+            let block = into_c(result).expect("memory");
             // SAFETY: all is read before it is freed.
             unsafe {
                 let all = &*block;
@@ -735,7 +780,7 @@ mod tests {
     fn answers_are_kept_as_long_as_the_result() {
         for result in results() {
             let expected = result.clone();
-            let block = into_c(result);
+            let block = into_c(result).expect("memory");
             // SAFETY: all is read before it is freed.
             unsafe {
                 let mimetype = pool_result_mimetype(block);
@@ -789,7 +834,7 @@ mod tests {
                     read(pool_result_mimetype(block))
                 }
             });
-            assert_eq!(seen.as_deref(), result.mimetype());
+            assert_eq!(seen.expect("memory").as_deref(), result.mimetype());
         }
     }
 

@@ -127,7 +127,7 @@ pub struct StreamStats {
     pub held: u64,
     /// Jobs started whose results were not taken.
     pub started: u64,
-    /// Bytes of bodies and headers of results not taken.
+    /// Bytes that results not taken hold: bodies, headers, URLs, messages and they themselves.
     pub buffered_bytes: u64,
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use encoding_rs::Encoding;
 use url::Url;
 
-use super::links::{is_itself, room};
+use super::links::{Bases, is_itself, room};
 use super::refresh::refresh;
 use super::srcset;
 use super::tags::{self, Event, Known, Syntax, Tag};
@@ -115,7 +115,7 @@ pub(crate) fn elements(
     let base = found
         .base
         .and_then(|href| address::target_in(page, &href, encoding));
-    let base = base.as_ref().unwrap_or(page);
+    let bases = Bases::of(base.unwrap_or_else(|| page.clone()));
     let mut page = page.clone();
     page.set_fragment(None);
     let mut room = room(html);
@@ -128,12 +128,15 @@ pub(crate) fn elements(
             rel,
             text,
         } = reference;
-        let Ok(mut url) = address::parse_in(base, &target, encoding) else {
-            continue;
-        };
-        room = match room.checked_sub(url.as_str().len()) {
+        let (base, cost) = bases.of_href(&target);
+        let url = address::parse_in(base, &target, encoding);
+        let length = url.as_ref().map_or(0, |url| url.as_str().len());
+        room = match room.checked_sub(cost.max(length)) {
             Some(left) => left,
             None => break,
+        };
+        let Ok(mut url) = url else {
+            continue;
         };
         let stays = match is_link(element, attribute) {
             true => is_itself(&page, &url, &target),

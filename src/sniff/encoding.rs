@@ -2,7 +2,8 @@
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{
-    DecoderResult, Encoding, ISO_2022_JP, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252, X_USER_DEFINED,
+    CoderResult, DecoderResult, Encoding, ISO_2022_JP, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252,
+    X_USER_DEFINED,
 };
 
 /// How much of a body is searched for a declaration. The HTML standard asks for 1 KiB; pages that
@@ -68,9 +69,26 @@ pub(crate) fn detect(
 }
 
 /// The text of a body, as the Encoding Standard decodes it: without the encoding's own byte order
-/// mark, and with U+FFFD for what is malformed.
-pub(crate) fn decode(encoding: &'static Encoding, body: &[u8]) -> String {
-    encoding.decode_with_bom_removal(body).0.into_owned()
+/// mark, and with U+FFFD for what is malformed; with room for so many bytes behind it. `None`: there is
+/// no memory for it.
+pub(crate) fn decode(encoding: &'static Encoding, body: &[u8], spare: usize) -> Option<String> {
+    // Most text is as long as its bytes. The decoder says when that was too little.
+    let mut decoder = encoding.new_decoder_with_bom_removal();
+    let mut text = String::new();
+    text.try_reserve_exact(body.len().checked_add(spare)?)
+        .ok()?;
+    let mut rest = body;
+    loop {
+        let (result, read, _) = decoder.decode_to_string(rest, &mut text, true);
+        rest = &rest[read..];
+        if result == CoderResult::InputEmpty {
+            text.try_reserve_exact(spare).ok()?;
+            return Some(text);
+        }
+        // At least for one character, at most for what is left.
+        let more = decoder.max_utf8_buffer_length(rest.len())?;
+        text.try_reserve_exact(more.min(rest.len() / 2 + 64)).ok()?;
+    }
 }
 
 /// The encoding of the start of a page. Too little for a guess: without a declaration it is UTF-8 or
@@ -474,6 +492,11 @@ mod tests {
     fn decode_start(content_type: Option<&[u8]>, bytes: &[u8]) -> String {
         let encoding = super::detect_start(header(content_type), bytes);
         super::decode_start(encoding, bytes)
+    }
+
+    /// There is memory for it.
+    fn decode(encoding: &'static Encoding, body: &[u8]) -> String {
+        super::decode(encoding, body, 0).expect("memory")
     }
 
     struct Sample {

@@ -162,7 +162,7 @@ pub(crate) fn encoding(mut input: &[u8]) {
             .bytes()
             .all(|byte| !byte.is_ascii_uppercase())
     );
-    let text = super::decode(found, input);
+    let text = super::decode(found, input, 0).expect("memory");
     assert!(text.len() <= 3 * input.len() + 3, "{} bytes", text.len());
 
     let start = super::decode_start(super::detect_start(header, input), input);

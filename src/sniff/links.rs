@@ -1,8 +1,9 @@
 //! The links of a page.
 
-use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
 
 use encoding_rs::Encoding;
+use hashbrown::HashTable;
 use url::Url;
 
 use super::tags::{self, Kind, Noscript, Syntax};
@@ -10,7 +11,7 @@ use crate::address;
 
 /// How many bytes of URLs are made for each byte of a page, and for any page. A long base before
 /// many short links would make gigabytes of a megabyte.
-const GROWTH: usize = 16;
+const GROWTH: usize = 8;
 const ROOM: usize = 16 << 20;
 /// How many are made at most, however large the page.
 const MOST: usize = 256 << 20;
@@ -29,19 +30,23 @@ pub(crate) fn links(
     let base = found
         .base
         .and_then(|href| address::target_in(page, &href, encoding));
-    let base = base.as_ref().unwrap_or(page);
+    let bases = Bases::of(base.unwrap_or_else(|| page.clone()));
     let mut page = page.clone();
     page.set_fragment(None);
     let mut room = room(html);
-    let mut seen = HashSet::new();
-    let mut links = Vec::new();
+    // Those that there are already, by their places.
+    let (mut seen, hasher) = (HashTable::new(), RandomState::new());
+    let mut links: Vec<String> = Vec::new();
     for href in found.hrefs {
-        let Ok(mut url) = address::parse_in(base, &href, encoding) else {
-            continue;
-        };
-        room = match room.checked_sub(url.as_str().len()) {
+        let (base, cost) = bases.of_href(&href);
+        let url = address::parse_in(base, &href, encoding);
+        let length = url.as_ref().map_or(0, |url| url.as_str().len());
+        room = match room.checked_sub(cost.max(length)) {
             Some(left) => left,
             None => break,
+        };
+        let Ok(mut url) = url else {
+            continue;
         };
         if address::check(&url).is_err() || is_itself(&page, &url, &href) {
             continue;
@@ -50,8 +55,10 @@ pub(crate) fn links(
             url.set_fragment(None);
         }
         let link = String::from(url);
-        if !seen.contains(&link) {
-            seen.insert(link.clone());
+        let hash = |link: &String| hasher.hash_one(link);
+        let known = |place: &usize| links[*place] == link;
+        if seen.find(hash(&link), known).is_none() {
+            seen.insert_unique(hash(&link), links.len(), |place| hash(&links[*place]));
             links.push(link);
         }
     }
@@ -61,6 +68,46 @@ pub(crate) fn links(
 /// How many bytes of URLs are made of a page at most.
 pub(super) fn room(html: &str) -> usize {
     html.len().saturating_mul(GROWTH).clamp(ROOM, MOST)
+}
+
+/// What the links of a page are relative to. A base may be as long as the page and is read for each
+/// link that is relative to it, however short what comes of it: that must not take the square of it.
+pub(super) struct Bases {
+    whole: Url,
+    /// Without its query and what stands behind the last slash of its path, which most links are not
+    /// relative to (RFC 3986, section 5.2.3).
+    folder: Url,
+}
+
+impl Bases {
+    pub fn of(whole: Url) -> Self {
+        let folder = whole.join(".").unwrap_or_else(|_| whole.clone());
+        Self { whole, folder }
+    }
+
+    /// What that link is relative to, and how many bytes of it are read for it.
+    pub fn of_href(&self, href: &str) -> (&Url, usize) {
+        // As the URL Standard has it, which takes these away, and reads `http:x` of an `http` page as
+        // relative.
+        let is_taken_away = |text: char| text <= ' ';
+        let href = href.trim_start_matches(is_taken_away);
+        let mark = href.find([':', '/', '\\', '?', '#']);
+        match mark.map(|at| (at, href.as_bytes()[at])) {
+            // With a scheme nothing is read, but in the case above.
+            Some((at, b':')) => {
+                let rest = href[at + 1..].trim_start_matches(is_taken_away);
+                let may_be_ours = href.starts_with(['h', 'H']) && !rest.starts_with(['/', '\\']);
+                (
+                    &self.whole,
+                    self.whole.as_str().len() * usize::from(may_be_ours),
+                )
+            }
+            Some((0, b'/' | b'\\')) => (&self.folder, 0),
+            None if href.is_empty() => (&self.whole, self.whole.as_str().len()),
+            Some((0, _)) => (&self.whole, self.whole.as_str().len()),
+            _ => (&self.folder, self.folder.as_str().len()),
+        }
+    }
 }
 
 /// Whether a link leads to the page it is on, or within it. A fragment behind a written-out
@@ -99,6 +146,8 @@ impl Found {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use encoding_rs::UTF_8;
     use proptest::prelude::*;
 
@@ -338,6 +387,89 @@ mod tests {
         "?",
         ":",
     ];
+
+    #[test]
+    fn a_link_is_relative_to_the_same_as_ever() {
+        let hrefs = [
+            "b",
+            ".",
+            "..",
+            "../",
+            "./b?x",
+            "?q",
+            "#f",
+            "",
+            " ",
+            "\t?q",
+            " #f",
+            "/x",
+            "//o.com/x",
+            "\\\\o.com",
+            "b:c",
+            "http:b",
+            "http:?q",
+            "http:",
+            "http:#f",
+            "https:b",
+            "b/c:d",
+            "b?c:d",
+            "\n\t",
+            "\t\n#f",
+            "b\t?",
+            "..?q",
+            "%2e%2e/x",
+            "\u{1}b",
+            "?\t",
+            "h\nttp:?q",
+            ":",
+            ":/b",
+            "x\\y",
+        ];
+        for base in [
+            "http://ex.com",
+            "http://ex.com/?a=/b/c",
+            "http://ex.com/dir/page.html?q#f",
+            "http://ex.com/dir/sub/",
+            "http://ex.com//",
+            "http://ex.com/a;b/c:d",
+            "https://u:p@ex.com:81/x/y?/z",
+        ] {
+            let base = Url::parse(base).unwrap();
+            let bases = Bases::of(base.clone());
+            for href in hrefs {
+                let (given, _) = bases.of_href(href);
+                assert_eq!(given.join(href), base.join(href), "{href:?} in {base}");
+            }
+        }
+    }
+
+    /// A page of that many bytes, half of which are a base, and half links relative to it.
+    fn page_with_a_base_of_half(size: usize, end: &str, href: &str) -> String {
+        let base = "x".repeat(size / 2);
+        let link = format!("<a href='{href}'>");
+        format!(
+            "<base href='/{base}{end}'>{}",
+            link.repeat(size / 2 / link.len())
+        )
+    }
+
+    fn cpu_seconds() -> i64 {
+        use rustix::time::{ClockId, clock_gettime};
+        clock_gettime(ClockId::ThreadCPUTime).tv_sec
+    }
+
+    #[test]
+    fn a_long_base_is_linear() {
+        for (end, href) in [("", "."), ("/", ".."), ("", "http:.")] {
+            let page = page_with_a_base_of_half(6 << 20, end, href);
+            let began = cpu_seconds();
+            let links = found(&page);
+            assert!(links.len() <= 1, "{end}, {href}");
+            // Each of 200,000 links would have 3 MB read.
+            let took = cpu_seconds() - began;
+            assert!(took < 20, "{end}, {href}: {took} s");
+        }
+    }
 
     #[test]
     fn does_not_grow_without_bound() {
