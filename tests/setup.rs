@@ -325,7 +325,7 @@ fn sudo_is_asked_once() {
     let output = machine.setup(&["build"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        said(&output).contains("there is no Rust 1.89"),
+        said(&output).contains("there is no Rust 1.91"),
         "{}",
         said(&output)
     );

@@ -301,7 +301,7 @@ fn sniffed(body: &[u8]) -> Option<&'static str> {
     let marked = |(mark, kind): &(&[u8], &'static str)| {
         // Text may start like that too. It has no bytes that are none, and files have them soon.
         let is_text = || mark.is_ascii() && !mark.contains(&0) && body.len() > 16;
-        (body.starts_with(mark) && !(is_text() && !is_binary(body))).then_some(*kind)
+        (body.starts_with(mark) && (is_binary(body) || !is_text())).then_some(*kind)
     };
     // `RIFF` and `FORM` have a size behind them, which may be any.
     let boxed = |outer: &[u8], inner: &[u8]| {
@@ -362,7 +362,10 @@ fn is_mp4(body: &[u8]) -> bool {
         return false;
     };
     let size = u32::from_be_bytes(*size) as usize;
-    let Some(head) = body.get(..size).filter(|_| size % 4 == 0 && size >= 12) else {
+    let Some(head) = body
+        .get(..size)
+        .filter(|_| size.is_multiple_of(4) && size >= 12)
+    else {
         return false;
     };
     let brand = |at: usize| head.get(at..at + 3) == Some(b"mp4");
