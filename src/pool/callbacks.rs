@@ -155,29 +155,38 @@ fn fail(
 ) {
     stream.deliver(results.into_iter().map(|(order, mut result)| {
         let url = address::shown(result.url.as_deref().unwrap_or_default());
-        result.error = Some(Failure::new(code, format!("{url}: {why}")));
+        let failure = Failure::new(code, format!("{url}: {why}"));
+        reweigh(stream, &mut result, |result| result.error = Some(failure));
         (order, result)
     }));
 }
 
 /// Shows a result to the callback.
 fn see(stream: &Core, callback: &Callback, mut result: JobResult) -> JobResult {
-    let size = result.size();
-    let outcome = catch_unwind(AssertUnwindSafe(|| callback(&mut result)));
-    let why = match outcome {
-        Ok(Ok(())) => None,
-        Ok(Err(why)) => Some(why),
-        Err(_) => Some("it panicked".into()),
-    };
-    if let Some(why) = why {
-        let url = address::shown(result.url.as_deref().unwrap_or_default());
-        let message = format!("{url}: the callback failed: {why}");
-        result.error = Some(Failure::new(ErrorCode::CallbackError, message));
-    }
-    // What it asked of the body is not counted, and it may have changed what that was about.
-    result.content = Default::default();
-    // It may have taken the body, or made it larger.
-    stream.bytes.fetch_add(result.size(), SeqCst);
-    stream.bytes.fetch_sub(size, SeqCst);
+    // The callback may take the body, or make it larger.
+    reweigh(stream, &mut result, |result| {
+        let outcome = catch_unwind(AssertUnwindSafe(|| callback(result)));
+        let why = match outcome {
+            Ok(Ok(())) => None,
+            Ok(Err(why)) => Some(why),
+            Err(_) => Some("it panicked".into()),
+        };
+        if let Some(why) = why {
+            let url = address::shown(result.url.as_deref().unwrap_or_default());
+            let message = format!("{url}: the callback failed: {why}");
+            result.error = Some(Failure::new(ErrorCode::CallbackError, message));
+        }
+        // What it asked of the body is not counted, and it may have changed what that was about.
+        result.content = Default::default();
+    });
     result
+}
+
+/// Changes a result whose bytes its stream has counted, and counts them anew.
+fn reweigh(stream: &Core, result: &mut JobResult, change: impl FnOnce(&mut JobResult)) {
+    let before = result.size();
+    change(result);
+    // In this order, so that the count is never below what is there.
+    stream.bytes.fetch_add(result.size(), SeqCst);
+    stream.bytes.fetch_sub(before, SeqCst);
 }
