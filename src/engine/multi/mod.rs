@@ -629,6 +629,7 @@ impl<R: Receive> Multi<R> {
             let Ok(key) = message.token() else { return };
             if let Some(transfer) = running.get_mut(key) {
                 transfer.outcome = message.result_for2(&transfer.easy);
+                transfer.easy.get_ref().leave();
                 self.finished.borrow_mut().push(key);
             }
         });
@@ -658,6 +659,7 @@ impl<R: Receive> Multi<R> {
             ..
         } = self.running.borrow_mut().remove(key);
         let easy = self.curl.remove2(easy).expect("the handle was added");
+        easy.get_ref().leave();
         (Handle::join(easy, settings), outcome)
     }
 

@@ -63,6 +63,9 @@ struct Link {
     spent: bool,
     /// How often a request went out on it after the first, if few times.
     reused: u8,
+    /// How many transfers have a request on it. One that is paused has, though curl waits for
+    /// nothing there meanwhile.
+    users: u32,
 }
 
 /// The bookkeeping of one multi handle's sockets. Descriptors are small numbers: a table, not a map.
@@ -155,12 +158,15 @@ impl Sockets {
 
     /// A request is about to go out on a connection for the first time.
     pub fn met(&mut self, fd: RawFd, id: i64, speech: Speech) {
+        // Another transfer may have been the first on it.
+        let known = self.entry(fd).link.filter(|link| link.id == id);
         self.unlink(fd);
         self.entry(fd).link = Some(Link {
             id,
             speech,
             spent: false,
             reused: 0,
+            users: known.map_or(0, |link| link.users),
         });
         self.links.insert(id, fd);
     }
@@ -174,13 +180,31 @@ impl Sockets {
         }
     }
 
+    /// A transfer's request goes out on a connection. It is in use until `left`.
+    pub fn joined(&mut self, fd: RawFd) {
+        if let Some(link) = &mut self.entry(fd).link {
+            link.users += 1;
+        }
+    }
+
+    /// A transfer that joined a connection has ended.
+    pub fn left(&mut self, id: i64) {
+        if let Some(fd) = self.socket_of(id)
+            && let Some(link) = &mut self.entry(fd).link
+        {
+            link.users = link.users.saturating_sub(1);
+        }
+    }
+
+    /// Whether transfers run on a connection: what comes there is theirs.
+    fn is_used(&mut self, fd: RawFd) -> bool {
+        self.entry(fd).link.is_some_and(|link| link.users > 0)
+    }
+
     /// Whether a request may go out on a kept connection.
     pub fn is_fit(&mut self, fd: RawFd) -> bool {
-        let Entry { wanted, link, .. } = *self.entry(fd);
-        // What comes on one that others use is theirs.
-        let shared = wanted != Interest::NONE;
-        match link {
-            Some(link) if link.speech.http2 && shared => !link.spent,
+        match self.entry(fd).link {
+            Some(link) if link.speech.http2 && link.users > 0 => !link.spent,
             Some(link) if link.reused < TRIALS => {
                 self.entry(fd).link = Some(Link {
                     reused: link.reused + 1,
@@ -256,13 +280,15 @@ impl Sockets {
         Ok(())
     }
 
-    /// Whether curl is to hear of an event. If nobody wants it, the connection is idle: it is
-    /// looked at, and given up if what came makes it unfit.
+    /// Whether curl is to hear of an event. If nobody wants it, either all transfers on it are
+    /// paused, and it is left alone until one goes on; or the connection is idle: it is looked at, and
+    /// given up if what came makes it unfit.
     pub fn wanted(&mut self, fd: RawFd, readable: bool) -> bool {
         if self.entry(fd).wanted != Interest::NONE {
             return true;
         }
-        let state = match readable && self.entry(fd).connection {
+        let is_idle = self.entry(fd).connection && !self.is_used(fd);
+        let state = match readable && is_idle {
             true => self.state(fd),
             false => State::Harmless,
         };

@@ -112,6 +112,8 @@ struct Watch {
     /// curl's number of the connection that the request went out on, and its socket.
     connection: Cell<i64>,
     socket: Cell<RawFd>,
+    /// Whether it counts among the transfers on it.
+    joined: Cell<bool>,
     /// Whether what is spoken in the clear is HTTP/2.
     prior_knowledge: Cell<bool>,
     /// Whether the request is a head alone.
@@ -150,6 +152,7 @@ impl Watch {
             opened: Cell::default(),
             connection: Cell::new(NO_CONNECTION),
             socket: Cell::new(curl_sys::CURL_SOCKET_BAD),
+            joined: Cell::default(),
             prior_knowledge: Cell::default(),
             bodiless: Cell::default(),
             multiplexed: Cell::default(),
@@ -237,12 +240,22 @@ impl Watch {
         // On a new one a server may speak first, and an answer before its question is told apart by
         // what it is.
         let fit = self.opened.get() || sockets.is_fit(fd);
-        if !fit {
+        if fit {
+            sockets.joined(fd);
+            self.joined.set(true);
+        } else {
             self.unfit.set(true);
             // The transfer's end leaves one of HTTP/2 open. Should it fail, it is met once more.
             let _ = self.set_long(curl_sys::CURLOPT_FORBID_REUSE, 1);
         }
         fit
+    }
+
+    /// The transfer has ended: what comes on its connection is not for it.
+    fn leave(&self) {
+        if self.joined.replace(false) {
+            self.shared.sockets().left(self.connection.get());
+        }
     }
 
     /// Takes in what curl tells of HTTP/2: whether a server asks for HTTP/1.1 (RFC 9113, section 7,
@@ -300,6 +313,7 @@ impl Watch {
             // As it was: at worst this hop's connection is not kept.
             let _ = self.set_long(curl_sys::CURLOPT_FORBID_REUSE, 0);
         }
+        self.leave();
         self.opened.set(false);
         self.early.set(false);
         self.connection.set(NO_CONNECTION);
@@ -392,6 +406,11 @@ impl<R: Receive> Transfer<R> {
             check(unsafe { curl_sys::curl_easy_pause(easy.raw(), curl_sys::CURLPAUSE_RECV) })
         };
         !self.watch.paused.get() && pause().is_ok() && !self.watch.paused.replace(true)
+    }
+
+    /// It has ended: its connection is no longer in use by it.
+    pub fn leave(&self) {
+        self.watch.leave();
     }
 
     /// Whether it had been paused, which it is no longer.
