@@ -544,6 +544,77 @@ fn broken_frames_are_protocol_errors() {
     }
 }
 
+/// The preface and the frames of a client, up to its first head (RFC 9113, sections 3.4 and 4.1).
+fn read_head_of_http2(stream: &mut TcpStream) -> Option<()> {
+    stream.read_exact(&mut [0; 24]).ok()?;
+    loop {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).ok()?;
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+        stream.read_exact(&mut vec![0; length]).ok()?;
+        if head[3] == 1 {
+            return Some(());
+        }
+    }
+}
+
+/// What comes of answers in HTTP/2 whose server resets the connection right behind them: what it sent
+/// before counts, and that nothing can be sent to it does not.
+fn told_and_reset(bytes: Vec<u8>) -> Vec<JobResult> {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        while let Ok((mut stream, _)) = listener.accept() {
+            let bytes = bytes.clone();
+            std::thread::spawn(move || {
+                read_head_of_http2(&mut stream)?;
+                stream.write_all(&bytes).ok()?;
+                SockRef::from(&stream).set_linger(Some(ms(0))).ok()
+            });
+        }
+    });
+    let options = options(|options| {
+        options.http_version = HttpVersion::Http2PriorKnowledge;
+    });
+    // Each of a connection of its own.
+    let url = |i: u32| format!("http://{i}.localhost:{port}/");
+    let jobs = (0..40).map(|i| Job::request(url(i)).options(Arc::clone(&options)));
+    run(&stream(&hasty_pool()), jobs)
+}
+
+#[test]
+fn broken_frames_are_protocol_errors_though_the_connection_is_reset() {
+    let settings = frame(4, 0, 0, &[]);
+    for said in [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_vec(),
+        [settings.clone(), frame(0, 0, 0, b"x")].concat(),
+        [settings.clone(), frame(0, 0, 1, b"hello")].concat(),
+        [settings.clone(), frame(1, 4, 1, &[0xFF; 6])].concat(),
+    ] {
+        for result in told_and_reset(said.clone()) {
+            let message = message(&result);
+            assert_eq!(code(&result), "protocol-error", "{said:?}: {message}");
+        }
+    }
+}
+
+/// An answer is whole once it has its length (RFC 9110, section 8.6).
+#[test]
+fn a_whole_answer_of_http2_counts_though_the_connection_is_reset() {
+    let settings = frame(4, 0, 0, &[]);
+    // `:status: 200` and `content-length: 5` (RFC 7541, sections 6.1 and 6.2.2).
+    let head = frame(1, 4, 1, b"\x88\x0F\x0D\x015");
+    let said = |data: &[u8]| [&*settings, &head, &frame(0, 1, 1, data)].concat();
+    for result in told_and_reset(said(b"hello")) {
+        assert_ok(&result);
+        assert_eq!(text(&result), "hello");
+    }
+    let cut = [&*settings, &head, &frame(0, 0, 1, b"hell")].concat();
+    for result in told_and_reset(cut) {
+        assert_eq!(code(&result), "connection-aborted", "{}", message(&result));
+    }
+}
+
 #[test]
 fn headers_that_http2_does_not_take_cannot_be_sent() {
     let site = site();

@@ -26,6 +26,8 @@ pub(super) struct Circumstances<'a> {
     pub connected: bool,
     /// Whether the head of the answer had begun.
     pub answered: bool,
+    /// Whether what came of HTTP/2 was found to be broken.
+    pub broken: bool,
     /// The peer's address as text, if one was tried.
     pub peer: Option<&'a str>,
     /// The proxy between us and the server.
@@ -184,6 +186,16 @@ fn classify(error: &curl::Error, how: &Circumstances<'_>) -> ErrorCode {
             Some(libc::ETIMEDOUT) => ErrorCode::ConnectTimeout,
             _ => ErrorCode::ConnectionError,
         },
+        // Whatever failed on the connection then, it was in telling the peer so.
+        code::CURLE_HTTP2
+        | code::CURLE_HTTP2_STREAM
+        | code::CURLE_PARTIAL_FILE
+        | code::CURLE_SEND_ERROR
+        | code::CURLE_RECV_ERROR
+            if how.broken =>
+        {
+            ErrorCode::ProtocolError
+        }
         // A broken frame after the first bytes of a body comes as this too.
         code::CURLE_PARTIAL_FILE if says("nghttp2 ") => ErrorCode::ProtocolError,
         code::CURLE_GOT_NOTHING | code::CURLE_PARTIAL_FILE => ErrorCode::ConnectionAborted,

@@ -520,6 +520,7 @@ fn lost(
         errno: None,
         connected,
         answered,
+        broken: false,
         peer: peer.as_deref(),
         proxy: options.proxy.as_deref(),
         interface: options.interface.as_deref(),

@@ -73,6 +73,8 @@ pub(super) struct Transfer<R> {
     stopped: bool,
     /// The bytes of trailers that came.
     trailers: usize,
+    /// The bytes of the body that came, as they were sent.
+    received: u64,
     /// What is wrong with the head, or behind the body, that curl lets pass.
     malformed: Option<String>,
     /// A receiver panicked. The `curl` crate would catch that too, but call nobody afterwards.
@@ -134,6 +136,8 @@ struct Watch {
     repeats: Cell<bool>,
     /// Whether the server asks for HTTP/1.1 in place of the stream of HTTP/2.
     wants_http1: Cell<bool>,
+    /// Whether what came of HTTP/2 was found to be broken.
+    broken: Cell<bool>,
     /// The system's error then: that of an address tried before, and none of the connection's.
     errno_before: Cell<c_int>,
     /// curl's handle, once it is configured.
@@ -163,6 +167,7 @@ impl Watch {
             sends: Cell::default(),
             repeats: Cell::default(),
             wants_http1: Cell::default(),
+            broken: Cell::default(),
             errno_before: Cell::default(),
             easy: Cell::new(std::ptr::null_mut()),
             hurries: Cell::default(),
@@ -259,9 +264,12 @@ impl Watch {
     }
 
     /// Takes in what curl tells of HTTP/2: whether a server asks for HTTP/1.1 (RFC 9113, section 7,
-    /// HTTP_1_1_REQUIRED), by a stream's end or the connection's.
+    /// HTTP_1_1_REQUIRED), by a stream's end or the connection's; and whether we end the connection over
+    /// what came (section 5.4.1), of which curl's error tells nothing if the peer has gone by then.
     fn hear(&self, line: &[u8]) {
-        if line.starts_with(b"Downgrades to HTTP/1.1") {
+        if line.starts_with(b"nghttp2 shuts down connection with error ") {
+            self.broken.set(true);
+        } else if line.starts_with(b"Downgrades to HTTP/1.1") {
             self.wants_http1.set(true);
         } else if let Some(rest) = line.strip_prefix(b"received GOAWAY, error=13, last_stream=") {
             // Streams above that number were not looked at; all are above 0.
@@ -323,6 +331,7 @@ impl Watch {
         self.sends.set(0);
         self.repeats.set(false);
         self.wants_http1.set(false);
+        self.broken.set(false);
         if self.multiplexed.replace(false) {
             // At worst more is told than is listened to.
             let _ = self.set_long(curl_sys::CURLOPT_VERBOSE, 0);
@@ -454,6 +463,7 @@ impl<R: Receive> Transfer<R> {
         let Some(receiver) = &mut self.receiver else {
             return Flow::Stop;
         };
+        self.received += data.len() as u64;
         let flow = catch_unwind(AssertUnwindSafe(|| receiver.data(data)));
         self.after(flow)
     }
@@ -661,6 +671,7 @@ impl<R: Receive> Handle<R> {
             is_http1: false,
             stopped: false,
             trailers: 0,
+            received: 0,
             malformed: None,
             panicked: false,
             share: Share::default(),
@@ -766,6 +777,21 @@ impl<R: Receive> Handle<R> {
             && codes::is_unclosed(error)
     }
 
+    /// Whether all of an answer of HTTP/2 came, by its length, and what failed was to tell the peer so:
+    /// one that closes its connection at once may have reset it by then.
+    fn is_whole(&self, error: &curl::Error) -> bool {
+        let transfer = self.easy.get_ref();
+        let length = || {
+            let value = std::str::from_utf8(transfer.headers.get("content-length")?).ok()?;
+            value.trim().parse().ok()
+        };
+        error.is_send_error()
+            && transfer.watch.multiplexed.get()
+            && !transfer.watch.broken.get()
+            && transfer.body_began
+            && length() == Some(transfer.received)
+    }
+
     /// Whether the system had no descriptor for a socket that the transfer needed, and nothing was
     /// sent by another.
     pub fn had_no_descriptor(&self) -> bool {
@@ -841,7 +867,7 @@ impl<R: Receive> Handle<R> {
                 "the connection was closed within the head of the answer",
             );
         }
-        let error = error.filter(|_| !transfer.stopped)?;
+        let error = error.filter(|error| !transfer.stopped && !self.is_whole(error))?;
         // If there were others, what became of them counts.
         if !self.opened()
             && transfer.watch.no_socket.get() == 0
@@ -858,6 +884,7 @@ impl<R: Receive> Handle<R> {
             },
             connected: self.is_connected(),
             answered: transfer.has_answer(),
+            broken: transfer.watch.broken.get(),
             peer: peer.filter(|ip| !ip.is_empty()),
             proxy: options.proxy.as_deref(),
             interface: options.interface.as_deref(),
@@ -884,6 +911,7 @@ impl<R: Receive> Handle<R> {
                 transfer.body_began = false;
                 transfer.stopped = false;
                 transfer.trailers = 0;
+                transfer.received = 0;
                 transfer.malformed = None;
                 transfer.panicked = false;
                 transfer.share = Share::default();
