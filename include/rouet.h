@@ -273,7 +273,8 @@ typedef struct pool_options_t {
   // was closed or reset, asks with GET too, at once: many servers answer HEAD otherwise than GET.
   // The pool remembers of each host, up to some thousands, what came of it: where GET got another
   // answer its next URLs are asked for with GET alone, where it got the same such an answer to
-  // HEAD is believed. 0: the answer to HEAD is the result. Default 1.
+  // HEAD is believed, but for 405 and 501, which are of the method. 0: the answer to HEAD is the
+  // result. Default 1.
   int32_t head_fallback;
 } pool_options_t;
 

@@ -169,7 +169,8 @@ pub struct Options {
     /// connection was closed or reset, asks with GET too, at once: many servers answer HEAD otherwise
     /// than GET. The pool remembers of each host, up to some thousands, what came of it: where GET
     /// got another answer its next URLs are asked for with GET alone, where it got the same such an
-    /// answer to HEAD is believed. Without it the answer to HEAD is the result. Default yes.
+    /// answer to HEAD is believed, but for 405 and 501, which are of the method. Without it the answer
+    /// to HEAD is the result. Default yes.
     pub head_fallback: bool,
 }
 

@@ -137,7 +137,13 @@ fn what_get_gets_too_is_believed_from_then_on() {
             assert_ok(&result);
             assert_eq!(result.status, status);
         }
-        let expected = ["HEAD /a", "GET /a", "HEAD /b", "HEAD /c"];
+        // That HEAD is not allowed, or not known, says nothing of the next URL.
+        let expected: &[_] = match status {
+            405 | 501 => &[
+                "HEAD /a", "GET /a", "HEAD /b", "GET /b", "HEAD /c", "GET /c",
+            ],
+            _ => &["HEAD /a", "GET /a", "HEAD /b", "HEAD /c"],
+        };
         assert_eq!(asked(&log), expected, "{status}");
     }
     let (origin, log) = server(|_| Some(Vec::new()));

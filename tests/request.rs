@@ -921,6 +921,7 @@ fn a_target_goes_out_as_the_url_standard_writes_it() {
             options.http_version = version;
             options.proxy = proxied.then(|| plain_proxy.url("http"));
             options.ca_file = site.ca_file().map(Into::into);
+            options.head_fallback = false;
         });
         let paths = [
             "/caf%c3%a9",
@@ -945,8 +946,10 @@ fn a_target_goes_out_as_the_url_standard_writes_it() {
             .for_each(assert_ok);
         let targets = urls.iter().flat_map(|url| {
             let url = Url::parse(url).expect("a URL");
-            let target = &url[Position::BeforePath..Position::AfterQuery];
-            [target.to_owned(), target.to_owned()]
+            // The crate leaves `^` in a path; the URL Standard does not.
+            let path = url.path().replace('^', "%5E");
+            let target = path + &url[Position::AfterPath..Position::AfterQuery];
+            [target.clone(), target]
         });
         let asked: Vec<String> = site.log().into_iter().map(|entry| entry.path).collect();
         let expected: Vec<String> = targets.collect();

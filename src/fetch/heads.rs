@@ -32,17 +32,17 @@ impl Doubt {
         }
     }
 
-    /// Those that a host is believed together.
+    /// Those that a host is believed together; 0: it is believed none.
     fn kind(self) -> u8 {
         match self {
             Self::Closed => 1,
             Self::Status(400) => 1 << 1,
             Self::Status(403) => 1 << 2,
             Self::Status(404) => 1 << 3,
-            // Methods that are not known or not allowed (sections 15.5.6 and 15.6.2).
-            Self::Status(405 | 501) => 1 << 4,
-            Self::Status(406) => 1 << 5,
-            Self::Status(_) => 1 << 6,
+            // Of the method, not of what it was asked for (sections 15.5.6 and 15.6.2).
+            Self::Status(405 | 501) => 0,
+            Self::Status(406) => 1 << 4,
+            Self::Status(_) => 1 << 5,
         }
     }
 }

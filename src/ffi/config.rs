@@ -165,7 +165,8 @@ pub struct pool_options_t {
     /// was closed or reset, asks with GET too, at once: many servers answer HEAD otherwise than GET.
     /// The pool remembers of each host, up to some thousands, what came of it: where GET got another
     /// answer its next URLs are asked for with GET alone, where it got the same such an answer to
-    /// HEAD is believed. 0: the answer to HEAD is the result. Default 1.
+    /// HEAD is believed, but for 405 and 501, which are of the method. 0: the answer to HEAD is the
+    /// result. Default 1.
     pub head_fallback: i32,
 }
 

@@ -43,10 +43,20 @@ pub const KINDS: &[(&str, Recognise)] = &[
             let text = text
                 .as_deref()
                 .filter(|text| text.starts_with("GET /dir/"))?;
+            // minet writes what is encoded in upper case.
+            let mut text = text.to_owned();
+            let codes: Vec<usize> = text.match_indices('%').map(|(at, _)| at).collect();
+            for at in codes {
+                let code = text.get_mut(at + 1..at + 3);
+                let is_hex = |code: &&mut str| code.bytes().all(|byte| byte.is_ascii_hexdigit());
+                if let Some(code) = code.filter(is_hex) {
+                    code.make_ascii_uppercase();
+                }
+            }
             Some(
                 ["%7C=|", "%5E=^", "%60=`", "%7B={", "%7D=}", "%25=%"]
                     .iter()
-                    .fold(text.to_owned(), |text, pair| {
+                    .fold(text, |text, pair| {
                         let (from, to) = pair.split_once('=').expect("a pair");
                         text.replace(from, to)
                     }),

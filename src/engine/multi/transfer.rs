@@ -1036,15 +1036,15 @@ impl<R: Receive> Handle<R> {
         if let Some(name) = request::user_agent(options) {
             easy.useragent(name)?;
         }
-        // curl heeds only the answer's word on it.
-        easy.forbid_reuse(request::closes(options))?;
+        // curl heeds only the answer's word on `Connection: close`. And what a proxy that is spoken to in
+        // TLS sends unasked can't be seen: curl does not give that TLS out.
+        let spoken_to_in_tls = is_spoken_to_in_tls(options.proxy.as_deref());
+        easy.forbid_reuse(request::closes(options) || spoken_to_in_tls)?;
 
         easy.http_version(version(options, false))?;
         // An empty one also keeps curl from the environment's.
         easy.proxy(options.proxy.as_deref().unwrap_or(""))?;
         easy.noproxy("")?;
-        // What such a proxy sends unasked can't be seen: curl does not give its TLS out.
-        easy.forbid_reuse(is_spoken_to_in_tls(options.proxy.as_deref()))?;
         if !options.connect_to.is_empty() {
             easy.connect_to(list_of(&options.connect_to)?)?;
         }
