@@ -86,6 +86,7 @@ pub struct pool_options_t {
     pub retry_on_statuses: *const u16,
     pub retry_on_status_count: usize,
     pub mask_credentials: i32,
+    pub head_fallback: i32,
 }
 
 #[repr(C)]
@@ -181,6 +182,7 @@ pub struct pool_result_t {
     pub error_subcode: *const c_char,
     pub group: *const c_char,
     pub group_size: usize,
+    pub truncated: *const c_char,
 }
 
 #[repr(C)]
