@@ -200,7 +200,7 @@ typedef struct pool_options_t {
   int32_t follow_refresh_header;
   // 1: follow a page's <meta http-equiv="refresh"> likewise. It is looked for in the first 1 KiB
   // of an HTML body, or 64 KiB with follow_js_relocation or canonicalize; a resolve then uses
-  // GET. One within <noscript> counts only without follow_js_relocation and where nothing else
+  // GET. One within `<noscript>` counts only without follow_js_relocation and where nothing else
   // leads on. Default 0.
   int32_t follow_meta_refresh;
   // 1: follow a page's script likewise that sends its reader elsewhere by plain text such as
@@ -812,7 +812,7 @@ enum pool_status_t pool_url_group(const char *url,
 // seconds, 0 or above, `parallelism` at least 1. It holds over all streams of the engine, from
 // the group's next start on, until it is set anew. The name is copied. Any thread may call it.
 //
-// What reads as a host ("Ex.com", "ex.com.", "bücher.com", "http://ex.com/") is taken for it.
+// What reads as a host ("Ex.com", "ex.com.", "bücher.com", `http://ex.com/`) is taken for it.
 //
 // POOL_OK: set. POOL_INVALID_ARGUMENT: pool_last_error names the argument. So is a host that is no
 // group of its own, as "www.ex.com", which is in that of "ex.com" (pool_url_group tells).

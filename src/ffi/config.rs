@@ -92,7 +92,7 @@ pub struct pool_options_t {
     pub follow_refresh_header: i32,
     /// 1: follow a page's <meta http-equiv="refresh"> likewise. It is looked for in the first 1 KiB
     /// of an HTML body, or 64 KiB with follow_js_relocation or canonicalize; a resolve then uses
-    /// GET. One within <noscript> counts only without follow_js_relocation and where nothing else
+    /// GET. One within `<noscript>` counts only without follow_js_relocation and where nothing else
     /// leads on. Default 0.
     pub follow_meta_refresh: i32,
     /// 1: follow a page's script likewise that sends its reader elsewhere by plain text such as

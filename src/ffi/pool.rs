@@ -496,7 +496,7 @@ pub unsafe extern "C" fn pool_url_group(
 /// seconds, 0 or above, `parallelism` at least 1. It holds over all streams of the engine, from
 /// the group's next start on, until it is set anew. The name is copied. Any thread may call it.
 ///
-/// What reads as a host ("Ex.com", "ex.com.", "bücher.com", "http://ex.com/") is taken for it.
+/// What reads as a host ("Ex.com", "ex.com.", "bücher.com", `http://ex.com/`) is taken for it.
 ///
 /// POOL_OK: set. POOL_INVALID_ARGUMENT: pool_last_error names the argument. So is a host that is no
 /// group of its own, as "www.ex.com", which is in that of "ex.com" (pool_url_group tells).
