@@ -142,6 +142,7 @@ export interface Options {
    * Messages and the log always do. Headers and bodies stay as they came. Default: false.
    */
   maskCredentials?: boolean;
+  /**
    * A resolve whose HEAD got 400, 403, 404, 405, 406 or 5xx, or no answer because the connection was
    * closed or reset, asks with GET too, at once, and the pool remembers of the host what came of it.
    * false: the answer to HEAD is the result. Default: true.
