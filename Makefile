@@ -5,6 +5,8 @@ CC ?= cc
 PREFIX ?= /usr/local
 RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
 HTML := $(or $(CARGO_TARGET_DIR),target)/html
+# rustup's cargo, which knows +nightly, may be in no other place.
+export PATH := $(PATH):$(HOME)/.cargo/bin
 # Finds the Rust that scripts/setup found or installed.
 RUST = . scripts/tools; find_rust;
 
@@ -103,7 +105,7 @@ uninstall: ## takes that away again
 	$(INSTALL) --remove
 
 npm: library ## the npm package, with the library inside, in target/npm
-	cd bindings/node && npm ci --no-audit --no-fund
+	. scripts/tools; find_node; (cd bindings/node && npm ci --no-audit --no-fund) && \
 	node bindings/node/scripts/pack.mjs $(dir $(RELEASE))npm $(RELEASE)/librouet.so
 
 clean: ## what was built

@@ -290,7 +290,7 @@ fn without_rights_the_one_command_is_told() {
     );
     assert_eq!(command(&said), format!("{COMPILERS} curl"));
     assert!(
-        said.contains("Nothing can be built without: C compiler, make,"),
+        said.contains("Nothing goes on without: C compiler, make,"),
         "{said}"
     );
     assert_eq!(machine.done(), "");
