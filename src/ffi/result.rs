@@ -531,12 +531,7 @@ pub unsafe extern "C" fn pool_result_links(
         let links = ask(result, None, |private, job| {
             Some(private.links.get_or_init(|| Links::of(job)))
         });
-        let pointers: &[_] = links.map_or(&[], |links| &links.pointers);
-        give(count, pointers.len());
-        match pointers {
-            [] => null(),
-            pointers => pointers.as_ptr(),
-        }
+        give_list(count, links.map_or(&[], |links| &links.pointers))
     }
 }
 
@@ -562,12 +557,7 @@ pub unsafe extern "C" fn pool_result_elements(
         let elements = ask(result, None, |private, job| {
             Some(private.elements.get_or_init(|| Elements::of(job)))
         });
-        let list: &[_] = elements.map_or(&[], |elements| &elements.list);
-        give(count, list.len());
-        match list {
-            [] => null(),
-            list => list.as_ptr(),
-        }
+        give_list(count, elements.map_or(&[], |elements| &elements.list))
     }
 }
 
@@ -686,6 +676,19 @@ unsafe fn give(to: *mut usize, number: usize) {
     if !to.is_null() {
         // SAFETY: the caller's promise.
         unsafe { to.write(number) };
+    }
+}
+
+/// Gives a list, which the result keeps: its length to `count`, and its start. NULL: it is empty.
+///
+/// # Safety
+/// `count` is NULL or writable.
+unsafe fn give_list<T>(count: *mut usize, list: &[T]) -> *const T {
+    // SAFETY: the caller's promise.
+    unsafe { give(count, list.len()) };
+    match list {
+        [] => null(),
+        list => list.as_ptr(),
     }
 }
 

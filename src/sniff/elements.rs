@@ -1,16 +1,15 @@
 //! What a page refers to: its links, and what it has on it.
 
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
 use encoding_rs::Encoding;
 use url::Url;
 
-use super::links::{Bases, is_itself, room};
+use super::links::Targets;
 use super::refresh::refresh;
 use super::srcset;
 use super::tags::{self, Event, Known, Syntax, Tag};
-use crate::address;
 
 /// A reference in a page to something else: of an element, by one of its attributes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,14 +110,7 @@ pub(crate) fn elements(
     while let Some(open) = found.open.pop() {
         found.close(&open);
     }
-    // Saved pages come with a base of `file:`, of no use to anyone else.
-    let base = found
-        .base
-        .and_then(|href| address::target_in(page, &href, encoding));
-    let bases = Bases::of(base.unwrap_or_else(|| page.clone()));
-    let mut page = page.clone();
-    page.set_fragment(None);
-    let mut room = room(html);
+    let mut targets = Targets::of(page, html, found.base, encoding);
     let mut elements = Vec::new();
     for reference in found.references {
         let Reference {
@@ -128,26 +120,12 @@ pub(crate) fn elements(
             rel,
             text,
         } = reference;
-        let (base, cost) = bases.of_href(&target);
-        let url = address::parse_in(base, &target, encoding);
-        let length = url.as_ref().map_or(0, |url| url.as_str().len());
-        room = match room.checked_sub(cost.max(length)) {
-            Some(left) => left,
-            None => break,
+        let leaves_out_page = is_link(element, attribute) || target.starts_with('#');
+        let url = match targets.read(&target, leaves_out_page) {
+            ControlFlow::Continue(Some(url)) => url,
+            ControlFlow::Continue(None) => continue,
+            ControlFlow::Break(()) => break,
         };
-        let Ok(mut url) = url else {
-            continue;
-        };
-        let stays = match is_link(element, attribute) {
-            true => is_itself(&page, &url, &target),
-            false => target.starts_with('#') && is_itself(&page, &url, &target),
-        };
-        if address::check(&url).is_err() || stays {
-            continue;
-        }
-        if url.fragment() == Some("") {
-            url.set_fragment(None);
-        }
         elements.push(Element {
             url: url.into(),
             element,
@@ -309,6 +287,7 @@ mod tests {
     use encoding_rs::UTF_8;
 
     use super::*;
+    use crate::address;
 
     const PAGE: &str = "http://ex.com/dir/page.html";
 

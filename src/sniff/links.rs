@@ -1,6 +1,7 @@
 //! The links of a page.
 
 use std::hash::{BuildHasher, RandomState};
+use std::ops::ControlFlow;
 
 use encoding_rs::Encoding;
 use hashbrown::HashTable;
@@ -26,35 +27,16 @@ pub(crate) fn links(
     encoding: &'static Encoding,
 ) -> Vec<String> {
     let found = Found::read(html, syntax);
-    // Saved pages come with a base of `file:`, of no use to anyone else.
-    let base = found
-        .base
-        .and_then(|href| address::target_in(page, &href, encoding));
-    let bases = Bases::of(base.unwrap_or_else(|| page.clone()));
-    let mut page = page.clone();
-    page.set_fragment(None);
-    let mut room = room(html);
+    let mut targets = Targets::of(page, html, found.base, encoding);
     // Those that there are already, by their places.
     let (mut seen, hasher) = (HashTable::new(), RandomState::new());
     let mut links: Vec<String> = Vec::new();
     for href in found.hrefs {
-        let (base, cost) = bases.of_href(&href);
-        let url = address::parse_in(base, &href, encoding);
-        let length = url.as_ref().map_or(0, |url| url.as_str().len());
-        room = match room.checked_sub(cost.max(length)) {
-            Some(left) => left,
-            None => break,
+        let link = match targets.read(&href, true) {
+            ControlFlow::Continue(Some(url)) => String::from(url),
+            ControlFlow::Continue(None) => continue,
+            ControlFlow::Break(()) => break,
         };
-        let Ok(mut url) = url else {
-            continue;
-        };
-        if address::check(&url).is_err() || is_itself(&page, &url, &href) {
-            continue;
-        }
-        if url.fragment() == Some("") {
-            url.set_fragment(None);
-        }
-        let link = String::from(url);
         let hash = |link: &String| hasher.hash_one(link);
         let known = |place: &usize| links[*place] == link;
         if seen.find(hash(&link), known).is_none() {
@@ -65,14 +47,57 @@ pub(crate) fn links(
     links
 }
 
-/// How many bytes of URLs are made of a page at most.
-pub(super) fn room(html: &str) -> usize {
-    html.len().saturating_mul(GROWTH).clamp(ROOM, MOST)
+/// Makes URLs of what a page refers to, as long as there is room for them.
+pub(super) struct Targets {
+    page: Url,
+    bases: Bases,
+    encoding: &'static Encoding,
+    /// How many bytes of URLs may yet be made.
+    room: usize,
+}
+
+impl Targets {
+    /// `base`: the page's `<base href>`.
+    pub fn of(page: &Url, html: &str, base: Option<String>, encoding: &'static Encoding) -> Self {
+        // Saved pages come with a base of `file:`, of no use to anyone else.
+        let base = base.and_then(|href| address::target_in(page, &href, encoding));
+        let bases = Bases::of(base.unwrap_or_else(|| page.clone()));
+        let mut page = page.clone();
+        page.set_fragment(None);
+        Self {
+            page,
+            bases,
+            encoding,
+            room: html.len().saturating_mul(GROWTH).clamp(ROOM, MOST),
+        }
+    }
+
+    /// Where a reference leads. `None`: to nothing that can be fetched, or to the page it is on, if
+    /// that is to be left out. `Break`: there is no room for more.
+    pub fn read(&mut self, reference: &str, leaves_out_page: bool) -> ControlFlow<(), Option<Url>> {
+        let (base, cost) = self.bases.of_href(reference);
+        let url = address::parse_in(base, reference, self.encoding);
+        let length = url.as_ref().map_or(0, |url| url.as_str().len());
+        match self.room.checked_sub(cost.max(length)) {
+            Some(left) => self.room = left,
+            None => return ControlFlow::Break(()),
+        }
+        let wanted = |url: &Url| {
+            let stays = leaves_out_page && is_itself(&self.page, url, reference);
+            address::check(url).is_ok() && !stays
+        };
+        ControlFlow::Continue(url.ok().filter(wanted).map(|mut url| {
+            if url.fragment() == Some("") {
+                url.set_fragment(None);
+            }
+            url
+        }))
+    }
 }
 
 /// What the links of a page are relative to. A base may be as long as the page and is read for each
 /// link that is relative to it, however short what comes of it: that must not take the square of it.
-pub(super) struct Bases {
+struct Bases {
     whole: Url,
     /// Without its query and what stands behind the last slash of its path, which most links are not
     /// relative to (RFC 3986, section 5.2.3).
@@ -80,13 +105,13 @@ pub(super) struct Bases {
 }
 
 impl Bases {
-    pub fn of(whole: Url) -> Self {
+    fn of(whole: Url) -> Self {
         let folder = whole.join(".").unwrap_or_else(|_| whole.clone());
         Self { whole, folder }
     }
 
     /// What that link is relative to, and how many bytes of it are read for it.
-    pub fn of_href(&self, href: &str) -> (&Url, usize) {
+    fn of_href(&self, href: &str) -> (&Url, usize) {
         // As the URL Standard has it, which takes these away, and reads `http:x` of an `http` page as
         // relative.
         let is_taken_away = |text: char| text <= ' ';
@@ -112,7 +137,7 @@ impl Bases {
 
 /// Whether a link leads to the page it is on, or within it. A fragment behind a written-out
 /// address is a link of its own.
-pub(super) fn is_itself(page: &Url, url: &Url, href: &str) -> bool {
+fn is_itself(page: &Url, url: &Url, href: &str) -> bool {
     let (address, fragment) = match url.as_str().split_once('#') {
         Some((address, fragment)) => (address, fragment),
         None => (url.as_str(), ""),
