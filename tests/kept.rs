@@ -550,3 +550,38 @@ fn many_streams_of_a_server_that_wants_http1_all_go_there() {
         assert!((0..40).all(|n| old.contains(&format!("/{n}"))));
     }
 }
+
+/// RFC 9112, section 9.6: nothing more is sent on a connection after `Connection: close`. Nor is it when
+/// that request was first meant for a kept connection that turned out to be spent.
+#[test]
+fn one_that_is_to_be_closed_is_not_kept_behind_one_that_was_spent() {
+    for pause in (0..60).map(|step| Duration::from_micros(step * 20)) {
+        let server = Script::start(Tongue::Http1, move |met| {
+            let mut said = vec![Piece::Say(whole(&page(&met.target)))];
+            if met.target == "/spent" {
+                said.extend([Piece::Pause(pause), Piece::Say(b"x".to_vec())]);
+            }
+            said
+        });
+        let stream = stream(&pool_of(Duration::ZERO, 1, 1, 1));
+        let closing = options(|options| {
+            options.headers = vec![("Connection".into(), "close".into())];
+        });
+        for path in ["/spent", "/a", "/b", "/c"] {
+            let mut job = Job::request(server.url(path));
+            if path != "/spent" {
+                job = job.options(Arc::clone(&closing));
+            }
+            submit(&stream, job);
+            // What was on its way when the next request went out can't be told from its answer.
+            take(&stream);
+        }
+        let mut closed = HashSet::new();
+        for met in server.met() {
+            assert!(!closed.contains(&met.connection), "{pause:?}: {met:?}");
+            if met.target != "/spent" {
+                closed.insert(met.connection);
+            }
+        }
+    }
+}

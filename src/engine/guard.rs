@@ -9,7 +9,7 @@ use std::sync::Arc;
 use url::{Host, Url};
 
 use super::Hop;
-use super::route::{address, given, is_local, led, own};
+use super::route::{address, given, is_local, led, own, proxy_scheme};
 use crate::address::{Limits, shown};
 use crate::error::{ErrorCode, Failure};
 use crate::options::Options;
@@ -73,15 +73,7 @@ pub(super) fn sift(
 
 /// Whether the hop's proxy is told addresses, which are then ours to look up and judge.
 pub(super) fn is_told_addresses(limits: &Limits, options: &Options) -> bool {
-    limits.are_on_addresses() && has_scheme(options, "socks5")
-}
-
-fn has_scheme(options: &Options, wanted: &str) -> bool {
-    let scheme = options
-        .proxy
-        .as_deref()
-        .and_then(|proxy| proxy.split_once("://"));
-    scheme.is_some_and(|(scheme, _)| scheme == wanted)
+    limits.are_on_addresses() && proxy_scheme(options) == Some("socks5")
 }
 
 /// The addresses that a host has without a look-up.
@@ -96,7 +88,7 @@ fn known(host: &str, port: u16, options: &Options) -> Vec<IpAddr> {
         return vec![address];
     }
     // Others proxies look names up themselves.
-    let ours = options.proxy.is_none() || has_scheme(options, "socks5");
+    let ours = options.proxy.is_none() || proxy_scheme(options) == Some("socks5");
     if let Some(list) = given(options, host, port).filter(|_| ours) {
         return list.split(',').filter_map(address).collect();
     }

@@ -79,6 +79,13 @@ pub(crate) struct Hop<'a> {
     pub time_left: Duration,
 }
 
+impl Hop<'_> {
+    /// How long may pass until there is a connection.
+    fn patience(&self) -> Duration {
+        self.options.connect_timeout.min(self.time_left)
+    }
+}
+
 /// Takes in the answer as it arrives.
 pub(crate) trait Receive: 'static {
     /// The head is complete; the body, if any, follows.

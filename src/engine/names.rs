@@ -136,8 +136,7 @@ impl Names {
 
     /// The addresses of a name that a hop needs, in the time it has to connect.
     pub async fn lookup_for(&self, hop: &Hop<'_>, host: &str) -> Answer {
-        let patience = hop.options.connect_timeout.min(hop.time_left);
-        self.lookup(host, patience)
+        self.lookup(host, hop.patience())
             .await
             .map_err(|failure| Failure {
                 message: format!("{}: {}", shown(hop.url.as_str()), failure.message),

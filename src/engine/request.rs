@@ -1,6 +1,7 @@
 //! What is sent for a hop, whichever engine sends it.
 
 use super::browser;
+use super::route::proxy_scheme;
 use crate::options::Options;
 
 /// Sent unless the options have a `User-Agent`: a polite client says who it is.
@@ -80,9 +81,7 @@ pub(super) fn proxy_headers(options: &Options) -> impl Iterator<Item = (&str, &s
 
 /// Whether there is a proxy that speaks HTTP.
 pub(super) fn has_http_proxy(options: &Options) -> bool {
-    let proxy = options.proxy.as_deref();
-    let scheme = proxy.and_then(|proxy| proxy.split_once("://"));
-    scheme.is_some_and(|(scheme, _)| matches!(scheme, "http" | "https"))
+    matches!(proxy_scheme(options), Some("http" | "https"))
 }
 
 /// The body to send, if any. `kept` is the hop's: whether the options' body is still sent.

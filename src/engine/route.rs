@@ -11,6 +11,11 @@ pub(super) fn own(url: &Url) -> Option<(&str, u16)> {
     Some((url.host_str()?, url.port_or_known_default()?))
 }
 
+/// The scheme of the proxy, if there is one. `Options::check` takes it in lower case only.
+pub(super) fn proxy_scheme(options: &Options) -> Option<&str> {
+    Some(options.proxy.as_deref()?.split_once("://")?.0)
+}
+
 /// Where `connect_to` leads a URL, if anywhere.
 pub(super) fn led<'a>(url: &'a Url, options: &'a Options) -> Option<(&'a str, u16)> {
     let (host, port) = own(url)?;

@@ -4,8 +4,6 @@
 use std::ffi::CString;
 use std::net::IpAddr;
 
-use super::route;
-
 /// What an `interface` is.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Source<'a> {
@@ -47,11 +45,6 @@ fn is_interface(name: &str) -> bool {
 pub(super) fn choose(from: &[IpAddr], to: &[IpAddr]) -> Option<IpAddr> {
     let fits = |from: &&IpAddr| to.is_empty() || to.iter().any(|to| to.is_ipv4() == from.is_ipv4());
     from.iter().find(fits).or(from.first()).copied()
-}
-
-/// The address that a URL's host is, if it is one.
-pub(super) fn destination(host: Option<&str>) -> Option<IpAddr> {
-    host.and_then(route::address)
 }
 
 #[cfg(test)]

@@ -353,6 +353,10 @@ impl Pool {
             Error::OutOfResources(format!("no {what} for a shard: {error}"))
         };
         fork::watch().map_err(|error| out_of("memory", &error))?;
+        // Shards would sleep for good, and their start be waited for.
+        if fork::is_ending() {
+            return Err(out_of("thread", &"the process is ending"));
+        }
         let inboxes = (0..threads)
             .map(|_| Inbox::new().map(Arc::new))
             .collect::<Result<Vec<_>, _>>()

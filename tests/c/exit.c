@@ -77,6 +77,9 @@ static void tidy(void) {
     pool_result_t *result;
     pool_job_t job = job_for("http://127.0.0.1/", 1);
     const char *said = "the process is ending";
+    pool_t *another = NULL;
+    EXPECT(pool_new(NULL, &another), POOL_OUT_OF_RESOURCES);
+    CHECK(strstr(pool_last_error(), said) != NULL, "%s", pool_last_error());
     EXPECT(pool_next_result(pool, -1, &result), POOL_INVALID_ARGUMENT);
     CHECK(strstr(pool_last_error(), said) != NULL, "%s", pool_last_error());
     EXPECT(pool_submit(pool, &job, -1), POOL_INVALID_ARGUMENT);

@@ -23,7 +23,7 @@ use slab::Slab;
 use url::Url;
 
 use super::source::{self, Source};
-use super::{Exchange, Hop, Names, Receive, fork, guard, in_curls_range, left};
+use super::{Exchange, Hop, Names, Receive, fork, guard, in_curls_range, left, route};
 use crate::address::{Limits, shown};
 use crate::error::{ErrorCode, Failure};
 use crate::sync::Poller;
@@ -321,7 +321,7 @@ impl<R: Receive> Multi<R> {
                 name_lookup,
             };
             let (exchange, lacks) = finished.await;
-            let patience = hop.options.connect_timeout.min(hop.time_left);
+            let patience = hop.patience();
             match lacks {
                 // One that others still use stays, and would be chosen again.
                 Some(Lack::Connection) => {
@@ -354,26 +354,21 @@ impl<R: Receive> Multi<R> {
             Source::Name(before, name) => (before, name),
         };
         let began = Instant::now();
-        let patience = hop.options.connect_timeout.min(hop.time_left);
-        let own = source::destination(hop.url.host_str());
+        let own = hop.url.host_str().and_then(route::address);
         let to = found.unwrap_or(own.as_slice());
-        let from = self.names.lookup(name, patience).await;
-        let address = from.map(|from| source::choose(&from, to));
-        match address {
-            Ok(Some(address)) => Ok((Some(format!("{before}{address}")), began.elapsed())),
-            Ok(None) | Err(_) => {
-                let url = shown(hop.url.as_str());
-                let why = address
-                    .err()
-                    .map_or(String::new(), |why| format!(": {}", why.message));
-                Err(Failure::new(
-                    ErrorCode::ConnectionError,
-                    format!(
-                        "{url}: {interface} is no interface here, and no host with an address{why}"
-                    ),
-                ))
+        let from = self.names.lookup(name, hop.patience()).await;
+        let why = match from.map(|from| source::choose(&from, to)) {
+            Ok(Some(address)) => {
+                return Ok((Some(format!("{before}{address}")), began.elapsed()));
             }
-        }
+            Ok(None) => String::new(),
+            Err(why) => format!(": {}", why.message),
+        };
+        let url = shown(hop.url.as_str());
+        Err(Failure::new(
+            ErrorCode::ConnectionError,
+            format!("{url}: {interface} is no interface here, and no host with an address{why}"),
+        ))
     }
 
     /// Lets go of the connections that nobody uses, and waits a little. The transfer keeps its
@@ -508,10 +503,15 @@ impl<R: Receive> Multi<R> {
             .borrow_mut()
             .extend(self.shared.paused().drain(..));
         let waiting = self.greedy.borrow().len();
-        let began = (waiting > 0).then(Instant::now);
+        if waiting == 0 {
+            return;
+        }
+        let began = Instant::now();
         for _ in 0..waiting {
             let next = self.greedy.borrow_mut().pop_front();
-            if let Some(key) = next.filter(|key| self.resume(*key)) {
+            if let Some(key) = next
+                && self.resume(key)
+            {
                 while self.shared.timer.take_due() {
                     self.act(|curl| curl.timeout());
                     // There is more to read, if it has not stopped by itself.
@@ -521,13 +521,10 @@ impl<R: Receive> Multi<R> {
                     }
                 }
             }
-            if began.is_some_and(|began| began.elapsed() >= GREEDY) {
+            if began.elapsed() >= GREEDY {
                 break;
             }
         }
-        self.greedy
-            .borrow_mut()
-            .extend(self.shared.paused().drain(..));
     }
 
     /// Has a transfer go on that was paused. False: it has ended.
@@ -717,7 +714,7 @@ impl<R: Receive> Future for Finished<'_, R> {
             .as_ref()
             .is_some_and(|error| handle.is_unclosed(error));
         let is_of_protocol = |failure: &Failure| failure.code == ErrorCode::ProtocolError;
-        let mut failure = handle.failure(self.url, error.clone(), took);
+        let mut failure = handle.failure(self.url, error.as_ref(), took);
         let stale = handle.is_stale(error.as_ref(), failure.as_ref());
         let wants_http1 = handle.wants_http1(stale);
         if wants_http1.is_some() {

@@ -138,7 +138,7 @@ impl Sockets {
     }
 
     /// The server of a connection wants HTTP/1.1. `none`: it looked at nothing that was asked there.
-    pub fn wants_http1(&mut self, id: i64, none: bool) {
+    pub fn note_http1(&mut self, id: i64, none: bool) {
         if self.refusals.len() == REFUSALS {
             self.refusals.pop_front();
         }
@@ -203,19 +203,17 @@ impl Sockets {
 
     /// Whether a request may go out on a kept connection.
     pub fn is_fit(&mut self, fd: RawFd) -> bool {
-        match self.entry(fd).link {
-            Some(link) if link.speech.http2 && link.users > 0 => !link.spent,
-            Some(link) if link.reused < TRIALS => {
-                self.entry(fd).link = Some(Link {
-                    reused: link.reused + 1,
-                    ..link
-                });
+        if let Some(link) = &mut self.entry(fd).link {
+            if link.speech.http2 && link.users > 0 {
+                return !link.spent;
+            }
+            if link.reused < TRIALS {
+                link.reused += 1;
                 // SAFETY: as for its state.
                 acknowledge(unsafe { BorrowedFd::borrow_raw(fd) });
-                self.state(fd) != State::Spent
             }
-            _ => self.state(fd) != State::Spent,
         }
+        self.state(fd) != State::Spent
     }
 
     /// How a connection is that nobody uses. One that is spent stays so.

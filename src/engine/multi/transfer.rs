@@ -25,6 +25,7 @@ use super::idle::{Speech, Tls, unacknowledged};
 use super::sockets::Sockets;
 use crate::address::shown;
 use crate::engine::codes::{self, Circumstances};
+use crate::engine::route::proxy_scheme;
 use crate::engine::{
     Flow, Hop, Receive, SHARE, SHARE_BYTES, browser, guard, is_of_descriptors, request,
 };
@@ -130,8 +131,10 @@ struct Watch {
     no_socket: Cell<c_int>,
     /// The address that no socket was opened for, and what forbids it.
     refused: RefCell<Option<(String, &'static str)>>,
-    /// How often curl was about to send the request.
-    sends: Cell<u32>,
+    /// Whether curl was about to send the request.
+    sent: Cell<bool>,
+    /// Whether no connection of the handle's profile is kept.
+    single: Cell<bool>,
     /// Whether it was about to send it once more, and was kept from it.
     repeats: Cell<bool>,
     /// Whether the server asks for HTTP/1.1 in place of the stream of HTTP/2.
@@ -164,7 +167,8 @@ impl Watch {
             unfit: Cell::default(),
             no_socket: Cell::default(),
             refused: RefCell::default(),
-            sends: Cell::default(),
+            sent: Cell::default(),
+            single: Cell::default(),
             repeats: Cell::default(),
             wants_http1: Cell::default(),
             broken: Cell::default(),
@@ -263,9 +267,9 @@ impl Watch {
         }
     }
 
-    /// Takes in what curl tells of HTTP/2: whether a server asks for HTTP/1.1 (RFC 9113, section 7,
-    /// HTTP_1_1_REQUIRED), by a stream's end or the connection's; and whether we end the connection over
-    /// what came (section 5.4.1), of which curl's error tells nothing if the peer has gone by then.
+    /// Takes in what curl tells of HTTP/2. A server may ask for HTTP/1.1 by the end of a stream or of
+    /// the connection (RFC 9113, section 7, HTTP_1_1_REQUIRED). And we may end the connection over what
+    /// came (section 5.4.1): curl's error tells nothing of that if the peer has gone by then.
     fn hear(&self, line: &[u8]) {
         if line.starts_with(b"nghttp2 shuts down connection with error ") {
             self.broken.set(true);
@@ -275,7 +279,7 @@ impl Watch {
             // Streams above that number were not looked at; all are above 0.
             let none = rest.trim_ascii_end() == b"0";
             let id = self.connection.get();
-            self.shared.sockets().wants_http1(id, none);
+            self.shared.sockets().note_http1(id, none);
         }
     }
 
@@ -318,17 +322,16 @@ impl Watch {
 
     fn clear(&self) {
         if self.unfit.replace(false) {
-            // As it was: at worst this hop's connection is not kept.
-            let _ = self.set_long(curl_sys::CURLOPT_FORBID_REUSE, 0);
+            // As the profile has it: at worst this hop's connection is not kept.
+            let _ = self.set_long(curl_sys::CURLOPT_FORBID_REUSE, self.single.get().into());
         }
-        self.leave();
         self.opened.set(false);
         self.early.set(false);
         self.connection.set(NO_CONNECTION);
         self.socket.set(curl_sys::CURL_SOCKET_BAD);
         self.no_socket.set(0);
         self.refused.take();
-        self.sends.set(0);
+        self.sent.set(false);
         self.repeats.set(false);
         self.wants_http1.set(false);
         self.broken.set(false);
@@ -344,7 +347,7 @@ impl Watch {
     /// The socket to connect to an address with, if that may be. It is the one curl connects to:
     /// whatever named it, and whatever it was when it was looked up, here it is judged.
     fn open(&self, family: c_int, kind: c_int, protocol: c_int, to: &SockAddr) -> Option<RawFd> {
-        if self.sends.get() > 0 {
+        if self.sent.get() {
             // For the request once more. See `set_before_send`.
             self.repeats.set(true);
             return None;
@@ -414,7 +417,11 @@ impl<R: Receive> Transfer<R> {
             // SAFETY: the handle is live, and no callback of its transfer runs.
             check(unsafe { curl_sys::curl_easy_pause(easy.raw(), curl_sys::CURLPAUSE_RECV) })
         };
-        !self.watch.paused.get() && pause().is_ok() && !self.watch.paused.replace(true)
+        let pauses = !self.watch.paused.get() && pause().is_ok();
+        if pauses {
+            self.watch.paused.set(true);
+        }
+        pauses
     }
 
     /// It has ended: its connection is no longer in use by it.
@@ -431,12 +438,9 @@ impl<R: Receive> Transfer<R> {
     fn take_share(&mut self, mut data: &[u8]) -> (usize, Flow) {
         let turn = self.watch.shared.turn.load(Ordering::Relaxed);
         if self.share.turn != turn {
-            self.share = Share {
-                key: self.share.key,
-                turn,
-                taken: self.share.taken,
-                ..Share::default()
-            };
+            self.share.turn = turn;
+            self.share.time = Duration::ZERO;
+            self.share.bytes = 0;
         }
         let most = self.receiver.as_ref().map_or(usize::MAX, R::piece);
         let before = self.share.time;
@@ -739,7 +743,7 @@ impl<R: Receive> Handle<R> {
         let ended = failure.is_some_and(|failure| failure.code == ErrorCode::ConnectionAborted)
             && !error.is_some_and(codes::is_of_stream);
         let watch = &transfer.watch;
-        let unanswered = watch.sends.get() > 0 && transfer.status == 0;
+        let unanswered = self.was_sent() && transfer.status == 0;
         let told = || watch.shared.sockets().http1_wanted(watch.connection.get());
         let foreseen = !self.opened() || told().is_some();
         self.was_repeated() || watch.early.get() || ended && unanswered && foreseen
@@ -761,7 +765,7 @@ impl<R: Receive> Handle<R> {
 
     /// Whether the request was on a connection.
     pub fn was_sent(&self) -> bool {
-        self.easy.get_ref().watch.sends.get() > 0
+        self.easy.get_ref().watch.sent.get()
     }
 
     /// Whether all that failed is that the connection ended without TLS's goodbye, where nothing but
@@ -795,8 +799,8 @@ impl<R: Receive> Handle<R> {
     /// Whether the system had no descriptor for a socket that the transfer needed, and nothing was
     /// sent by another.
     pub fn had_no_descriptor(&self) -> bool {
-        let watch = &self.easy.get_ref().watch;
-        watch.sends.get() == 0 && is_of_descriptors(watch.no_socket.get())
+        let no_socket = self.easy.get_ref().watch.no_socket.get();
+        !self.was_sent() && is_of_descriptors(no_socket)
     }
 
     /// Whether the server asks for HTTP/1.1 in place of what was sent, and if so, whether it told that
@@ -832,7 +836,7 @@ impl<R: Receive> Handle<R> {
     pub fn failure(
         &self,
         url: &Url,
-        error: Option<curl::Error>,
+        error: Option<&curl::Error>,
         took: Duration,
     ) -> Option<Failure> {
         let transfer = self.easy.get_ref();
@@ -856,9 +860,6 @@ impl<R: Receive> Handle<R> {
             && let Some(failure) = codes::refused_by_proxy(url, transfer.status, options)
         {
             return Some(failure);
-        }
-        if self.was_repeated() || transfer.watch.early.get() {
-            return Some(stale(url));
         }
         // curl takes what it has for the answer.
         if error.is_none() && !transfer.body_began {
@@ -1038,8 +1039,9 @@ impl<R: Receive> Handle<R> {
         }
         // curl heeds only the answer's word on `Connection: close`. And what a proxy that is spoken to in
         // TLS sends unasked can't be seen: curl does not give that TLS out.
-        let spoken_to_in_tls = is_spoken_to_in_tls(options.proxy.as_deref());
-        easy.forbid_reuse(request::closes(options) || spoken_to_in_tls)?;
+        let single = request::closes(options) || proxy_scheme(options) == Some("https");
+        easy.get_ref().watch.single.set(single);
+        easy.forbid_reuse(single)?;
 
         easy.http_version(version(options, false))?;
         // An empty one also keeps curl from the environment's.
@@ -1120,12 +1122,6 @@ fn version(options: &Options, http1: bool) -> CurlVersion {
         HttpVersion::Http11 => CurlVersion::V11,
         HttpVersion::Http2PriorKnowledge => CurlVersion::V2PriorKnowledge,
     }
-}
-
-/// Whether a proxy is an `https://` one.
-fn is_spoken_to_in_tls(proxy: Option<&str>) -> bool {
-    let scheme = proxy.and_then(|proxy| proxy.get(..8));
-    scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"))
 }
 
 /// The header lines to send, in curl's syntax. `home` and `kept` are the hop's; `body`: whether one
@@ -1217,21 +1213,20 @@ fn set_before_send<H>(easy: &Easy2<H>, watch: *const Watch) -> Result<(), curl::
     ) -> c_int {
         // SAFETY: the handle that curl runs owns the watch.
         let watch = unsafe { &*watch.cast::<Watch>() };
-        let sends = &watch.sends;
-        // No panic may get into curl.
-        let fits = catch_unwind(AssertUnwindSafe(|| sends.get() > 0 || watch.may_send()));
-        if !matches!(fits, Ok(true)) {
+        if watch.sent.get() {
+            watch.repeats.set(true);
             return PREREQ_ABORT;
         }
-        if sends.get() > 0 {
-            watch.repeats.set(true);
+        // No panic may get into curl.
+        let fits = catch_unwind(AssertUnwindSafe(|| watch.may_send()));
+        if !matches!(fits, Ok(true)) {
             return PREREQ_ABORT;
         }
         // curl has opened the last socket it will: what failed before is of no more interest.
         if watch.opened.get() {
             watch.note_errno();
         }
-        sends.set(1);
+        watch.sent.set(true);
         PREREQ_OK
     }
     let function: Function = count;
