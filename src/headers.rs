@@ -68,6 +68,19 @@ impl Headers {
             .map(|(_, value)| value)
     }
 
+    /// The members of a header that is a list, of all its lines (RFC 9110, section 5.6.1).
+    pub(crate) fn list<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.get_all(name)
+            .flat_map(|value| value.split(|&byte| byte == b','))
+            .map(<[u8]>::trim_ascii)
+    }
+
+    /// The codings of the body, in the order in which they were applied (RFC 9110, section 8.4).
+    pub(crate) fn codings(&self) -> impl Iterator<Item = &[u8]> {
+        self.list("content-encoding")
+            .filter(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"))
+    }
+
     /// Each header's name and value, as bytes.
     pub(crate) fn lines(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         let mut rest = &self.lines[..];
@@ -135,6 +148,15 @@ impl Headers {
         self.lines.clear();
         self.count = 0;
     }
+}
+
+/// Whether this is a `token` (RFC 9110, section 5.6.2).
+pub(crate) fn is_token(text: &[u8]) -> bool {
+    let symbol = |byte: u8| b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty()
+        && text
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || symbol(*byte))
 }
 
 impl std::fmt::Debug for Headers {

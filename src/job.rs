@@ -517,7 +517,7 @@ impl JobResult {
         self.content().head.get_or_init(|| Head {
             content_type: ContentType::of(headers.get_all("content-type")),
             filename: sniff::filename(headers.get_all("content-disposition")),
-            coded: !self.decoded && is_coded(headers),
+            coded: !self.decoded && headers.codings().next().is_some(),
         })
     }
 
@@ -547,13 +547,4 @@ impl JobResult {
 
 fn has_line_break(value: &[u8]) -> bool {
     value.iter().any(|byte| matches!(byte, b'\r' | b'\n'))
-}
-
-/// Whether `Content-Encoding` names a coding (RFC 9110, section 8.4).
-fn is_coded(headers: &Headers) -> bool {
-    headers
-        .get_all("content-encoding")
-        .flat_map(|value| value.split(|&byte| byte == b','))
-        .map(<[u8]>::trim_ascii)
-        .any(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"))
 }

@@ -8,6 +8,7 @@ use encoding_rs::Encoding;
 
 use crate::address;
 use crate::error::Error;
+use crate::headers::is_token;
 use crate::schedule::Backoff;
 use crate::sniff;
 
@@ -232,7 +233,7 @@ impl Options {
             return wrong("max_body_size is 0: it is at least 1".into());
         }
         let method = self.method.as_deref();
-        if let Some(method) = method.filter(|method| !is_token(method)) {
+        if let Some(method) = method.filter(|method| !is_token(method.as_bytes())) {
             return wrong(format!(
                 "method is {method:?}: it is a token (RFC 9110, section 9.1)"
             ));
@@ -259,7 +260,7 @@ impl Options {
             }
         }
         for (name, value) in &self.headers {
-            if !is_token(name) {
+            if !is_token(name.as_bytes()) {
                 return wrong(format!(
                     "headers has the name {name:?}: it is a token (RFC 9110, section 5.1)"
                 ));
@@ -369,14 +370,6 @@ impl Options {
         }
         Ok(())
     }
-}
-
-/// RFC 9110, section 5.6.2.
-fn is_token(text: &str) -> bool {
-    !text.is_empty()
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
 
 /// RFC 9110, section 5.5. What is not ASCII is let pass.

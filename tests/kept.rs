@@ -527,6 +527,21 @@ fn the_repeat_over_http1_takes_its_turn() {
     assert!(began.elapsed() >= throttle, "{:?}", began.elapsed());
 }
 
+/// The server did not look at it, so that tells nothing of HEAD.
+#[test]
+fn a_head_that_is_to_be_repeated_over_http1_is_one_there_too() {
+    let server = Script::start(Tongue::TlsBoth, |met| match &*met.method {
+        "" => vec![Piece::Say(reset(met, HTTP_1_1_REQUIRED))],
+        _ => vec![Piece::Say(sound(LONG, true, met))],
+    });
+    let options = options(|options| options.insecure = true);
+    let job = |path| Job::resolve(server.url(path)).options(Arc::clone(&options));
+    let results = run(&stream(&hasty_pool()), [job("/0")]);
+    assert_ok(&results[0]);
+    let methods: Vec<_> = server.met().into_iter().map(|met| met.method).collect();
+    assert_eq!(methods, ["", "HEAD"]);
+}
+
 #[test]
 fn many_streams_of_a_server_that_wants_http1_all_go_there() {
     for by_connection in [false, true] {

@@ -148,7 +148,8 @@ fn decoded(text: &str) -> Cow<'_, str> {
     decoded.into()
 }
 
-fn percent_decoded(mut text: &[u8]) -> Vec<u8> {
+/// Bytes with their percent-encoding undone; a `%` that starts no code stays.
+pub(crate) fn percent_decoded(mut text: &[u8]) -> Vec<u8> {
     let digit = |byte: u8| char::from(byte).to_digit(16);
     let mut bytes = Vec::with_capacity(text.len());
     while let [first, rest @ ..] = text {

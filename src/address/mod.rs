@@ -18,7 +18,7 @@ mod query;
 
 pub(crate) use entry::{check_connect_to, check_dns, check_proxy, literal, split_host};
 pub(crate) use given::{clean, named};
-pub(crate) use infer::infer;
+pub(crate) use infer::{infer, percent_decoded};
 pub(crate) use limits::Limits;
 pub(crate) use parse::parse;
 pub(crate) use query::{parse_in, target_in};

@@ -207,22 +207,11 @@ impl<'a> Given<'a> {
     }
 }
 
-/// What is before the first `=` and what behind it, without white space around them.
+/// What is before the first `=` and what behind it, without white space around them. Control characters
+/// but the tab are none of a cookie's.
 fn split_at_equals(text: &[u8]) -> (&[u8], Option<&[u8]>) {
-    let mut parts = text.splitn(2, |&byte| byte == b'=').map(trimmed);
+    let mut parts = text.splitn(2, |&byte| byte == b'=').map(<[u8]>::trim_ascii);
     (parts.next().unwrap_or_default(), parts.next())
-}
-
-fn trimmed(text: &[u8]) -> &[u8] {
-    let is_text = |byte: &u8| !matches!(byte, b' ' | b'\t');
-    let (start, end) = (
-        text.iter().position(is_text),
-        text.iter().rposition(is_text),
-    );
-    match (start, end) {
-        (Some(start), Some(end)) => &text[start..=end],
-        _ => &[],
-    }
 }
 
 /// The value of `Max-Age` (section 5.2.2): digits, perhaps with a minus before them.

@@ -394,18 +394,17 @@ fn length(headers: &Headers) -> Option<u64> {
     if headers.get("transfer-encoding").is_some() {
         return None;
     }
-    let numbers = headers.get_all("content-length");
-    let mut lengths = numbers
-        .flat_map(|value| value.split(|&byte| byte == b','))
-        .map(|number| std::str::from_utf8(number).ok()?.trim().parse::<u64>().ok());
+    let mut lengths = headers
+        .list("content-length")
+        .map(|number| std::str::from_utf8(number).ok()?.parse::<u64>().ok());
     let first = lengths.next()??;
     lengths.all(|other| other == Some(first)).then_some(first)
 }
 
 /// All the codings: several lines are one list (RFC 9110, sections 5.3 and 8.4).
 fn codings(headers: &Headers) -> Option<Box<[u8]>> {
-    let lines: Vec<&[u8]> = headers.get_all("content-encoding").collect();
-    (!lines.is_empty()).then(|| lines.join(&b", "[..]).into())
+    let codings: Vec<&[u8]> = headers.codings().collect();
+    (!codings.is_empty()).then(|| codings.join(&b", "[..]).into())
 }
 
 impl Receive for Reader {
@@ -435,9 +434,8 @@ impl Receive for Reader {
         let looks = look.is_any();
         self.state = match self.want.body {
             _ if moves => State::Skip,
-            true if looks => State::Look,
+            _ if looks => State::Look,
             true => State::Keep,
-            false if looks => State::Look,
             false => State::Skip,
         };
         match self.state {

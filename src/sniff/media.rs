@@ -184,12 +184,13 @@ pub(crate) fn could_be_html(mimetype: Option<&str>) -> bool {
 }
 
 /// Whether it is a page of HTML: by its media type, however it begins. Another XML type does not
-/// tell, but the root of the document does; and so does the start of what has no type.
+/// tell, but the root of the document does. What has no type and starts like a page has one here:
+/// see `mimetype`.
 pub(crate) fn is_html(mimetype: Option<&str>, body: &[u8]) -> bool {
     match mimetype {
         Some("text/html" | "application/xhtml+xml") => true,
         Some(other) => is_xml(other) && Start::of(body).root.as_deref() == Some("html"),
-        None => Start::of(body).is_html(),
+        None => false,
     }
 }
 

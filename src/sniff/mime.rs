@@ -3,6 +3,8 @@
 use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
 
 use super::encoding;
+use crate::address;
+use crate::headers::is_token;
 
 /// What the `Content-Type` headers of an answer say together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,20 +21,12 @@ impl ContentType {
     /// This is "extract a MIME type" of the Fetch Standard: the last that is well-formed counts, and
     /// the `charset` of one before it stays while the type is the same.
     pub fn of<'a>(values: impl IntoIterator<Item = &'a [u8]>) -> Self {
-        let mut values = values.into_iter();
-        let Some(first) = values.next() else {
-            return Self::default();
-        };
-        let mut all = first.to_vec();
-        for value in values {
-            all.extend_from_slice(b", ");
-            all.extend_from_slice(value);
-        }
+        let all = values.into_iter().collect::<Vec<_>>().join(&b", "[..]);
         let values = split(&all);
         let mut found: Option<String> = None;
         let mut charset = None;
         for value in &values {
-            let Some((essence, parameters)) = parse(value) else {
+            let Some((essence, label)) = parse(value) else {
                 continue;
             };
             // `*/*` is what a client accepts, and no media type.
@@ -42,7 +36,7 @@ impl ContentType {
             if found.as_deref() != Some(&*essence) {
                 charset = None;
             }
-            charset = parameters.charset.or(charset);
+            charset = label.or(charset);
             found = Some(essence);
         }
         match found {
@@ -106,36 +100,30 @@ fn quoted(text: &[u8]) -> (Vec<u8>, usize) {
     (value, at.min(text.len()))
 }
 
-/// A `type/subtype` in lower case and the parameters behind it: "parse a MIME type" of the MIME
+/// A `type/subtype` in lower case and the `charset` behind it: "parse a MIME type" of the MIME
 /// Sniffing Standard, section 4.4.
-fn parse(value: &[u8]) -> Option<(String, Parameters)> {
+fn parse(value: &[u8]) -> Option<(String, Option<Vec<u8>>)> {
     let value = trim(value);
     let end = value.iter().position(|&byte| byte == b';');
     let (essence, parameters) = value.split_at(end.unwrap_or(value.len()));
     let slash = essence.iter().position(|&byte| byte == b'/')?;
-    let (kind, subtype) = (&essence[..slash], trim(&essence[slash + 1..]));
+    let (kind, subtype) = (&essence[..slash], trim_end(&essence[slash + 1..]));
     if !is_token(kind) || !is_token(subtype) {
         return None;
     }
     let essence = [kind, b"/", subtype].concat().to_ascii_lowercase();
-    let mut found = Parameters::default();
+    let mut charset = None;
     parameters_of(parameters, |name, value, in_quotes| {
         let is_fine = |&byte: &u8| matches!(byte, b'\t' | b' '..=b'~' | 0x80..);
         if name.eq_ignore_ascii_case(b"charset")
-            && found.charset.is_none()
+            && charset.is_none()
             && (in_quotes || !value.is_empty())
             && value.iter().all(is_fine)
         {
-            found.charset = Some(value);
+            charset = Some(value);
         }
     });
-    Some((String::from_utf8(essence).ok()?, found))
-}
-
-/// The parameters of a media type that count here.
-#[derive(Default)]
-struct Parameters {
-    charset: Option<Vec<u8>>,
+    Some((String::from_utf8(essence).ok()?, charset))
 }
 
 /// Visits the parameters in text that starts with the `;` before the first: name, value, and
@@ -211,28 +199,9 @@ fn extended_value(value: &[u8]) -> Option<String> {
     let mut parts = trim(value).splitn(3, |&byte| byte == b'\'');
     let (charset, _language, text) = (parts.next()?, parts.next()?, parts.next()?);
     let encoding = Encoding::for_label(charset)?;
-    let bytes: Vec<u8> = percent_decoded(text).collect();
+    let bytes = address::percent_decoded(text);
     let (text, malformed) = encoding.decode_without_bom_handling(&bytes);
     (!malformed || encoding != UTF_8).then(|| text.into_owned())
-}
-
-fn percent_decoded(text: &[u8]) -> impl Iterator<Item = u8> {
-    let digit = |at: usize| char::from(*text.get(at)?).to_digit(16);
-    let mut at = 0;
-    std::iter::from_fn(move || {
-        let byte = *text.get(at)?;
-        let coded = (byte == b'%').then(|| Some(digit(at + 1)? * 16 + digit(at + 2)?));
-        match coded.flatten() {
-            Some(code) => {
-                at += 3;
-                Some(code as u8)
-            }
-            None => {
-                at += 1;
-                Some(byte)
-            }
-        }
-    })
 }
 
 /// The Fetch Standard's "HTTP whitespace".
@@ -248,15 +217,6 @@ fn trim(text: &[u8]) -> &[u8] {
 fn trim_end(text: &[u8]) -> &[u8] {
     let last = text.iter().rposition(|byte| !is_white(*byte));
     &text[..last.map_or(0, |last| last + 1)]
-}
-
-/// Whether this is a `token` of RFC 9110, section 5.6.2.
-fn is_token(text: &[u8]) -> bool {
-    let symbol = |byte: u8| b"!#$%&'*+-.^_`|~".contains(&byte);
-    !text.is_empty()
-        && text
-            .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || symbol(*byte))
 }
 
 #[cfg(test)]
@@ -385,6 +345,9 @@ mod tests {
             "bogus",
             "bogus/",
             "bogus/ ",
+            // White space is taken from behind the subtype only.
+            "text/ html",
+            "text /html",
             "/bogus",
             "bogus/bogus/;",
             "</>",
