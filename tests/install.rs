@@ -187,7 +187,7 @@ fn what_is_installed() {
         0,
     );
     for words in [
-        "pool_submit(pool, &job, -1);",
+        "pool_submit(pool, &job, 0);",
         "POOL_AGAIN",
         env!("CARGO_PKG_VERSION"),
     ] {

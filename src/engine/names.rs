@@ -29,7 +29,7 @@ const KEEP_TEMPORARY: Duration = Duration::from_secs(1);
 /// Look-ups at once. The system's resolver blocks a thread for each.
 const THREADS: usize = 64;
 /// How long the end of a pool waits for look-ups under way.
-const PATIENCE: Duration = Duration::from_millis(20);
+const PATIENCE: Duration = Duration::from_millis(50);
 /// The cache is swept when it has doubled since the last time, and holds at least so many.
 const SWEEP_AT: usize = 4096;
 

@@ -19,8 +19,9 @@ use crate::sync::{Condvar, Mutex, MutexGuard, thread};
 /// Callbacks at once, over the pool: they may well wait for a disk or a database.
 const THREADS: usize = 64;
 
-/// How long the end of a pool waits for threads that have nothing to do any more.
-const PATIENCE: Duration = Duration::from_millis(20);
+/// How long the end of a pool waits for threads that have nothing to do any more. They end as soon as
+/// they get a core, which takes long on a busy machine only.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The threads of a pool's callbacks.
 #[derive(Default)]
