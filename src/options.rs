@@ -110,9 +110,8 @@ pub struct Options {
     pub follow_redirects: bool,
     /// How many redirections are followed; `None`: 10 for a request, 20 for a resolve.
     pub max_redirects: Option<u32>,
-    /// Whether a `Refresh` header is followed, on an answer below 400 that is no redirection
-    /// itself, whatever its delay. Several such lines: the first
-    /// that leads to what can be requested. A page that refreshes itself, or leads back to where the
+    /// Whether a `Refresh` header is followed, on an answer below 400 that is no redirection itself,
+    /// whatever its delay. Of several the first that leads to what can be requested counts. A page that refreshes itself, or leads back to where the
     /// job was, or to what can't be requested, is where a job ends. Default yes.
     pub follow_refresh_header: bool,
     /// Whether a page's `<meta http-equiv="refresh">` is followed likewise. It is looked for in the

@@ -364,7 +364,14 @@ fn table(title: &str, fields: &[&Field]) -> String {
     let mut text =
         format!("\n## {title}\n\n| name | type | default | meaning |\n| --- | --- | --- | --- |\n");
     for field in fields {
-        let escape = |text: &str| text.replace('|', "\\|").replace('<', "&lt;");
+        // Within backticks `<` is what it is.
+        let escape = |text: &str| {
+            let parts = text.split('`').enumerate().map(|(at, part)| match at % 2 {
+                0 => part.replace('<', "&lt;"),
+                _ => part.to_owned(),
+            });
+            parts.collect::<Vec<_>>().join("`").replace('|', "\\|")
+        };
         let (value, stands_for) = &field.default;
         let default = match stands_for {
             Some(meaning) => format!("`{value}`: {}", escape(meaning)),

@@ -5,8 +5,6 @@
 
 #![cfg(not(feature = "isahc"))]
 
-#[path = "support/script.rs"]
-mod script;
 mod support;
 
 use std::collections::{HashMap, HashSet};
@@ -17,12 +15,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rouet::{HttpVersion, Job, JobResult, Kind, Options};
-use script::{
-    Met, PING, Piece, SETTINGS, Script, Tongue, WINDOW_UPDATE, answer2, go_away, reset, stream_of,
-};
 use socket2::{SockFilter, SockRef};
 use support::proxy::{Admit, Proxy};
 use support::raw::read_request;
+use support::script::{
+    Met, PING, Piece, SETTINGS, Script, Tongue, WINDOW_UPDATE, answer2, go_away, reset, stream_of,
+};
 use support::*;
 
 /// For what was said to arrive: short enough that the system may still hold it back, but for a proxy

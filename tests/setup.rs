@@ -237,7 +237,7 @@ fn what_is_there_is_found_by_its_path() {
 }
 
 #[test]
-fn a_rust_that_is_no_other_s_is_not_taken_away() {
+fn a_user_s_own_rust_is_not_taken_away() {
     let machine = debian_12().with_compilers().with_rust("0.66.0");
     machine.program("dpkg-query", "[ \"$4\" != rustc ] || printf installed");
     let plan = machine.plan("build");

@@ -51,7 +51,7 @@ const (
 	ErrInfiniteRedirects Code = "infinite-redirects"
 	// ErrSelfRedirect: a redirection from a URL to itself.
 	ErrSelfRedirect Code = "self-redirect"
-	// ErrInvalidRedirect: a redirection to something that is no http or https URL.
+	// ErrInvalidRedirect: a redirection by status to something that is no http or https URL.
 	ErrInvalidRedirect Code = "invalid-redirect"
 	// ErrBadlyEncodedLocation: a Location whose host has bytes that are no UTF-8.
 	ErrBadlyEncodedLocation Code = "badly-encoded-location"

@@ -127,8 +127,9 @@ type Options struct {
 	// HTTPVersion is what is spoken. Default: [HTTPAny].
 	HTTPVersion HTTPVersion
 
-	// Retry makes a failed attempt again; the fields below are refused without it. It is made after RetryMinWait·4^(n−1), at most RetryMaxWait, varied
-	// by a quarter either way. The waiting job occupies no worker.
+	// Retry makes a failed attempt again. The nth waits RetryMinWait·4^(n−1), at most RetryMaxWait,
+	// varied by a quarter either way. The waiting job occupies no worker. Without Retry the fields
+	// below are refused.
 	Retry bool
 	// RetryMaxAttempts is the number of attempts in all, the first included. Default: 3.
 	RetryMaxAttempts int

@@ -285,7 +285,7 @@ impl Session {
         options.follow_meta_refresh = flag(one, 1);
         options.follow_js_relocation = flag(one, 2);
         options.canonicalize = flag(one, 3);
-        options.head_fallback = flag(one, 2);
+        options.head_fallback = flag(one ^ two, 0);
         options.infer_redirection = flag(one, 4);
         options.compressed = flag(one, 5);
         options.stateful = flag(one, 6);

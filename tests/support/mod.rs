@@ -17,6 +17,7 @@ pub mod own;
 pub mod process;
 pub mod proxy;
 pub mod raw;
+pub mod script;
 pub mod source;
 pub mod venv;
 pub mod wire;

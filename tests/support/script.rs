@@ -30,8 +30,6 @@ pub struct Met {
     pub method: String,
     /// Of HTTP/2: the number of the stream.
     pub target: String,
-    /// Of HTTP/2: empty.
-    pub head: String,
 }
 
 type Answer = dyn Fn(&Met) -> Vec<Piece> + Send + Sync;
@@ -234,7 +232,6 @@ fn http1(
             connection,
             method: words.next().unwrap_or_default().to_owned(),
             target: words.next().unwrap_or_default().to_owned(),
-            head: head.clone(),
         };
         if !say(wire, met)? {
             return Ok(());
@@ -263,7 +260,6 @@ fn http2(
                 // Which only HPACK would tell.
                 method: String::new(),
                 target: stream.to_string(),
-                head: String::new(),
             };
             if !say(wire, met)? {
                 return Ok(());
