@@ -20,8 +20,8 @@ EXAMPLE = $(CC) -std=c11 -O2 -Wall -Wextra -pedantic -Iinclude $< -o $@ \
 INSTALL = PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' LIBDIR='$(LIBDIR)' INCLUDEDIR='$(INCLUDEDIR)' \
 	MANDIR='$(MANDIR)' FEATURES='$(FEATURES)' scripts/install
 
-.PHONY: all library site bare buffered demo bench test fresh soak fuzz shuttle sanitize miri lint docs abi html \
-	install uninstall npm clean help
+.PHONY: all library site bare buffered demo bench test quick fresh soak fuzz shuttle sanitize miri lint deny docs abi \
+	html install uninstall npm clean help
 
 all: library $(RELEASE)/fetch $(RELEASE)/throughput ## the library and the examples, in target/release
 
@@ -52,6 +52,11 @@ bench: ## measures everything, beside its peers: docs/benchmarks.md
 test: ## everything that is tested, after the tools for it are there; STEPS says which steps
 	scripts/test $(STEPS)
 
+quick: ## formatting, clippy and the library's own tests, for between two changes
+	$(RUST) $(CARGO) fmt --all --check && \
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings && \
+	$(CARGO) test --locked --lib
+
 fresh: ## demo and tests in bare roots of each system, as root and as a user: hours; SYSTEM, WHO
 	scripts/fresh $(SYSTEM) $(WHO)
 
@@ -74,7 +79,7 @@ miri: ## the library's own tests under Miri, with a nightly Rust
 	scripts/miri
 
 # With the Rust that this project tries: a newer one has lints that nobody here has seen.
-lint: ## formatting, clippy, documentation, the man page, and the header as the sources have it
+lint: ## formatting, clippy, documentation, the man page, crates' licences, and the header as the sources have it
 	scripts/setup lint
 	$(MAKE) html
 	. scripts/tools; export RUSTUP_TOOLCHAIN=$$RUST_TRIED; find_rust; \
@@ -85,6 +90,13 @@ lint: ## formatting, clippy, documentation, the man page, and the header as the 
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --package rouet
 	scripts/man 0 | mandoc -T lint -W warning
 	git diff --exit-code include/rouet.h
+	. scripts/tools; find_rust; if find_deny; then cargo-deny --locked --offline check bans licenses sources; \
+	else echo "lint: the crates' licences and sources go unchecked, for want of cargo-deny"; fi
+
+# Beyond what make lint checks: known faults of the crates. The database of them is downloaded by git.
+deny: ## licences, sources and known faults of the crates we use
+	scripts/setup lint
+	. scripts/tools; find_rust; find_deny && cargo-deny --locked check
 
 docs: ## docs/options.md, from the sources
 	$(RUST) ROUET_WRITE_DOCS=1 $(CARGO) test --locked --test docs options_reference
