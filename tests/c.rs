@@ -38,6 +38,15 @@ fn content() {
     }
 }
 
+/// What docs/guide.md shows. The site takes requests as a proxy does, too.
+#[test]
+fn guide() {
+    let site = site();
+    for mut program in ways(&compile("tests/c/guide.c")) {
+        run(program.arg(site.url("")).arg(site.url("")), 0);
+    }
+}
+
 #[test]
 fn lifecycle() {
     let (site, faults) = (site(), Faults::start().expect("the fault server starts"));

@@ -1,5 +1,7 @@
-//! What the documents say: their programs compile and run, their lists are whole.
+//! What the documents say: their programs compile and run, their lists are whole, and their links lead
+//! somewhere.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -429,4 +431,160 @@ fn the_options_reference_is_what_the_library_has() {
         read("docs/options.md") == text,
         "docs/options.md is not what the sources say: make docs"
     );
+}
+
+/// The files below a folder that have this extension, by their paths from the root of the tree; but for
+/// what was built or installed.
+fn files(folder: &str, extension: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(root().join(folder)).expect("a folder") {
+        let entry = entry.expect("an entry");
+        let name = entry.file_name().into_string().expect("UTF-8");
+        let path = format!("{folder}{name}");
+        if entry.file_type().expect("a type").is_dir() {
+            let is_built = ["target", "node_modules", ".git", ".tools"].contains(&&*name);
+            if !is_built && path != "fuzz/corpus" {
+                found.extend(files(&format!("{path}/"), extension));
+            }
+        } else if Path::new(&name).extension().is_some_and(|it| it == extension) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+/// A document in parts: its prose, line by line, and its blocks of code with their languages.
+fn parts(document: &str) -> (Vec<String>, Vec<(String, String)>) {
+    let (mut prose, mut blocks) = (Vec::new(), Vec::new());
+    let mut block: Option<(String, String)> = None;
+    for line in document.lines() {
+        match (line.trim_start().strip_prefix("```"), &mut block) {
+            (Some(_), Some(_)) => blocks.extend(block.take()),
+            (Some(language), None) => block = Some((language.to_owned(), String::new())),
+            (None, Some((_, code))) => *code += &format!("{line}\n"),
+            (None, None) => prose.push(line.to_owned()),
+        }
+    }
+    assert!(block.is_none(), "a block of code without end");
+    (prose, blocks)
+}
+
+/// The names of a document's headings, as GitHub makes them.
+fn anchors(prose: &[String]) -> BTreeSet<String> {
+    let mut seen = BTreeMap::new();
+    let mut anchors = BTreeSet::new();
+    for line in prose {
+        let text = line.trim_start_matches('#');
+        if text.len() == line.len() || !text.starts_with(' ') {
+            continue;
+        }
+        let name: String = text
+            .trim()
+            .to_lowercase()
+            .chars()
+            .filter(|c| c.is_alphanumeric() || [' ', '-', '_'].contains(c))
+            .map(|c| if c == ' ' { '-' } else { c })
+            .collect();
+        let times: &mut u32 = seen.entry(name.clone()).or_default();
+        anchors.insert(match *times {
+            0 => name,
+            n => format!("{name}-{n}"),
+        });
+        *times += 1;
+    }
+    anchors
+}
+
+/// Where the links of a line lead.
+fn links(line: &str) -> Vec<String> {
+    let prose: String = line.split('`').step_by(2).collect();
+    let ends = prose.split("](").skip(1);
+    ends.filter_map(|rest| Some(rest.split_once(')')?.0.to_owned()))
+        .collect()
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let documents = files("", "md");
+    assert!(documents.len() > 15, "{documents:?}");
+    let mut checked = 0;
+    for document in &documents {
+        let (prose, _) = parts(&read(document));
+        for link in prose.iter().flat_map(|line| links(line)) {
+            if link.contains("://") {
+                continue;
+            }
+            checked += 1;
+            let (path, anchor) = link.split_once('#').unwrap_or((&link, ""));
+            let folder = Path::new(document).parent().expect("a folder");
+            let target = match path {
+                "" => root().join(document),
+                path => root().join(folder).join(path),
+            };
+            assert!(target.exists(), "{document}: {link} leads nowhere");
+            if !anchor.is_empty() {
+                let (prose, _) = parts(&std::fs::read_to_string(&target).expect("a document"));
+                assert!(
+                    anchors(&prose).contains(anchor),
+                    "{document}: {link}: there is no such heading"
+                );
+            }
+        }
+    }
+    assert!(checked > 100, "{checked} links");
+}
+
+#[test]
+fn every_document_is_in_the_index() {
+    for folder in ["docs/", "docs/decisions/"] {
+        let (prose, _) = parts(&read(&format!("{folder}README.md")));
+        let linked: BTreeSet<String> = prose.iter().flat_map(|line| links(line)).collect();
+        for document in files(folder, "md") {
+            let name = document.strip_prefix(folder).expect("it is in there");
+            let is_own = name != "README.md" && !name.contains('/');
+            assert!(
+                !is_own || linked.contains(name),
+                "{folder}README.md does not name {name}"
+            );
+        }
+    }
+}
+
+/// The guide shows nothing that is not run: each block stands, line by line, in a program that the
+/// tests of its language run (`tests/c.rs`, `tests/examples.rs`, `go test`, `node --test`).
+#[test]
+fn the_guides_code_is_that_of_programs() {
+    let lines = |text: &str| -> Vec<String> {
+        let lines = text.lines().map(|line| line.trim().to_owned());
+        lines.filter(|line| !line.is_empty()).collect()
+    };
+    assert!(read("tests/c.rs").contains("\"tests/c/guide.c\""));
+    let mut c = files("examples/c/", "c");
+    c.push("tests/c/guide.c".into());
+    let programs = BTreeMap::from([
+        ("c", c),
+        ("go", vec!["bindings/go/guide_test.go".to_owned()]),
+        ("js", vec!["bindings/node/test/guide.test.js".to_owned()]),
+    ]);
+    let programs: BTreeMap<&str, Vec<Vec<String>>> = programs
+        .into_iter()
+        .map(|(language, paths)| (language, paths.iter().map(|path| lines(&read(path))).collect()))
+        .collect();
+    let (_, blocks) = parts(&read("docs/guide.md"));
+    for language in programs.keys() {
+        assert!(blocks.iter().any(|(of, _)| of == language), "no {language}");
+    }
+    for (language, code) in blocks {
+        let code = lines(&code);
+        let programs = programs
+            .get(&*language)
+            .unwrap_or_else(|| panic!("nothing runs {language}: {code:#?}"));
+        assert!(
+            programs
+                .iter()
+                .any(|program| program.windows(code.len()).any(|part| part == code)),
+            "no program has this: {code:#?}"
+        );
+    }
 }
