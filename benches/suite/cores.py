@@ -106,14 +106,14 @@ def small_pages(bench, section):
     }
     allowed = [2 * ratio for ratio in ratios(shard[1], shard[2])]
     section.text.append(
-        f"*Small pages* (first table): {DOMAINS} domains, {WORKERS} at once, 1 KB, keep-alive. The"
-        " server and the thread that submits and takes share the two cores with the shards, so two"
-        " shards can't be twice as fast here: what is seen is whether a request costs more when"
-        " there are two. Twice the CPU time of the shard a request, when it is alone, over that of"
-        f" both is what two cores of their own would allow: {middle(allowed, 2)} × one"
-        f" ({spread(allowed, 2)}), as far as the memory and caches they share are not the limit,"
-        " which this machine can't tell. *Waits for a core* is the kernel's figure (schedstat) of"
-        " how long a shard was ready to run and had none."
+        f"*Small pages* (first table): {DOMAINS} domains, {WORKERS} at once, 1 KB, keep-alive."
+        " The server and the thread that submits and takes share the two cores with the shards,"
+        " so two shards can't be twice as fast here. The table shows whether a request costs"
+        " more when there are two. Twice the shard's CPU time for a request when it is alone,"
+        f" over that of both, is what two cores of their own would allow: {middle(allowed, 2)} ×"
+        f" one ({spread(allowed, 2)}). This holds as far as shared memory and caches are not the"
+        " limit, which this machine can't tell. *Waits for a core* is the kernel's figure"
+        " (schedstat) of how long a shard was ready to run and had none."
     )
     section.goals.append(
         goal("two shards: what their CPU a request allows, × one (small pages)", "≥ 1.8",
@@ -140,9 +140,9 @@ def pages_to_inflate(bench, section):
     own = ratios(processes, rate[1])
     section.text.append(
         f"*Pages to inflate* (second table): gzip of {len(packed) >> 10} KiB that becomes"
-        f" {len(text) >> 10} KiB. Here the shards do nearly all the work, so that the throughput"
-        " itself shows how two of them do beside one. What the machine has for it is told by two"
-        " processes at once, of one shard each, that share nothing but nginx: together they are"
+        f" {len(text) >> 10} KiB. Here the shards do nearly all the work, so the throughput"
+        " itself shows how two of them do beside one. Two processes with one shard each, which"
+        " share nothing but nginx, tell what the machine has for it: together they are"
         f" {middle(own, 2)} × one ({spread(own, 2)})."
     )
     section.goals.append(
@@ -186,11 +186,11 @@ def hot_domain(bench, section):
     heads = ["ms from submission to start, small domains", "median", "99th percentile", "longest"]
     section.tables.append((heads + ["requests/s in all"], rows))
     section.text.append(
-        f"*A hot domain* (third table): of each 100 jobs, 90 are one domain's, which may have 64 in"
-        " flight; the others are spread over 1,000 small domains, one in flight each. No throttle,"
-        " so that all that are queued may start as soon as there is a worker; with 64 workers the"
-        " hot domain could take them all. How long a small domain's job waits from its submission"
-        f" to its start tells whether it is starved. *Alone*: the {small:,} jobs of the small"
-        " domains without the hot one. What waits before the stream is not in it: when a domain's"
-        " jobs fill `buffer_size`, nothing behind them is known."
+        "*A hot domain* (third table): of each 100 jobs, 90 belong to one domain, which may"
+        " have 64 in flight; the others are spread over 1,000 small domains, one in flight each."
+        " There is no throttle, so everything queued may start as soon as there is a worker, and"
+        " with 64 workers the hot domain could take them all. The time that a small domain's job"
+        f" waits from submission to start tells whether it is starved. *Alone*: the {small:,}"
+        " jobs of the small domains without the hot one. The wait before the stream is not"
+        " counted: when a domain's jobs fill `buffer_size`, nothing behind them is known."
     )

@@ -75,11 +75,11 @@ def measure(bench):
 
 def of_start(came, authorities):
     text = [
-        "**Start and stop.** The first table has the milliseconds of `pool_new`, `pool_submit` of"
-        " one request for 1 KB from nginx on loopback, the time from then to its result, and"
-        " `pool_free`, with the default configuration: medians of all, and the spread of the sum."
-        " The first time in a process, which is started anew for each, OpenSSL and curl set"
-        " themselves up too; a certificate authority is only read when there is an https URL"
+        "**Start and stop.** The first table has the milliseconds of `pool_new`, of"
+        " `pool_submit` of one request for 1 KB from nginx on loopback, of the wait for its"
+        " result, and of `pool_free`, with the default configuration: medians of all, and the"
+        " spread of the sum. *First in its process* starts a process each time, so OpenSSL and"
+        " curl set themselves up too; certificate authorities are read only for an https URL"
         f" ({authorities} of them in the second line).",
     ]
     rows, goals = [], []
@@ -98,14 +98,14 @@ def of_start(came, authorities):
 
 def of_wake(came):
     text = [
-        "**Wake-ups.** One request at a time goes to a server within the same process, which"
-        " answers after a millisecond, when all threads of the client sleep. *There* is the time from"
-        " `pool_submit` to the request's arrival at the server, *back* from the moment before the"
-        " server writes its answer to the return of the blocked `pool_next_result`, *handed over*"
-        " the part of it since the result's `end_time`. The bare loop is `curl_multi_perform` and"
-        " `curl_multi_poll`: it is the thread that waits for the result itself, where rouet has two"
-        " threads to wake, the shard's and the taker's. Microseconds: the median of the rounds'"
-        " percentiles.",
+        "**Wake-ups.** One request at a time goes to a server in the same process, which"
+        " answers after a millisecond, when all threads of the client sleep. *There* is the time"
+        " from `pool_submit` to the request's arrival at the server. *Back* is the time from the"
+        " moment before the server writes its answer to the return of the blocked"
+        " `pool_next_result`, and *handed over* the part of that since the result's `end_time`."
+        " The bare loop is `curl_multi_perform` and `curl_multi_poll`: its one thread waits for"
+        " the result itself, where rouet has two threads to wake, the shard's and the taker's."
+        " Microseconds: the median of the rounds' percentiles.",
     ]
     rows = []
     for client in ("bare", "rouet"):
@@ -127,19 +127,19 @@ def of_throttle(came, cores):
     gaps = sum(run["late"]["count"] for of_load in runs.values() for run in of_load)
     early = [run["early"] for of_load in runs.values() for run in of_load]
     text = [
-        f"**Throttles.** Each domain has its own, evenly from {LOW} to {HIGH} ms, and always a job"
-        " that waits. A server within the same process notes when it writes an answer and when the"
-        " next request of that domain comes in. What lies between beyond the throttle is how late"
-        " the request is: it includes two ways over loopback, the shard's turn, its timer, and the"
-        " server's own wake-ups. It must not be negative, which would be impolite:"
-        f" {sum(early) or 'none'} of {gaps:,} were (and the first half second of each run, in which"
-        " jobs are submitted and connections opened, counts for that too, though not for the"
-        " percentiles). The last columns have what the machine itself made of timers meanwhile: how"
-        " late a thread woke up that did nothing but sleep for 5 ms at a time (Linux puts the end"
-        f" of a sleep off by up to 50 µs). *Cores busy*: beside {cores} processes that compute all"
-        " the time, so that each thread mostly has to wait for its turn. What else runs on the"
-        " machine shows in the p99 and the maximum of both. Milliseconds: the median of the rounds'"
-        " percentiles, and the greatest of all.",
+        f"**Throttles.** Each domain has a throttle of its own, evenly from {LOW} to {HIGH} ms,"
+        " and always a job that waits. A server in the same process notes when it writes an"
+        " answer and when the next request of that domain comes in. The time between, beyond the"
+        " throttle, is how late the request is. It includes two ways over loopback, the shard's"
+        " turn, its timer, and the server's own wake-ups. It must not be negative, which would"
+        f" be impolite: {sum(early) or 'none'} of {gaps:,} were. (The first half second of each"
+        " run, in which jobs are submitted and connections opened, counts for that too, but not"
+        " for the percentiles.) The last columns have what the machine made of timers meanwhile:"
+        " how late a thread woke up that did nothing but sleep for 5 ms at a time (Linux delays"
+        f" the end of a sleep by up to 50 µs). *Cores busy*: beside {cores} processes that"
+        " compute all the time, so that each thread mostly has to wait for its turn. What else"
+        " runs on the machine shows in the p99 and the maximum of both. Milliseconds: the median"
+        " of the rounds' percentiles, and the greatest of all.",
     ]
     rows = []
     for (load, cpu), of_load in runs.items():

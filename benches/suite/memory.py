@@ -22,10 +22,10 @@ def measure(bench):
 
 
 INTRODUCTION = (
-    "`benches/stream.c` makes URLs as they are asked for, through the C API, and looks at its own"
-    " `/proc/self/status` 200 times in a run: at every 1/200 of the results. All memory is counted,"
-    " the program's own and the library's code among it (*file*); *anonymous* is what was"
-    " allocated. The server is one nginx."
+    "`benches/stream.c` makes URLs on demand, through the C API, and looks at its own"
+    " `/proc/self/status` at every 1/200 of the results. All memory is counted, including the"
+    " program's own and the library's code (*file*); *anonymous* is what was allocated. The"
+    " server is one nginx."
 )
 
 
@@ -89,10 +89,11 @@ def small_pages(bench, limit, section):
     heads += ["anonymous", "file", "most groups", "connections"]
     section.tables.append((heads, rows))
     section.text.append(
-        "*Small pages*: 100,000 domains, each another host at the same address by `dns`; 100 URLs"
-        " of a domain, 5 ms apart, then it rests until all others have had their turn. Groups and"
-        " connections so come and go all the time, and most requests find their connection open."
-        " The median of a tenth of the run is told; the peak is the kernel's own (VmHWM)."
+        "*Small pages*: 100,000 domains, each another host at the same address by `dns`. A"
+        " domain has 100 URLs, 5 ms apart, and then rests until all others have had their turn."
+        " Groups and connections therefore come and go all the time, and most requests find"
+        " their connection open. The table has the median of a tenth of the run; the peak is the"
+        " kernel's own (VmHWM)."
     )
 
 
@@ -110,9 +111,9 @@ def groups(bench, section):
     most = median(max(one["groups"] for one in end["samples"]) for end in ends)
     section.text.append(
         f"*Groups*: {requests:,} URLs of as many domains, throttle {throttle} s. At most"
-        f" {most:,.0f} of them had a state at a time (`pool_stats`); the value is how long after"
-        " the last result's throttle had run out the last state was gone. It may be below 0: a"
-        " result is taken a moment after its job has ended."
+        f" {most:,.0f} of them had a state at a time (`pool_stats`). The value is the time from"
+        " the end of the last result's throttle until the last state was gone. It may be below"
+        " 0, because a result is taken a moment after its job has ended."
     )
     section.goals.append(
         goal("group state gone after its throttle, by", "≤ 10", late,
@@ -136,12 +137,12 @@ def big_bodies(bench, section):
     told = max(max(one["buffered"] for one in end["samples"]) for end in ends)
     section.text.append(
         f"*Big bodies*: {requests} of {size // MIB} MiB, {workers} at once, `max_buffered_bytes`"
-        f" {buffered // MIB} MiB, and a consumer that takes one at a time and 20 ms for each, which"
-        f" is slower than they come. Once {buffered // MIB} MiB wait no job is started, but those"
-        f" under way go on: {buffered // MIB} MiB, {workers} bodies under way and the one in the"
-        f" consumer's hand make {bound:.0f} MiB. At most {told:.0f} MiB of results waited in fact;"
-        f" the process grew by {median(over):.0f} MiB at its peak. What it had more than waited is"
-        " memory that was freed and is not yet used again or given back."
+        f" {buffered // MIB} MiB, and a consumer that takes one at a time with 20 ms for each,"
+        f" which is slower than they come. Once {buffered // MIB} MiB wait, no job is started,"
+        f" but those under way go on: {buffered // MIB} MiB, {workers} bodies under way and the"
+        f" one in the consumer's hand make {bound:.0f} MiB. At most {told:.0f} MiB of results"
+        f" waited; the process grew by {median(over):.0f} MiB at its peak. The difference is"
+        " freed memory that is not yet used again or given back."
     )
     section.goals.append(
         goal("big bodies, slow consumer: peak memory, × what was allowed", "≤ 1.25",

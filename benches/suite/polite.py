@@ -40,7 +40,7 @@ def measure(bench):
     section.goals += [
         goal("polite run, × its lower bound", "≤ 1.05", over, lambda value: value <= 1.05),
         goal("polite run, CPU a URL", "≤ 100", ours["cpu"], lambda cpu: cpu <= 100,
-             "1.3 to 1.5 wake-ups a URL, of which a bare one took 15 µs, and found the caches cold;"
+             "1.3 to 1.5 wake-ups a URL; a bare one took 15 µs, and each finds the caches cold;"
              " 45 % is the kernel's, four system calls a wait the `polling` crate's (4 µs a URL)",
              "µs"),
     ]
@@ -52,15 +52,16 @@ def measure(bench):
 
 
 INTRODUCTION = (
-    "`examples/c/fetch.c` and minet's executor over the same URLs, against the test site on real"
-    " sockets; each domain is another host, all at one address. How many URLs a domain has follows"
-    " Zipf's law (exponent 0.8), their order is shuffled. The lower bound is the busiest domain's"
-    " (n − 1) · throttle: it has no time for the requests themselves in it, after each of which the"
-    " throttle begins anew. CPU is of the whole process, its start and its report on each URL"
-    " included. The smallest gap between two requests to one domain is the site's own: its log"
-    " tells when each came. Most of the CPU is waking up: with a request every few milliseconds"
-    " each step (a group's time has come, an answer is there, a result can be taken) finds the"
-    " processor asleep and its caches cold; a busier machine takes less a URL."
+    "`examples/c/fetch.c` and minet's executor fetch the same URLs from the test site over real"
+    " sockets. Each domain is another host, all at one address. The number of URLs of a domain"
+    " follows Zipf's law (exponent 0.8), and their order is shuffled. The lower bound is the"
+    " busiest domain's (n − 1) · throttle. It contains no time for the requests themselves,"
+    " although the throttle begins anew after each. CPU covers the whole process with its start"
+    " and its report on each URL. The site's log tells when each request came, and gives the"
+    " smallest gap between two requests to one domain. Most of the CPU is waking up: with a"
+    " request every few milliseconds, each step (a group's time has come, an answer is there, a"
+    " result can be taken) finds the processor asleep and its caches cold. A busier machine"
+    " takes less CPU a URL."
 )
 
 

@@ -235,12 +235,13 @@ def write(folder, kept, order):
     parts = [
         "<!-- Written by benches/bench: what is said here is in benches/suite. -->",
         "# Benchmarks",
-        "This page is written by `make bench`. Ratios travel between machines, figures do not: what"
-        " counts is measured side by side in one round, rounds alternate their order, and a value is"
-        " the median of all rounds, with the least and the most of them as its spread.",
+        "`make bench` writes this page. Ratios travel between machines; absolute figures do"
+        " not. What is compared is measured side by side in one round, and rounds alternate"
+        " their order. A value is the median of all rounds, and its spread is the least and the"
+        " most of them.",
         "## Goals",
-        "What bounds a goal that is not met stands beside it; what was tried for it, with figures, is"
-        " in [architecture.md](architecture.md#choices-that-were-measured).",
+        "The last column says what limits a goal that is not met."
+        " [Decisions](decisions/README.md) has what was tried for it, with figures.",
         markdown([*GOALS, ""], rows, numbers=False),
     ]
     for name, section in sections:
@@ -260,8 +261,8 @@ def write(folder, kept, order):
         markdown(["", ""], [list(pair) for pair in machine().items()], numbers=False),
         markdown(["", "version"], [list(pair) for pair in versions().items()], numbers=False),
         "## Again",
-        "`make bench` runs it all; `benches/bench --help` says how to run a part of it. Peers that"
-        " a machine can't have are left out with a word.",
+        "`make bench` runs everything; `benches/bench --help` says how to run a part. Peers"
+        " that a machine can't have are skipped with a note.",
     ]
     files["benchmarks.md"] = "\n\n".join(parts) + "\n"
     folder.mkdir(parents=True, exist_ok=True)

@@ -69,26 +69,26 @@ GOALS = (
 )
 
 TEXT = [
-    f"A page of 1 KB is fetched over and over by one process, {CONCURRENCY} requests at once, on"
-    " connections that are kept, from one nginx that shares the machine with it. CPU is the user"
-    " and system time of all threads of the client, divided by its requests; starting up is in it,"
-    " but not what comes before a program's first line. Each reads the body to its end and"
-    " checks the status; the peers check the length too.",
-    "*bare libcurl* is `benches/bare.c`: one thread, the multi interface and nothing else, on the"
-    " very libcurl that rouet is built with: the yardstick, against which what rouet adds to libcurl"
-    " is seen. *Asked alike* (`benches/alike.c`) is the same loop with what rouet asks of libcurl: the"
-    " socket interface, by which a turn costs no more with thousands of idle connections, a"
+    f"One process fetches a page of 1 KB over and over, {CONCURRENCY} requests at once, on kept"
+    " connections, from one nginx that shares the machine with it. CPU is the user and system"
+    " time of all threads of the client, divided by its requests. It includes starting up, but"
+    " nothing before a program's first line. Each client reads the body to its end and checks"
+    " the status; the peers check the length too.",
+    "*bare libcurl* is `benches/bare.c`: one thread and the multi interface, on the same"
+    " libcurl that rouet is built with. It is the yardstick for what rouet adds to libcurl."
+    " *Asked alike* (`benches/alike.c`) is the same loop with what rouet asks of libcurl: the"
+    " socket interface, which keeps a turn cheap with thousands of idle connections, a"
     " User-Agent, the headers, the times, a URL for each request. *rouet (C API)* is"
-    " `examples/c/throughput.c`: what it takes beyond that loop is its own.",
-    "Each peer is used as well as we know how (`benches/peers`). hyper, hyper-util and reqwest have"
-    " tokio on one thread; *hyper* is its bare connections, a task each, with no pool at all, and"
-    " *hyper-util* the client with a pool that reqwest is made of, which is also there on tokio as"
-    " programs have it by default, with a thread a core. isahc runs the same libcurl on a"
-    " thread of its own. Go's clients have all cores. colly is a framework for crawls and does more"
-    " than fetch; so does minet, with its threads. Slow peers do fewer requests. rouet brings its"
-    " own allocator, mimalloc; the others have the one they come with.",
-    "The client has the machine to itself only where nginx leaves it: CPU is what to compare,"
-    " requests/s say how the two shared the cores.",
+    " `examples/c/throughput.c`; what it takes beyond the second loop is rouet's own.",
+    "Each peer is used as well as we know how (`benches/peers`). hyper, hyper-util and reqwest"
+    " run tokio on one thread. *hyper* is its bare connections, a task each, without a pool."
+    " *hyper-util* is the client with a pool that reqwest is made of; it is also measured on"
+    " tokio's default, a thread a core. isahc runs the same libcurl on a thread of its own. Go's"
+    " clients have all cores. colly is a framework for crawls and does more than fetch; so does"
+    " minet, with its threads. Slow peers do fewer requests. rouet brings its own allocator,"
+    " mimalloc; the others use the one they come with.",
+    "nginx shares the machine with the client. Compare CPU; requests/s only says how the two"
+    " shared the cores.",
 ]
 
 
@@ -131,10 +131,10 @@ def measure(bench):
             note = (
                 f"{floor} of the {own} is libcurl asked alike; the rest is reading the URL (the"
                 " `url` crate, a third of it), scheduling, laying out the result, and a second"
-                " thread, which takes it (docs/architecture.md)"
+                " thread, which takes it (decisions/2026-11-23-cost-of-a-request.md)"
             )
         if one == GO:
-            note = "what is left of it is waking up; quieter runs gave 1.18 to 1.30"
+            note = "the rest is waking up; quieter runs gave 1.18 to 1.30"
         if one == "minet":
             note = (
                 "35 on 2026-11-23, with bare libcurl at 12 µs; a day later the same machine took 1.5"

@@ -17,27 +17,27 @@ LOADS = {
 URL = 60  # bytes of each URL of the jobs held
 
 TEXT = (
-    "`benches/schedule.rs` runs the scheduler's room alone (`src/schedule/`), under a virtual"
-    " clock, with ten jobs a group and at least 100,000. A *decision* is counted in two ways. By"
-    " *job*: one push, its start with the looks that find nothing to start (two a job), and one"
-    " end, with the simulation around them, in CPU time. By *call*: the mean of each kind of call,"
-    " of a sample of one in 64, without its slowest hundredth.",
-    "*1024 buffered* is what a pool does by default on two cores: 128 workers, 0.2 s between the"
-    " jobs of a group, jobs of 0.05 to 0.15 s. *All buffered* is the same with an endless buffer:"
-    " all groups are alive from the start. *Resting* keeps nearly all of them waiting for their"
-    " throttle all the time, each with a timer. *Uniform* and *zipf* (shares of k^-0.8) are"
-    " shuffled; *clustered* has the jobs of zipf, but each group's in one run, as in a sorted"
+    "`benches/schedule.rs` runs the scheduler alone (`src/schedule/`), under a virtual clock,"
+    " with ten jobs a group and at least 100,000 jobs. A *decision* is counted in two ways. By"
+    " *job*: the CPU time of one push, one start with the looks that find nothing to start (two"
+    " a job), and one end, with the simulation around them. By *call*: the mean of each kind of"
+    " call, of a sample of one in 64, without its slowest hundredth.",
+    "*1024 buffered* is what a pool does by default on two cores: 128 workers, 0.2 s between"
+    " the jobs of a group, jobs of 0.05 to 0.15 s. *All buffered* is the same with an endless"
+    " buffer, so that all groups are alive from the start. *Resting* keeps nearly all of them"
+    " waiting for their throttle, each with a timer. *Uniform* and *zipf* (shares of k^-0.8) are"
+    " shuffled. *Clustered* has the jobs of zipf, but each group's in one run, as in a sorted"
     " list.",
-    "The *bound* is what no policy undercuts: the work over the workers, or the largest group's"
-    " jobs one after the other with the throttle between. For shuffled input a buffer of 1024 is"
-    " enough. Of a sorted list it sees few groups at a time: shuffle such a list, or give the"
-    " stream a larger `buffer_size`. With everything buffered and more groups than workers can"
-    " serve, the groups take turns, and the largest gets no more of them than the others while all"
-    " have jobs left: fair, but not the shortest.",
-    "With everything buffered each job is met twice, each time in memory that no cache holds:"
-    " that is what the time rises with, and not the number of groups by itself.",
-    "`benches/buffered.c` has a million jobs accepted by a real pool whose one worker is busy,"
-    f" and looks at its resident memory. Their URLs have {URL} bytes.",
+    "No policy can beat the *bound*: the work over the workers, or the largest group's jobs one"
+    " after the other with the throttle between. A buffer of 1024 is enough for shuffled input."
+    " Of a sorted list it sees few groups at a time: shuffle such a list, or give the stream a"
+    " larger `buffer_size`. With everything buffered and more groups than workers can serve, the"
+    " groups take turns, and the largest gets no more turns than the others while all have jobs"
+    " left. That is fair, but not the shortest.",
+    "With everything buffered each job is met twice, each time in memory that no cache holds."
+    " The time rises with that, not with the number of groups by itself.",
+    "In `benches/buffered.c` a real pool whose one worker is busy accepts a million jobs with"
+    f" URLs of {URL} bytes, and the program looks at its resident memory.",
 )
 
 
@@ -159,26 +159,26 @@ def measure(bench):
         goals=[
             goal("scheduler, a job, 1024 buffered", "≤ 1000",
                  each_round(lambda lines: worst(lines, default, lambda line: line["cycle_ns"])),
-                 one_us, "the worst of all inputs and numbers of groups", "ns"),
+                 one_us, "the worst over all inputs and numbers of groups", "ns"),
             goal("scheduler, a call, everything buffered too", "≤ 1000",
                  each_round(lambda lines: worst(lines, every, a_call)),
                  one_us, "the same; 852 on 2026-11-23, when bare libcurl took 12 µs a request", "ns"),
             goal("scheduler, a job, everything buffered", "≤ 1000",
                  each_round(lambda lines: worst(lines, every[1:], lambda line: line["cycle_ns"])),
-                 one_us, "bound by the misses of the caches; huge pages would take a quarter off", "ns"),
+                 one_us, "limited by cache misses; huge pages would take a quarter off", "ns"),
             goal(f"scheduler, {most} groups, 1024 buffered, × {sizes[0]:,}", "≤ 2",
                  each_round(lambda lines: rise(lines, default, sizes)), twice,
                  "CPU a job, the worst of all inputs"),
             goal(f"scheduler, {most} groups, everything buffered, × {sizes[0]:,}", "≤ 2",
                  each_round(lambda lines: rise(lines, every[1:], sizes)), twice,
-                 "bound by the misses of the caches: a thousand groups fit in them"),
+                 "limited by cache misses: a thousand groups fit in them"),
             goal(f"makespan of {most} groups, zipf, 1024 buffered, × its bound", "≤ 1.05",
                  bound, lambda value: value <= 1.05),
             goal("live groups after a run", "0", left, lambda value: value == 0),
             goal("memory kept by the scheduler after a run", "≤ 1", kept,
                  lambda value: value <= 1, unit="MiB"),
             goal("memory a job held, without its URL", "≤ 200", of_a_job,
-                 lambda value: value <= 200, "one domain and a thousand, the worse", "bytes"),
+                 lambda value: value <= 200, "the worse of one domain and a thousand", "bytes"),
         ],
         data={"schedule": rounds, "buffered": buffered},
     )

@@ -201,21 +201,22 @@ def report(came, bundle, opened):
     )
     text = [
         "CPU of the client, user and system, divided by its requests, against one nginx of one"
-        " process on loopback, with a certificate on the curve P-256 by an authority made for the"
-        f" run. Pages have 1 KB. *1 authority* is a file with that one{of_all}. The bare loop is"
-        " `benches/tls.c` too: the same libcurl and OpenSSL, one thread; rouet has one as well.",
-        "Where connections are new or resumed, the server closes each after its answer, and a"
-        " request is a connection. nginx says of each page whether its session was resumed. TLS 1.3"
-        " tickets are good for one connection each and nginx gives two: one connection at a time"
-        " resumes all, which is what politeness makes the rule; of several at once some find no"
-        " ticket. With TLS 1.2 curl asks for no tickets: the server must keep the sessions.",
-        "32 requests at once go to one nginx where connections are kept, after a first one alone:"
-        " HTTP/2 then carries all on its connection. Without that first one each of the 32 would"
-        " open a connection, because none has told yet that it speaks HTTP/2; with a"
-        " `domain_parallelism` of 1, the default, that does not come up. The last line is the same"
-        " without TLS: what rouet adds to a request does not depend on it.",
-        "curl reads the authorities once for each thread of the pool, and again after a day. The"
-        f" kernel was asked how often the file was opened: {times}.",
+        " process on loopback. Its certificate is on the curve P-256, by an authority made for"
+        f" the run. Pages have 1 KB. *1 authority* is a file with that one{of_all}. The bare loop"
+        " is in `benches/tls.c` too: the same libcurl and OpenSSL, with one thread, as rouet has"
+        " here.",
+        "Where connections are new or resumed, the server closes each after its answer, so a"
+        " request is a connection. nginx says of each page whether its session was resumed. A"
+        " TLS 1.3 ticket is good for one connection, and nginx gives two: one connection at a"
+        " time resumes all, which politeness makes the rule; of several at once some find no"
+        " ticket. With TLS 1.2 curl asks for no tickets, and the server must keep the sessions.",
+        "Where connections are kept, 32 requests at once go to one nginx after a first one"
+        " alone, and HTTP/2 carries all on its connection. Without that first one each of the 32"
+        " would open a connection, because none knows yet that the server speaks HTTP/2. With a"
+        " `domain_parallelism` of 1, the default, this does not happen. The last line is the"
+        " same without TLS: what rouet adds to a request does not depend on it.",
+        "curl reads the authorities once for each thread of the pool, and again after a day."
+        f" The kernel counted how often the file was opened: {times}.",
     ]
     heads = ["", "bare, CPU µs", "rouet, CPU µs", "spread", "× bare", "spread", "more, µs"]
     heads += ["requests", "connections", "resumed"]
