@@ -446,7 +446,10 @@ fn files(folder: &str, extension: &str) -> Vec<String> {
             if !is_built && path != "fuzz/corpus" {
                 found.extend(files(&format!("{path}/"), extension));
             }
-        } else if Path::new(&name).extension().is_some_and(|it| it == extension) {
+        } else if Path::new(&name)
+            .extension()
+            .is_some_and(|it| it == extension)
+        {
             found.push(path);
         }
     }
@@ -569,7 +572,12 @@ fn the_guides_code_is_that_of_programs() {
     ]);
     let programs: BTreeMap<&str, Vec<Vec<String>>> = programs
         .into_iter()
-        .map(|(language, paths)| (language, paths.iter().map(|path| lines(&read(path))).collect()))
+        .map(|(language, paths)| {
+            (
+                language,
+                paths.iter().map(|path| lines(&read(path))).collect(),
+            )
+        })
         .collect();
     let (_, blocks) = parts(&read("docs/guide.md"));
     for language in programs.keys() {

@@ -312,6 +312,32 @@ fn what_only_tests_need_does_not_stop_a_user() {
     assert_eq!(machine.done(), "");
 }
 
+/// Checking licences is worth ten seconds of setting up, but stops nobody.
+#[test]
+fn cargo_deny_is_had_where_it_can_be() {
+    let machine = debian_12().with_compilers().with_rust("1.95.0");
+    for tool in ["doxygen", "mandoc", "rustup"] {
+        machine.program(tool, "exit 0");
+    }
+    let plan = machine.plan("lint");
+    assert!(
+        plan.contains("no cargo-deny: installs 0.20.2 from the Python package index into .tools"),
+        "{plan}"
+    );
+    assert_eq!(command(&plan), "python3 python3-venv");
+    // There is no Python in the end, and no way to install it.
+    machine.program("id", "echo 1000");
+    let output = machine.setup(&["lint"]);
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(
+        said(&output).contains("cargo-deny can't be had from here: goes on without it"),
+        "{}",
+        said(&output)
+    );
+    machine.program("cargo-deny", "exit 0");
+    assert_eq!(machine.plan("lint"), "", "nothing is missing");
+}
+
 #[test]
 fn sudo_is_asked_once() {
     let machine = debian_12();
