@@ -127,7 +127,7 @@ pub(super) fn refused_by_proxy(url: &Url, status: u16, options: &Options) -> Opt
 }
 
 /// Whether an error is one HTTP/2 stream's, and none of its connection.
-#[cfg(not(feature = "isahc"))]
+#[cfg(not(engine = "isahc"))]
 pub(super) fn is_of_stream(error: &curl::Error) -> bool {
     error.code() == code::CURLE_HTTP2_STREAM
 }
@@ -150,7 +150,7 @@ fn is_cut_off(words: Option<&str>) -> bool {
 }
 
 /// Whether that happened while an answer was received.
-#[cfg(not(feature = "isahc"))]
+#[cfg(not(engine = "isahc"))]
 pub(super) fn is_unclosed(error: &curl::Error) -> bool {
     error.is_recv_error() && is_cut_off(error.extra_description())
 }

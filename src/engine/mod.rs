@@ -14,31 +14,31 @@ use crate::job::Timings;
 use crate::options::Options;
 
 mod browser;
-#[cfg(not(any(feature = "shuttle", miri)))]
+#[cfg(not(engine = "pretend"))]
 mod codes;
 pub(crate) mod fork;
 mod guard;
-#[cfg(feature = "isahc")]
+#[cfg(engine = "isahc")]
 mod isahc;
-#[cfg(not(any(feature = "isahc", feature = "shuttle", miri)))]
+#[cfg(engine = "multi")]
 mod multi;
 mod names;
-#[cfg(all(target_os = "linux", not(any(feature = "shuttle", miri))))]
+#[cfg(all(target_os = "linux", not(engine = "pretend")))]
 mod openssl;
-#[cfg(any(feature = "shuttle", miri))]
+#[cfg(engine = "pretend")]
 mod pretend;
 mod request;
 mod route;
-#[cfg(not(any(feature = "isahc", feature = "shuttle", miri)))]
+#[cfg(engine = "multi")]
 mod source;
 
 /// The engine the library runs on.
-#[cfg(feature = "isahc")]
+#[cfg(engine = "isahc")]
 pub(crate) use isahc::Isahc as Engine;
-#[cfg(not(any(feature = "isahc", feature = "shuttle", miri)))]
+#[cfg(engine = "multi")]
 pub(crate) use multi::Multi as Engine;
 pub(crate) use names::Names;
-#[cfg(any(feature = "shuttle", miri))]
+#[cfg(engine = "pretend")]
 pub(crate) use pretend::Pretend as Engine;
 pub(crate) use request::is_idempotent;
 
@@ -58,7 +58,7 @@ fn is_of_descriptors(errno: i32) -> bool {
 /// What one transfer may take of a turn of its shard to take in what came: so long, or so many bytes.
 /// The rest waits for the next turn, so that no server keeps the others of its shard waiting.
 const SHARE: Duration = Duration::from_micros(250);
-#[cfg(not(feature = "isahc"))]
+#[cfg(not(engine = "isahc"))]
 const SHARE_BYTES: usize = 512 << 10;
 
 /// One HTTP exchange to perform.

@@ -25,7 +25,7 @@ mod attempts;
 mod callbacks;
 mod inbox;
 mod log;
-#[cfg(all(test, any(feature = "shuttle", miri)))]
+#[cfg(all(test, engine = "pretend"))]
 mod models;
 mod shard;
 mod stream;
@@ -34,6 +34,7 @@ mod tests;
 mod workers;
 
 pub use log::{Level, LogFn};
+#[cfg(feature = "capi")]
 pub(crate) use stream::Until;
 pub use stream::{Callback, Next, Results, Stream, StreamConfig, StreamStats, Submit};
 
@@ -137,6 +138,7 @@ impl std::fmt::Debug for PoolConfig {
 impl PoolConfig {
     /// The first field that is neither the default nor what `other` has; functions can't be told
     /// to be the same.
+    #[cfg(feature = "capi")]
     pub(crate) fn conflict(&self, other: &Self) -> Option<&'static str> {
         let default = Self::default();
         let differs = |ours: bool, theirs: bool| !ours && !theirs;

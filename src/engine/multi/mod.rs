@@ -31,7 +31,7 @@ use sockets::{Interest, Sockets};
 use transfer::{Handle, Transfer, Ways};
 
 mod idle;
-#[cfg(all(feature = "mimalloc", target_os = "linux", not(debug_assertions)))]
+#[cfg(all(feature = "capi", target_os = "linux", not(debug_assertions)))]
 mod memory;
 mod names;
 mod sockets;
