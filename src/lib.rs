@@ -54,6 +54,7 @@ pub mod fuzz;
 mod headers;
 mod job;
 mod options;
+mod plan;
 mod pool;
 mod schedule;
 mod sniff;
@@ -64,6 +65,7 @@ pub use error::{Error, ErrorCode, Failure};
 pub use headers::Headers;
 pub use job::{HopKind, Job, JobResult, Kind, StackEntry, Timings, Truncated};
 pub use options::{HttpVersion, Options, Retry};
+pub use plan::KeptOptions;
 pub use pool::{
     Callback, Level, LogFn, Next, ParallelismFn, Pool, PoolConfig, PoolStats, Results, Stream,
     StreamConfig, StreamStats, Submit, ThrottleFn,

@@ -11,7 +11,7 @@ use url::Url;
 use crate::error::Failure;
 use crate::headers::Headers;
 use crate::job::Timings;
-use crate::options::Options;
+use crate::plan::Plan;
 
 mod browser;
 #[cfg(not(engine = "pretend"))]
@@ -74,7 +74,7 @@ pub(crate) struct Hop<'a> {
     /// The value of the `Cookie` header, of any bytes but control characters; what the options say of
     /// cookies is in it already.
     pub cookie: Option<&'a [u8]>,
-    pub options: &'a Arc<Options>,
+    pub plan: &'a Arc<Plan>,
     /// What is left of the attempt's time.
     pub time_left: Duration,
 }
@@ -82,7 +82,7 @@ pub(crate) struct Hop<'a> {
 impl Hop<'_> {
     /// How long may pass until there is a connection.
     fn patience(&self) -> Duration {
-        self.options.connect_timeout.min(self.time_left)
+        self.plan.connect_timeout.min(self.time_left)
     }
 }
 

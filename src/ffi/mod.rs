@@ -19,6 +19,7 @@ pub mod config;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 pub mod job;
+pub mod kept;
 pub mod pool;
 pub mod result;
 

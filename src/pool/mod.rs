@@ -12,6 +12,7 @@ use crate::engine::{Names, fork};
 use crate::error::{Error, Failure};
 use crate::fetch::Heads;
 use crate::job::JobResult;
+use crate::plan::Plans;
 use crate::schedule::{Rule, StreamId};
 use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Condvar, Mutex};
@@ -232,6 +233,7 @@ pub(crate) struct Common {
     pub workers: Workers,
     pub names: Arc<Names>,
     pub heads: Heads,
+    pub plans: Plans,
     pub callbacks: Callbacks,
     pub throttle_fn: Option<ThrottleFn>,
     pub limits: Arc<Limits>,
@@ -367,6 +369,7 @@ impl Pool {
             workers: Workers::new(max_workers as usize, threads as usize),
             names: Arc::new(Names::new()),
             heads: Heads::default(),
+            plans: Plans::default(),
             callbacks: Callbacks::default(),
             throttle_fn: config.throttle_fn.clone(),
             limits: Arc::new(limits),
