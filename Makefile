@@ -63,7 +63,7 @@ fresh: ## demo and tests in bare roots of each system, as root and as a user: ho
 soak: library ## threads, faults, cancels and frees at random for SECONDS (3600), from SEED (any)
 	ROUET_CHAOS_SECONDS=$(or $(SECONDS),3600) ROUET_CHAOS_SEED=$(or $(SEED),$(shell date +%s)) \
 		ROUET_LIBRARY=$(abspath $(RELEASE)/librouet.so) \
-		sh -c '$(RUST) $(CARGO) test --locked --test chaos -- --nocapture'
+		sh -c '$(RUST) $(CARGO) test --locked --features capi --test chaos -- --nocapture'
 
 fuzz: ## runs the fuzzers, for SECONDS (60) each; TARGETS says which
 	scripts/fuzz $(or $(SECONDS),60) $(TARGETS)
@@ -86,7 +86,9 @@ lint: ## formatting, clippy, documentation, the man page, crates' licences, and 
 	cargo fmt --all --check && \
 	cargo fmt --check --manifest-path benches/peers/rust/Cargo.toml && \
 	cargo fmt --check --manifest-path fuzz/Cargo.toml && \
-	cargo clippy --locked --workspace --all-targets -- -D warnings && \
+	cargo clippy --locked --workspace --all-targets --features capi -- -D warnings && \
+	for features in '' capi isahc shuttle; do \
+		cargo clippy --locked --all-targets --features "$$features" -- -D warnings || exit; done && \
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --package rouet
 	scripts/man 0 | mandoc -T lint -W warning
 	git diff --exit-code include/rouet.h
@@ -99,11 +101,11 @@ deny: ## licences, sources and known faults of the crates we use
 	. scripts/tools; find_rust; find_deny && cargo-deny --locked check
 
 docs: ## docs/options.md, from the sources
-	$(RUST) ROUET_WRITE_DOCS=1 $(CARGO) test --locked --test docs options_reference
+	$(RUST) ROUET_WRITE_DOCS=1 $(CARGO) test --locked --features capi --test docs options_reference
 
 abi: ## abi/VERSION, what programs compiled with this version rely on
 	mkdir -p abi
-	$(RUST) ROUET_WRITE_ABI=1 $(CARGO) test --locked --test abi the_record
+	$(RUST) ROUET_WRITE_ABI=1 $(CARGO) test --locked --features capi --test abi the_record
 
 html: ## the header as HTML, in target/html
 	mkdir -p $(HTML)

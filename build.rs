@@ -1,13 +1,16 @@
-//! Writes `include/rouet.h` from `src/ffi` when it differs from what is there, and looks at how
-//! curl was built.
+//! Looks at how curl was built, and chooses the engine. With the feature `capi`: writes `include/rouet.h` from `src/ffi` when
+//! it differs from what is there, and has the library stay loaded.
 
-use std::{env, fs, path::PathBuf};
+use std::env;
 
 fn main() {
     look_at_curl();
-    stay_loaded();
-    name_the_interface();
-    write_header();
+    choose_engine();
+    #[cfg(feature = "capi")]
+    {
+        stay_loaded();
+        write_header();
+    }
 }
 
 /// Says when curl was built without poll(): see `.cargo/config.toml`, which crates that depend on
@@ -25,8 +28,24 @@ fn look_at_curl() {
     }
 }
 
+/// Says which of the engines is built: `cfg(engine = "…")`.
+fn choose_engine() {
+    let has = |name| env::var_os(name).is_some();
+    // Shuttle's threads and Miri know no network.
+    let engine = if has("CARGO_FEATURE_SHUTTLE") || has("CARGO_CFG_MIRI") {
+        "pretend"
+    } else if has("CARGO_FEATURE_ISAHC") {
+        "isahc"
+    } else {
+        "multi"
+    };
+    println!("cargo::rustc-check-cfg=cfg(engine, values(\"multi\", \"isahc\", \"pretend\"))");
+    println!("cargo::rustc-cfg=engine=\"{engine}\"");
+}
+
 /// Has `dlclose` leave the library where it is: the end of a pool waits for no look-up of a name, and
 /// the thread of one must find the code that it returns to.
+#[cfg(feature = "capi")]
 fn stay_loaded() {
     let is = |what, value| env::var(what).is_ok_and(|given| given == value);
     if is("CARGO_CFG_TARGET_FAMILY", "unix") && !is("CARGO_CFG_TARGET_VENDOR", "apple") {
@@ -34,22 +53,11 @@ fn stay_loaded() {
     }
 }
 
-/// Gives the library for C programs its soname, which moves with the interface: docs/abi.md.
-fn name_the_interface() {
-    let is_elf = env::var("CARGO_CFG_TARGET_OS").is_ok_and(|system| system == "linux");
-    if env::var_os("CARGO_FEATURE_CAPI").is_none() || !is_elf {
-        return;
-    }
-    let source = fs::read_to_string("src/ffi/mod.rs").expect("src/ffi/mod.rs");
-    let version = source
-        .split_once("pub const POOL_ABI_VERSION: u32 = ")
-        .and_then(|(_, rest)| rest.split_once(';'))
-        .expect("src/ffi/mod.rs has POOL_ABI_VERSION")
-        .0;
-    println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,librouet.so.{version}");
-}
-
+#[cfg(feature = "capi")]
 fn write_header() {
+    use std::fs;
+    use std::path::PathBuf;
+
     println!("cargo::rerun-if-changed=src/ffi");
     println!("cargo::rerun-if-changed=cbindgen.toml");
     println!("cargo::rerun-if-changed=include/rouet.h");

@@ -132,6 +132,9 @@ typedef enum pool_status_t {
   POOL_INTERNAL_ERROR = 6,
 } pool_status_t;
 
+// Options that were read and checked, for any number of jobs of any pool.
+typedef struct pool_kept_options_t pool_kept_options_t;
+
 // A handle on one stream of jobs and the engine it runs on.
 typedef struct pool_t pool_t;
 
@@ -504,6 +507,9 @@ typedef struct pool_job_t {
   const struct pool_options_t *options;
   // POOL_REQUEST or POOL_RESOLVE. Default POOL_REQUEST.
   int32_t kind;
+  // The same as options, read beforehand by pool_options_keep, and given instead of them. Default
+  // NULL.
+  const struct pool_kept_options_t *kept_options;
 } pool_job_t;
 
 // What a stream and its engine are doing and have done. Set struct_size before pool_stats.
@@ -606,6 +612,26 @@ enum pool_status_t pool_config_init(struct pool_config_t *config, size_t struct_
 // Requires:
 // `job` is NULL or points to `struct_size` writable bytes.
 enum pool_status_t pool_job_init(struct pool_job_t *job, size_t struct_size);
+
+// Reads and checks options, for jobs to name as kept_options: to hand in a job with them costs as
+// little as without options of its own, however many dns and connect_to have. Writes them to `kept`,
+// the caller's until pool_kept_options_free; `options` and what it points to are copied. Any thread
+// may call it.
+//
+// POOL_OK: here they are. POOL_INVALID_ARGUMENT: an option is out of its range, or `options` or
+// `kept` is NULL.
+//
+// Requires:
+// `options` points to a pool_options_t as its comments have it; `kept` is writable.
+enum pool_status_t pool_options_keep(const struct pool_options_t *options,
+                                     struct pool_kept_options_t **kept);
+
+// Frees kept options; jobs that were handed in with them have what they need. NULL is nothing. Any
+// thread may call it, once, and none may be using them. Never fails.
+//
+// Requires:
+// `kept` is NULL or came from pool_options_keep, and was not freed.
+void pool_kept_options_free(struct pool_kept_options_t *kept);
 
 // Starts an engine and opens its first stream. `config` may be NULL: the defaults.
 // Writes the handle to `pool`: the caller's, until pool_free. Any thread may call it.

@@ -273,6 +273,8 @@ enum class kind : std::int32_t {
   resolve = POOL_RESOLVE,
 };
 
+class kept_options;
+
 /// One URL to request or resolve. Copied when submitted.
 struct job {
   /// The URL. White space, marks that are not seen (as byte order marks) and quotes around it are
@@ -292,6 +294,9 @@ struct job {
   const rouet::options *options = nullptr;
   /// Download or resolve.
   rouet::kind kind = rouet::kind::request;
+  /// The same as options, read beforehand, and given instead of them. Must live until the job was
+  /// submitted, no longer.
+  const rouet::kept_options *kept_options = nullptr;
 };
 
 /// What a stream and its engine are doing and have done.
@@ -1045,6 +1050,29 @@ template <typename Call> auto throwing(Call call) {
 
 } // namespace detail
 
+/// Options that were read and checked, for any number of jobs of any pool: to hand in a job with them
+/// costs as little as without options of its own, however many dns and connect_to have. Move-only; one
+/// that was moved from has none.
+class kept_options {
+public:
+#if ROUET_EXCEPTIONS
+  /// Reads options, which are copied. invalid_argument: one is out of its range.
+  explicit kept_options(const options &mine);
+#endif
+  /// The same; has none when there is an error.
+  kept_options(const options &mine, error &fault);
+  kept_options(kept_options &&other) noexcept : c_(std::exchange(other.c_, nullptr)) {}
+  kept_options &operator=(kept_options &&other) noexcept {
+    std::swap(c_, other.c_);
+    return *this;
+  }
+  ~kept_options() { pool_kept_options_free(c_); }
+
+private:
+  friend class pool;
+  pool_kept_options_t *c_ = nullptr;
+};
+
 /// A stream of jobs and the engine it runs on: what pool_new and pool_share give in C. Move-only;
 /// one that was moved from is empty, and calls on it are an invalid_argument.
 ///
@@ -1346,6 +1374,7 @@ public:
 
 private:
   friend class result;
+  friend class kept_options;
 
   static status check(pool_status_t came_to, error &fault) {
     const auto which = static_cast<status>(came_to);
@@ -1425,6 +1454,7 @@ private:
     c.userdata = work.userdata;
     c.options = options;
     c.kind = static_cast<std::int32_t>(work.kind);
+    c.kept_options = work.kept_options ? work.kept_options->c_ : nullptr;
     return c;
   }
 
@@ -1506,6 +1536,20 @@ inline result result::of_page(const page &kept, error &fault) {
               fault);
   return result(made);
 }
+
+inline kept_options::kept_options(const options &mine, error &fault) {
+  const detail::c_options c(mine);
+  if (c.cut())
+    pool::refuse(c.cut(), fault);
+  else
+    pool::check(pool_options_keep(c.get(), &c_), fault);
+}
+
+#if ROUET_EXCEPTIONS
+inline kept_options::kept_options(const options &mine) {
+  detail::throwing([&](error &fault) { *this = kept_options(mine, fault); });
+}
+#endif
 
 /// The group of a job with that URL, unless it names one of its own: the registrable domain of the URL
 /// by the public suffix list, private section included, or its host when that has none. With

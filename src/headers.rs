@@ -143,7 +143,7 @@ impl Headers {
         self.lines[place].copy_from_slice(&Sizes(sizes).to_bytes());
     }
 
-    #[cfg(not(feature = "isahc"))]
+    #[cfg(not(engine = "isahc"))]
     pub(crate) fn clear(&mut self) {
         self.lines.clear();
         self.count = 0;

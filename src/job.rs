@@ -10,6 +10,7 @@ use crate::address;
 use crate::error::{Error, Failure};
 use crate::headers::Headers;
 use crate::options::{self, Options};
+use crate::plan::KeptOptions;
 use crate::sniff::{self, ContentType, Element, Head, Media, Syntax};
 
 /// What a job is to do.
@@ -42,6 +43,8 @@ pub struct Job {
     pub userdata: usize,
     /// How the job is done; `None`: as the stream's options say.
     pub options: Option<Arc<Options>>,
+    /// The same, read beforehand for many jobs. It is given instead of `options`.
+    pub kept_options: Option<KeptOptions>,
 }
 
 impl Job {
@@ -78,6 +81,14 @@ impl Job {
     pub fn options(self, options: Arc<Options>) -> Self {
         Self {
             options: Some(options),
+            ..self
+        }
+    }
+
+    /// The same job with those options, which were read beforehand.
+    pub fn kept_options(self, options: KeptOptions) -> Self {
+        Self {
+            kept_options: Some(options),
             ..self
         }
     }

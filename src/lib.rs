@@ -34,18 +34,17 @@
 //! domain of its URL: at most [`Rule::parallelism`] of its jobs are in flight, and the next starts
 //! no sooner than [`Rule::throttle`] after the last start and the last end.
 //!
-//! The C interface in `include/rouet.h` is one more user of this one.
+//! The C interface in `include/rouet.h` is one more user of this one, behind the feature `capi`: a Rust
+//! program does without it.
 
 #![deny(missing_docs)]
-#![cfg_attr(
-    any(feature = "shuttle", miri),
-    allow(dead_code, reason = "there is no network")
-)]
+#![cfg_attr(engine = "pretend", allow(dead_code, reason = "there is no network"))]
 
 mod address;
 mod engine;
 mod error;
 mod fetch;
+#[cfg(feature = "capi")]
 #[expect(nonstandard_style, reason = "the names are those that C sees")]
 #[doc(hidden)]
 pub mod ffi;
@@ -55,6 +54,7 @@ pub mod fuzz;
 mod headers;
 mod job;
 mod options;
+mod plan;
 mod pool;
 mod schedule;
 mod sniff;
@@ -65,6 +65,7 @@ pub use error::{Error, ErrorCode, Failure};
 pub use headers::Headers;
 pub use job::{HopKind, Job, JobResult, Kind, StackEntry, Timings, Truncated};
 pub use options::{HttpVersion, Options, Retry};
+pub use plan::KeptOptions;
 pub use pool::{
     Callback, Level, LogFn, Next, ParallelismFn, Pool, PoolConfig, PoolStats, Results, Stream,
     StreamConfig, StreamStats, Submit, ThrottleFn,
@@ -92,6 +93,6 @@ pub fn url_group(url: &str) -> Result<String, Failure> {
 // Results are made on one thread and freed on another, where glibc's allocator has both wait for
 // each other: a fifth of the CPU of a small request. Debug builds leave the system's to the
 // memory checkers.
-#[cfg(all(feature = "mimalloc", not(debug_assertions)))]
+#[cfg(all(feature = "capi", not(debug_assertions)))]
 #[global_allocator]
 static ALLOCATOR: ffi::Allocator = ffi::Allocator;

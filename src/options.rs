@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use encoding_rs::Encoding;
 
-use crate::address;
 use crate::error::Error;
 use crate::headers::is_token;
 use crate::schedule::Backoff;
@@ -19,7 +18,7 @@ const MAX_ENTRIES: usize = 10_000;
 
 /// Which HTTP versions to offer. A host that gives HTTP/2 up for HTTP/1.1 (RFC 9113, section 7,
 /// HTTP_1_1_REQUIRED) is asked once more in that, and so for an hour.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HttpVersion {
     /// HTTP/2 over TLS where the server takes it, HTTP/1.1 otherwise.
@@ -38,7 +37,7 @@ pub enum HttpVersion {
 /// in its group as any other. Made again are attempts that ended in a refused, reset or broken
 /// connection, an unreachable host or network, an error of the proxy, the protocol, sending or
 /// receiving, or a name look-up that failed for now (`docs/errors.md` has the list).
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Retry {
     /// Attempts in all, the first included; at least 1. Default 3.
     pub max_attempts: u32,
@@ -75,7 +74,7 @@ impl Retry {
 }
 
 /// How a job is done. `Options::default()` has the documented defaults.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Options {
     /// The request method; `None`: GET for a request, HEAD for a resolve.
     pub method: Option<String>,
@@ -217,7 +216,8 @@ impl Options {
         self.follow_redirects && self.infer_redirection
     }
 
-    /// Whether every field is in its range; the sentence names the one that is not.
+    /// Whether every field is in its range, but for those that a plan has in another form; the sentence
+    /// names the one that is not.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let wrong = |why: String| Err(Error::InvalidArgument(why));
         for (field, time) in [
@@ -302,9 +302,6 @@ impl Options {
                 "headers has a Cookie, which a stateful job can't add to: give it as cookie".into(),
             );
         }
-        if let Some(label) = &self.known_encoding {
-            encoding(label)?;
-        }
         for (field, statuses) in [
             ("raise_on_statuses", &self.raise_on_statuses[..]),
             (
@@ -319,44 +316,12 @@ impl Options {
                 return wrong(format!("{field} has {status}: a status has three digits"));
             }
         }
-        type Check = fn(&str) -> Result<(), String>;
-        let fields: [(_, _, Check); 2] = [
-            ("connect_to", &self.connect_to, address::check_connect_to),
-            ("dns", &self.dns, address::check_dns),
-        ];
-        for (field, entries, check) in fields {
-            for entry in entries {
-                // curl tells a proxy of connect_to's hosts as they are.
-                let checked = match entry.contains(char::is_control) {
-                    true => Err("it has a control character".into()),
-                    false => check(entry),
-                };
-                if let Err(why) = checked {
-                    return wrong(format!("{field} has {entry:?}: {why}"));
-                }
-            }
-        }
         for (field, text) in [("proxy", &self.proxy), ("interface", &self.interface)] {
             if text
                 .as_ref()
                 .is_some_and(|text| text.is_empty() || text.contains(char::is_control))
             {
                 return wrong(format!("{field} is empty or has a control character"));
-            }
-        }
-        if let Some(proxy) = &self.proxy {
-            let known = ["http", "https", "socks5", "socks5h"];
-            if !proxy
-                .split_once("://")
-                .is_some_and(|(scheme, _)| known.contains(&scheme))
-            {
-                return wrong(format!(
-                    "proxy does not start with one of {} and ://",
-                    known.join(", ")
-                ));
-            }
-            if let Err(why) = address::check_proxy(proxy) {
-                return wrong(format!("proxy is {:?}: {why}", address::shown(proxy)));
             }
         }
         if let Some(retry) = &self.retry {

@@ -23,6 +23,7 @@ typedef enum pool_status_t {
   POOL_OUT_OF_RESOURCES = 5,
   POOL_INTERNAL_ERROR = 6,
 } pool_status_t;
+typedef struct pool_kept_options_t pool_kept_options_t;
 typedef struct pool_t pool_t;
 typedef struct pool_header_t {
   const char *name;
@@ -153,6 +154,7 @@ typedef struct pool_job_t {
   void *userdata;
   const struct pool_options_t *options;
   int32_t kind;
+  const struct pool_kept_options_t *kept_options;
 } pool_job_t;
 typedef struct pool_stats_t {
   size_t struct_size;
@@ -189,6 +191,9 @@ const char *pool_last_error(void);
 enum pool_status_t pool_options_init(struct pool_options_t *options, size_t struct_size);
 enum pool_status_t pool_config_init(struct pool_config_t *config, size_t struct_size);
 enum pool_status_t pool_job_init(struct pool_job_t *job, size_t struct_size);
+enum pool_status_t pool_options_keep(const struct pool_options_t *options,
+                                     struct pool_kept_options_t **kept);
+void pool_kept_options_free(struct pool_kept_options_t *kept);
 enum pool_status_t pool_new(const struct pool_config_t *config, struct pool_t **pool);
 enum pool_status_t pool_share(struct pool_t *pool,
                               const struct pool_config_t *config,

@@ -21,23 +21,30 @@ pub(crate) fn literal(host: &str) -> Option<IpAddr> {
     inner.unwrap_or(host).parse().ok()
 }
 
-/// What is wrong with a `HOST:PORT:ADDRESS[,ADDRESS]`, if anything is.
-pub(crate) fn check_dns(entry: &str) -> Result<(), String> {
+/// Where an entry of `connect_to` leads from; what it leaves open is empty or `None`.
+pub(crate) struct Lead<'a> {
+    pub host: &'a str,
+    pub port: Option<u16>,
+    pub to_host: &'a str,
+    pub to_port: Option<u16>,
+}
+
+/// Reads a `HOST:PORT:ADDRESS[,ADDRESS]`, or says what is wrong with it.
+pub(crate) fn read_dns(entry: &str) -> Result<(&str, u16, Vec<IpAddr>), String> {
     let parts = split_host(entry.trim_start_matches('+'))
         .and_then(|(host, rest)| Some((host, rest.split_once(':')?)));
     let (host, (port, addresses)) = parts.ok_or("an entry is HOST:PORT:ADDRESS[,ADDRESS]")?;
     if host != "*" {
         check_host(host)?;
     }
-    check_port(port)?;
-    match addresses.split(',').find(|text| literal(text).is_none()) {
-        Some(text) => Err(format!("{text:?} is no address")),
-        None => Ok(()),
-    }
+    let port = read_port(port)?;
+    let read = |text| literal(text).ok_or_else(|| format!("{text:?} is no address"));
+    let addresses = addresses.split(',').map(read).collect::<Result<_, _>>()?;
+    Ok((host, port, addresses))
 }
 
-/// What is wrong with a `HOST:PORT:CONNECT-TO-HOST:CONNECT-TO-PORT`, if anything is.
-pub(crate) fn check_connect_to(entry: &str) -> Result<(), String> {
+/// Reads a `HOST:PORT:CONNECT-TO-HOST:CONNECT-TO-PORT`, or says what is wrong with it.
+pub(crate) fn read_connect_to(entry: &str) -> Result<Lead<'_>, String> {
     let parts = || {
         let (host, rest) = split_host(entry)?;
         let (port, rest) = rest.split_once(':')?;
@@ -49,18 +56,25 @@ pub(crate) fn check_connect_to(entry: &str) -> Result<(), String> {
     if !host.is_empty() {
         check_host(host)?;
     }
-    for port in [port, to_port].into_iter().filter(|port| !port.is_empty()) {
-        check_port(port)?;
-    }
-    match to_host.is_empty() {
-        true => Ok(()),
-        false => match Host::parse(to_host) {
+    let read = |port: &str| match port.is_empty() {
+        true => Ok(None),
+        false => read_port(port).map(Some),
+    };
+    let (port, to_port) = (read(port)?, read(to_port)?);
+    if !to_host.is_empty() {
+        match Host::parse(to_host) {
             // An address may have any form here, but names are not translated.
-            Ok(Host::Domain(name)) => check_name(to_host, &name),
-            Ok(_) => Ok(()),
-            Err(error) => Err(format!("{to_host:?} is no host: {error}")),
-        },
+            Ok(Host::Domain(name)) => check_name(to_host, &name)?,
+            Ok(_) => {}
+            Err(error) => return Err(format!("{to_host:?} is no host: {error}")),
+        }
     }
+    Ok(Lead {
+        host,
+        port,
+        to_host,
+        to_port,
+    })
 }
 
 /// What is wrong with a proxy's URL, if anything is; its scheme is known.
@@ -99,10 +113,10 @@ fn check_name(text: &str, name: &str) -> Result<(), String> {
     }
 }
 
-fn check_port(text: &str) -> Result<(), String> {
+fn read_port(text: &str) -> Result<u16, String> {
     let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
     match text.parse::<u16>() {
-        Ok(port) if is_number && port > 0 => Ok(()),
+        Ok(port) if is_number && port > 0 => Ok(port),
         _ => Err(format!("{text:?} is no port: that is 1 to 65535")),
     }
 }
@@ -124,7 +138,7 @@ mod tests {
             "a_b.com:80:127.0.0.1",
             "xn--bcher-kva.de:80:127.0.0.1",
         ] {
-            assert_eq!(check_dns(entry), Ok(()), "{entry}");
+            assert_eq!(read_dns(entry).err(), None, "{entry}");
         }
         for entry in [
             "::127.0.0.1:80",
@@ -136,7 +150,7 @@ mod tests {
             "::0x7f.1:80",
             "::localhost:65535",
         ] {
-            assert_eq!(check_connect_to(entry), Ok(()), "{entry}");
+            assert_eq!(read_connect_to(entry).err(), None, "{entry}");
         }
         for proxy in [
             "http://127.0.0.1:3128",
@@ -177,7 +191,7 @@ mod tests {
             ("127.1:80:127.0.0.1", "is 127.0.0.1 in a URL"),
             ("[0::1]:80:127.0.0.1", "is [::1] in a URL"),
         ] {
-            let why = check_dns(entry).expect_err(entry);
+            let why = read_dns(entry).expect_err(entry);
             assert!(why.contains(words), "{entry}: {why}");
         }
         for (entry, words) in [
@@ -196,7 +210,7 @@ mod tests {
             ("bücher.de::b.com:", "is xn--bcher-kva.de in a URL"),
             ("*::b.com:", "a host of *"),
         ] {
-            let why = check_connect_to(entry).expect_err(entry);
+            let why = read_connect_to(entry).err().expect(entry);
             assert!(why.contains(words), "{entry}: {why}");
         }
         for (proxy, words) in [

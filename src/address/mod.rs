@@ -16,7 +16,7 @@ mod limits;
 mod parse;
 mod query;
 
-pub(crate) use entry::{check_connect_to, check_dns, check_proxy, literal, split_host};
+pub(crate) use entry::{check_proxy, literal, read_connect_to, read_dns, split_host};
 pub(crate) use given::{clean, named};
 pub(crate) use infer::{infer, percent_decoded};
 pub(crate) use limits::Limits;

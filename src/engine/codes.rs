@@ -9,7 +9,7 @@ use url::Url;
 use super::{MORE_DESCRIPTORS, is_of_descriptors};
 use crate::address::shown;
 use crate::error::{ErrorCode, Failure};
-use crate::options::Options;
+use crate::plan::Plan;
 use crate::subcode::Subcode;
 
 // Not in curl-sys.
@@ -114,8 +114,8 @@ fn subcode(curl: code::CURLcode, words: Option<&str>) -> Option<Subcode> {
 
 /// The failure when the answer is a proxy's: only they ask for credentials with 407 (RFC 9110,
 /// section 15.5.8).
-pub(super) fn refused_by_proxy(url: &Url, status: u16, options: &Options) -> Option<Failure> {
-    (status == 407 && options.proxy.is_some()).then(|| {
+pub(super) fn refused_by_proxy(url: &Url, status: u16, plan: &Plan) -> Option<Failure> {
+    (status == 407 && plan.proxy.is_some()).then(|| {
         Failure::new(
             ErrorCode::ProxyError,
             format!(
@@ -127,7 +127,7 @@ pub(super) fn refused_by_proxy(url: &Url, status: u16, options: &Options) -> Opt
 }
 
 /// Whether an error is one HTTP/2 stream's, and none of its connection.
-#[cfg(not(feature = "isahc"))]
+#[cfg(not(engine = "isahc"))]
 pub(super) fn is_of_stream(error: &curl::Error) -> bool {
     error.code() == code::CURLE_HTTP2_STREAM
 }
@@ -150,7 +150,7 @@ fn is_cut_off(words: Option<&str>) -> bool {
 }
 
 /// Whether that happened while an answer was received.
-#[cfg(not(feature = "isahc"))]
+#[cfg(not(engine = "isahc"))]
 pub(super) fn is_unclosed(error: &curl::Error) -> bool {
     error.is_recv_error() && is_cut_off(error.extra_description())
 }

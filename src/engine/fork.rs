@@ -162,7 +162,7 @@ pub(crate) fn generation() -> u32 {
 }
 
 /// Whether there may be processes with copies of this one's sockets.
-#[cfg(not(feature = "isahc"))]
+#[cfg(not(engine = "isahc"))]
 pub(super) fn has_forked() -> bool {
     FORKED.load(Relaxed)
 }

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use url::{Host, Url};
 
 use super::Hop;
-use super::route::{address, given, is_local, led, own, proxy_scheme};
+use super::route::{address, is_local, led, own};
 use crate::address::{Limits, shown};
 use crate::error::{ErrorCode, Failure};
-use crate::options::Options;
+use crate::plan::{Plan, Scheme};
 
 /// The failure of a hop to `url`: what is forbidden, and by which field.
 pub(super) fn forbidden(url: &Url, what: &str, by: &str) -> Failure {
@@ -27,11 +27,11 @@ pub(super) fn check(limits: &Limits, hop: &Hop<'_>) -> Result<(), Failure> {
     if limits.are_none() {
         return Ok(());
     }
-    let (url, options) = (hop.url, &**hop.options);
+    let (url, plan) = (hop.url, &**hop.plan);
     if let Some(by) = limits.on_scheme(url.scheme()) {
         return Err(forbidden(url, "a URL that is no https", by));
     }
-    let Some((host, port)) = led(url, options).or_else(|| own(url)) else {
+    let Some((host, port)) = led(url, plan).or_else(|| own(url)) else {
         return Ok(());
     };
     if let Some(by) = limits.on_port(port) {
@@ -40,9 +40,9 @@ pub(super) fn check(limits: &Limits, hop: &Hop<'_>) -> Result<(), Failure> {
     if !limits.are_on_addresses() {
         return Ok(());
     }
-    let known = known(host, port, options);
+    let known = known(host, port, plan);
     // Of several, the proxy is told one, or takes one itself: which is not ours to say.
-    let any = options.proxy.is_some();
+    let any = plan.proxy.is_some();
     match first_forbidden(limits, &known) {
         Some((address, by)) if any || permitted(limits, &known).next().is_none() => {
             Err(forbidden(url, &address.to_string(), by))
@@ -72,12 +72,12 @@ pub(super) fn sift(
 }
 
 /// Whether the hop's proxy is told addresses, which are then ours to look up and judge.
-pub(super) fn is_told_addresses(limits: &Limits, options: &Options) -> bool {
-    limits.are_on_addresses() && proxy_scheme(options) == Some("socks5")
+pub(super) fn is_told_addresses(limits: &Limits, plan: &Plan) -> bool {
+    limits.are_on_addresses() && plan.proxy_scheme() == Some(Scheme::Socks5)
 }
 
 /// The addresses that a host has without a look-up.
-fn known(host: &str, port: u16, options: &Options) -> Vec<IpAddr> {
+fn known(host: &str, port: u16, plan: &Plan) -> Vec<IpAddr> {
     // connect_to may have an address in any of the forms that a URL may.
     let is = match Host::parse(host) {
         Ok(Host::Ipv4(address)) => Some(address.into()),
@@ -88,12 +88,12 @@ fn known(host: &str, port: u16, options: &Options) -> Vec<IpAddr> {
         return vec![address];
     }
     // Others proxies look names up themselves.
-    let ours = options.proxy.is_none() || proxy_scheme(options) == Some("socks5");
-    if let Some(list) = given(options, host, port).filter(|_| ours) {
-        return list.split(',').filter_map(address).collect();
+    let ours = plan.proxy.is_none() || plan.proxy_scheme() == Some(Scheme::Socks5);
+    if let Some(list) = plan.given(host, port).filter(|_| ours) {
+        return list.to_vec();
     }
-    let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
-    match is_local(&host) {
+    let host = host.strip_suffix('.').unwrap_or(host);
+    match is_local(host) {
         true => vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
         false => Vec::new(),
     }

@@ -117,7 +117,7 @@ impl<R: Receive> Isahc<R> {
         let exchange =
             AssertUnwindSafe(self.exchange(&hop, &addresses, began, &mut receiver, &mut answer));
         let failure = match exchange.catch_unwind().await {
-            Ok(Ok(())) => codes::refused_by_proxy(hop.url, answer.status, hop.options),
+            Ok(Ok(())) => codes::refused_by_proxy(hop.url, answer.status, hop.plan),
             Ok(Err(failure)) => Some(failure),
             Err(_) => Some(fails(
                 &hop,
@@ -163,25 +163,25 @@ impl<R: Receive> Isahc<R> {
     /// that all of a request's connections go to: so a name is looked up for each request, and its
     /// addresses are tried here.
     async fn addresses(&self, hop: &Hop<'_>) -> Result<Vec<SocketAddr>, Failure> {
-        let options = &**hop.options;
+        let plan = &**hop.plan;
         let limits = &*self.limits;
         guard::check(limits, hop)?;
-        let led = route::led(hop.url, options);
+        let led = route::led(hop.url, plan);
         let Some((host, port)) = led.or_else(|| route::own(hop.url)) else {
             return Ok(Vec::new());
         };
         let sift = |addresses| guard::sift(limits, hop, host, addresses);
-        let addresses = if let Some(proxy) = &options.proxy {
+        let addresses = if let Some(proxy) = &plan.proxy {
             let addresses = for_proxy(hop, proxy, led)?;
             let is_name = addresses.is_empty() && route::address(host).is_none();
-            match is_name && guard::is_told_addresses(limits, options) {
+            match is_name && guard::is_told_addresses(limits, plan) {
                 true => sift(self.names.lookup_for(hop, host).await?)?[..1].to_vec(),
                 false => addresses,
             }
         } else if let Some(address) = route::address(host) {
             led.iter().map(|_| address).collect()
-        } else if let Some(list) = route::given(options, host, port) {
-            sift(parse(hop, list)?.into())?.to_vec()
+        } else if let Some(list) = plan.given(host, port) {
+            sift(Arc::clone(list))?.to_vec()
         } else if route::is_local(host) {
             // curl has them too, but would try both.
             let told = led.is_some() || limits.are_on_addresses();
@@ -206,7 +206,7 @@ impl<R: Receive> Isahc<R> {
         receiver: &mut R,
         answer: &mut Answer,
     ) -> Result<(), Failure> {
-        let keeps = !hop.fresh && !request::closes(hop.options);
+        let keeps = !hop.fresh && !request::closes(hop.plan);
         let client = match request::is_idempotent(hop.method) && keeps {
             true => &self.client,
             false => self.once.get_or_try_init(|| client(0))?,
@@ -215,7 +215,7 @@ impl<R: Receive> Isahc<R> {
         let (response, sent) = loop {
             let address = addresses.next();
             let time = in_curls_range(whole(hop.time_left.saturating_sub(began.elapsed())));
-            let connect = hop.options.connect_timeout.saturating_sub(began.elapsed());
+            let connect = hop.plan.connect_timeout.saturating_sub(began.elapsed());
             // As curl does it: an address that does not answer leaves the next as much time.
             let connect = if addresses.len() > 0 {
                 connect / 2
@@ -324,7 +324,7 @@ fn make(
     time: Duration,
     connect: Duration,
 ) -> Result<Request<AsyncBody>, Failure> {
-    let options = &**hop.options;
+    let plan = &**hop.plan;
     let uri: Uri = hop.url.as_str().parse().map_err(|error| {
         let what = format!("the isahc engine can't read the URL: {error}");
         fails(hop, ErrorCode::InvalidUrl, &what)
@@ -338,20 +338,20 @@ fn make(
         .uri(uri)
         .timeout(time)
         .connect_timeout(connect)
-        .version_negotiation(match options.http_version {
+        .version_negotiation(match plan.http_version {
             HttpVersion::Any => VersionNegotiation::latest_compatible(),
             HttpVersion::Http11 => VersionNegotiation::http11(),
             HttpVersion::Http2PriorKnowledge => VersionNegotiation::http2(),
         })
         .tls_config(tls(hop)?)
         .expect_continue(false);
-    if let Some(proxy) = &options.proxy {
+    if let Some(proxy) = &plan.proxy {
         request = request.proxy(proxy_uri(hop, proxy)?);
     }
     if let Some(address) = address {
         request = request.dial(address);
     }
-    request = match &options.interface {
+    request = match &plan.interface {
         None => request,
         Some(name) => match name.parse::<IpAddr>() {
             Ok(address) => request.interface(address),
@@ -359,7 +359,7 @@ fn make(
         },
     };
 
-    let body = request::body(options, hop.method, hop.body);
+    let body = request::body(plan, hop.method, hop.body);
     let mut headers = headers(hop)?;
     if post && body.is_some() && !headers.contains_key(CONTENT_TYPE) {
         // curl would call it a form. To call it what nobody knows says no more than to say nothing
@@ -379,11 +379,11 @@ fn make(
 
 fn headers(hop: &Hop<'_>) -> Result<HeaderMap, Failure> {
     let mut map = HeaderMap::new();
-    let agent = request::user_agent(hop.options);
+    let agent = request::user_agent(hop.plan);
     let agent = agent.map(|agent| (USER_AGENT.as_str(), agent.as_bytes()));
     let cookie = hop.cookie.map(|cookie| (COOKIE.as_str(), cookie));
-    let others = request::headers(hop.options, hop.home, hop.body);
-    let mut to_proxy = request::proxy_headers(hop.options).peekable();
+    let others = request::headers(hop.plan, hop.home, hop.body);
+    let mut to_proxy = request::proxy_headers(hop.plan).peekable();
     if to_proxy.peek().is_some() && hop.url.scheme() == "https" {
         return Err(cannot(hop, "send Proxy-Authorization to the proxy alone"));
     }
@@ -406,8 +406,8 @@ fn headers(hop: &Hop<'_>) -> Result<HeaderMap, Failure> {
 }
 
 fn tls(hop: &Hop<'_>) -> Result<TlsConfig, Failure> {
-    let options = &**hop.options;
-    if options.spoof_tls_ciphers && hop.url.scheme() == "https" {
+    let plan = &**hop.plan;
+    if plan.spoof_tls_ciphers && hop.url.scheme() == "https" {
         // isahc sets those of TLS 1.2 only, and half of it fools nobody.
         return Err(cannot(
             hop,
@@ -415,9 +415,9 @@ fn tls(hop: &Hop<'_>) -> Result<TlsConfig, Failure> {
         ));
     }
     let mut tls = TlsConfig::builder()
-        .danger_accept_invalid_certs(options.insecure)
-        .danger_accept_invalid_hosts(options.insecure);
-    if let Some(file) = &options.ca_file {
+        .danger_accept_invalid_certs(plan.insecure)
+        .danger_accept_invalid_hosts(plan.insecure);
+    if let Some(file) = &plan.ca_file {
         tls = tls.trust_store(TrustStore::from_file(file));
     }
     Ok(tls.build())
@@ -426,9 +426,8 @@ fn tls(hop: &Hop<'_>) -> Result<TlsConfig, Failure> {
 /// The address to ask the proxy for, if it is not the URL's host. `led`: where `connect_to` leads.
 fn for_proxy(hop: &Hop<'_>, proxy: &str, led: Option<(&str, u16)>) -> Result<Vec<IpAddr>, Failure> {
     let uri = proxy_uri(hop, proxy)?;
-    let host = uri.host().unwrap_or_default();
-    let port = uri.port_u16().unwrap_or(PROXY_PORT);
-    if route::given(hop.options, host, port).is_some() {
+    let own = hop.plan.proxy();
+    if own.is_some_and(|own| hop.plan.given(&own.host, own.port).is_some()) {
         return Err(cannot(hop, "take a proxy's address from dns"));
     }
     if let Some((host, _)) = led {
@@ -439,8 +438,8 @@ fn for_proxy(hop: &Hop<'_>, proxy: &str, led: Option<(&str, u16)>) -> Result<Vec
     }
     // This kind is told addresses; to the others, dns is of no concern.
     let local = uri.scheme_str() == Some("socks5");
-    match route::own(hop.url).and_then(|(host, port)| route::given(hop.options, host, port)) {
-        Some(list) if local => Ok(parse(hop, list)?.into_iter().take(1).collect()),
+    match route::own(hop.url).and_then(|(host, port)| hop.plan.given(host, port)) {
+        Some(list) if local => Ok(list[..1].to_vec()),
         _ => Ok(Vec::new()),
     }
 }
@@ -456,16 +455,6 @@ fn proxy_uri(hop: &Hop<'_>, proxy: &str) -> Result<Uri, Failure> {
     }
 }
 
-/// The addresses of an entry of `dns`.
-fn parse(hop: &Hop<'_>, list: &str) -> Result<Vec<IpAddr>, Failure> {
-    list.split(',')
-        .map(|text| {
-            let what = || format!("dns has {text:?}, which is no address");
-            route::address(text).ok_or_else(|| fails(hop, ErrorCode::InternalError, &what()))
-        })
-        .collect()
-}
-
 /// What isahc's error comes to. `address`: where it was to connect to; `time`: all it had.
 fn lost(
     hop: &Hop<'_>,
@@ -475,7 +464,7 @@ fn lost(
     took: Duration,
     time: Duration,
 ) -> Lost {
-    let options = &**hop.options;
+    let plan = &**hop.plan;
     let Some(curl) = error
         .source()
         .and_then(|source| source.downcast_ref::<curl::Error>())
@@ -500,12 +489,12 @@ fn lost(
     let connected = answered
         || match timed_out {
             true if took < time => false,
-            true => options.connect_timeout < time || error.remote_addr().is_some(),
-            false => !curl.is_couldnt_connect() && options.proxy.is_none(),
+            true => plan.connect_timeout < time || error.remote_addr().is_some(),
+            false => !curl.is_couldnt_connect() && plan.proxy.is_none(),
         };
     // Nor does it tell curl's own words.
     let mut curl = curl.clone();
-    if let Some(file) = options
+    if let Some(file) = plan
         .ca_file
         .as_ref()
         .filter(|_| curl.is_ssl_cacert_badfile())
@@ -522,8 +511,8 @@ fn lost(
         answered,
         broken: false,
         peer: peer.as_deref(),
-        proxy: options.proxy.as_deref(),
-        interface: options.interface.as_deref(),
+        proxy: plan.proxy.as_deref(),
+        interface: plan.interface.as_deref(),
         took,
     };
     let unconnected = match timed_out {

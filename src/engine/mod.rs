@@ -11,34 +11,34 @@ use url::Url;
 use crate::error::Failure;
 use crate::headers::Headers;
 use crate::job::Timings;
-use crate::options::Options;
+use crate::plan::Plan;
 
 mod browser;
-#[cfg(not(any(feature = "shuttle", miri)))]
+#[cfg(not(engine = "pretend"))]
 mod codes;
 pub(crate) mod fork;
 mod guard;
-#[cfg(feature = "isahc")]
+#[cfg(engine = "isahc")]
 mod isahc;
-#[cfg(not(any(feature = "isahc", feature = "shuttle", miri)))]
+#[cfg(engine = "multi")]
 mod multi;
 mod names;
-#[cfg(all(target_os = "linux", not(any(feature = "shuttle", miri))))]
+#[cfg(all(target_os = "linux", not(engine = "pretend")))]
 mod openssl;
-#[cfg(any(feature = "shuttle", miri))]
+#[cfg(engine = "pretend")]
 mod pretend;
 mod request;
 mod route;
-#[cfg(not(any(feature = "isahc", feature = "shuttle", miri)))]
+#[cfg(engine = "multi")]
 mod source;
 
 /// The engine the library runs on.
-#[cfg(feature = "isahc")]
+#[cfg(engine = "isahc")]
 pub(crate) use isahc::Isahc as Engine;
-#[cfg(not(any(feature = "isahc", feature = "shuttle", miri)))]
+#[cfg(engine = "multi")]
 pub(crate) use multi::Multi as Engine;
 pub(crate) use names::Names;
-#[cfg(any(feature = "shuttle", miri))]
+#[cfg(engine = "pretend")]
 pub(crate) use pretend::Pretend as Engine;
 pub(crate) use request::is_idempotent;
 
@@ -58,7 +58,7 @@ fn is_of_descriptors(errno: i32) -> bool {
 /// What one transfer may take of a turn of its shard to take in what came: so long, or so many bytes.
 /// The rest waits for the next turn, so that no server keeps the others of its shard waiting.
 const SHARE: Duration = Duration::from_micros(250);
-#[cfg(not(feature = "isahc"))]
+#[cfg(not(engine = "isahc"))]
 const SHARE_BYTES: usize = 512 << 10;
 
 /// One HTTP exchange to perform.
@@ -74,7 +74,7 @@ pub(crate) struct Hop<'a> {
     /// The value of the `Cookie` header, of any bytes but control characters; what the options say of
     /// cookies is in it already.
     pub cookie: Option<&'a [u8]>,
-    pub options: &'a Arc<Options>,
+    pub plan: &'a Arc<Plan>,
     /// What is left of the attempt's time.
     pub time_left: Duration,
 }
@@ -82,7 +82,7 @@ pub(crate) struct Hop<'a> {
 impl Hop<'_> {
     /// How long may pass until there is a connection.
     fn patience(&self) -> Duration {
-        self.options.connect_timeout.min(self.time_left)
+        self.plan.connect_timeout.min(self.time_left)
     }
 }
 

@@ -15,11 +15,10 @@ use crate::engine::{Exchange, Hop, is_idempotent};
 use crate::error::{ErrorCode, Failure};
 use crate::headers::Headers;
 use crate::job::{HopKind, StackEntry, Timings};
-use crate::options::Options;
-use crate::sniff;
+use crate::plan::Plan;
 
 pub(super) struct Chain<'a> {
-    options: &'a Arc<Options>,
+    plan: &'a Arc<Plan>,
     url: Cow<'a, Url>,
     /// The same as text, for all who keep it.
     text: Arc<str>,
@@ -49,7 +48,7 @@ pub(super) struct Chain<'a> {
 
 impl<'a> Chain<'a> {
     /// `max_redirects`: unless the options say.
-    pub fn new(start: Start<'a>, options: &'a Arc<Options>, max_redirects: u32) -> Self {
+    pub fn new(start: Start<'a>, plan: &'a Arc<Plan>, max_redirects: u32) -> Self {
         let Start {
             url,
             given,
@@ -61,13 +60,13 @@ impl<'a> Chain<'a> {
             false => url.as_str().into(),
         };
         Self {
-            options,
+            plan,
             url: Cow::Borrowed(url),
             text,
-            method: Cow::Borrowed(options.method.as_deref().unwrap_or("GET")),
+            method: Cow::Borrowed(plan.method.as_deref().unwrap_or("GET")),
             body: true,
             home: true,
-            max_redirects: options.max_redirects.unwrap_or(max_redirects),
+            max_redirects: plan.max_redirects.unwrap_or(max_redirects),
             began,
             asked: false,
             fresh,
@@ -75,16 +74,16 @@ impl<'a> Chain<'a> {
             same_method: 0,
             timings: Timings::default(),
             doubted: None,
-            jar: options.stateful.then(Jar::default),
+            jar: plan.stateful.then(Jar::default),
             sent: Vec::new(),
-            cookie: options.cookie.as_deref().map(Into::into),
+            cookie: plan.cookie.as_deref().map(Into::into),
         }
     }
 
     /// Asks with HEAD, unless the caller gave a method, or a body, which HEAD has none of, or pages
     /// are looked into.
     pub fn spare_bodies(&mut self) {
-        let options = self.options;
+        let options = &**self.plan;
         if options.method.is_none() && options.body.is_none() && !self.look().is_any() {
             self.method = Cow::Borrowed("HEAD");
         }
@@ -126,12 +125,12 @@ impl<'a> Chain<'a> {
 
     /// Whether HEAD is asked with, and GET may be.
     fn may_fall_back(&self) -> bool {
-        let options = self.options;
+        let options = &**self.plan;
         options.head_fallback && options.method.is_none() && self.method == "HEAD"
     }
 
     pub fn hop(&self) -> Hop<'_> {
-        let timeout = self.options.timeout;
+        let timeout = self.plan.timeout;
         let time_left = match self.asked {
             // The whole of it, to the letter: the engine need not set it anew.
             false => timeout,
@@ -144,14 +143,14 @@ impl<'a> Chain<'a> {
             home: self.home,
             fresh: self.fresh,
             cookie: self.cookie.as_deref(),
-            options: self.options,
+            plan: self.plan,
             time_left,
         }
     }
 
     /// What takes in the answer to the hop. `body`: its body is wanted.
     pub fn reader(&self, body: bool) -> Reader {
-        let options = self.options;
+        let options = &**self.plan;
         Reader::new(
             &self.text,
             &self.stack,
@@ -163,13 +162,13 @@ impl<'a> Chain<'a> {
                 decode: options.compressed,
                 limit: options.max_body_size,
                 look: self.look(),
-                encoding: options.known_encoding.as_deref().and_then(sniff::for_label),
+                encoding: self.plan.encoding(),
             },
         )
     }
 
     fn look(&self) -> Look {
-        let options = self.options;
+        let options = &**self.plan;
         Look {
             meta_refresh: options.follow_redirects && options.follow_meta_refresh,
             js_relocation: options.follow_redirects && options.follow_js_relocation,
@@ -180,7 +179,7 @@ impl<'a> Chain<'a> {
     /// Goes on to where the next URL leads by itself, as often as it does. `Some`: what the attempt
     /// came to over this.
     pub fn infer(&mut self) -> Option<Attempt> {
-        if !self.options.infers() {
+        if !self.plan.infers() {
             return None;
         }
         // It is a guess: one that leads back, as a page of login's does to where it was asked for,
@@ -265,7 +264,7 @@ impl<'a> Chain<'a> {
         receiver: Reader,
         unclosed: Option<Failure>,
     ) -> Result<Option<Page>, Failure> {
-        let options = self.options;
+        let options = &**self.plan;
         if options.follow_redirects && redirects(status, headers) {
             let header = super::location(&self.url, headers)?;
             let target = address::location(&self.url, header)?;
@@ -418,7 +417,7 @@ impl<'a> Chain<'a> {
 
     /// The cookies to send to a URL. `home`: it is on the origin that the caller meant.
     fn cookie_for(&self, url: &Url, home: bool) -> Option<Vec<u8>> {
-        let own = self.options.cookie.as_deref().filter(|_| home);
+        let own = self.plan.cookie.as_deref().filter(|_| home);
         match &self.jar {
             Some(jar) => jar.header(url, own),
             None => own.map(Into::into),

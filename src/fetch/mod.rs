@@ -14,6 +14,7 @@ use crate::error::{ErrorCode, Failure};
 use crate::headers::Headers;
 use crate::job::{JobResult, StackEntry, Timings, Truncated};
 use crate::options::Options;
+use crate::plan::Plan;
 use crate::sniff;
 use chain::Chain;
 use reader::Reader;
@@ -77,8 +78,8 @@ pub(crate) struct Start<'a> {
 }
 
 /// Downloads a URL: follows its redirections and takes the body at their end.
-pub(crate) async fn request(start: Start<'_>, options: &Arc<Options>, engine: &Engine) -> Attempt {
-    let mut chain = Chain::new(start, options, 10);
+pub(crate) async fn request(start: Start<'_>, plan: &Arc<Plan>, engine: &Engine) -> Attempt {
+    let mut chain = Chain::new(start, plan, 10);
     loop {
         if let Some(attempt) = chain.infer() {
             return attempt;
@@ -94,11 +95,11 @@ pub(crate) async fn request(start: Start<'_>, options: &Arc<Options>, engine: &E
 /// leads on may be in the page, or a server answers it otherwise than GET, as `heads` knows.
 pub(crate) async fn resolve(
     start: Start<'_>,
-    options: &Arc<Options>,
+    plan: &Arc<Plan>,
     engine: &Engine,
     heads: &Heads,
 ) -> Attempt {
-    let mut chain = Chain::new(start, options, 20);
+    let mut chain = Chain::new(start, plan, 20);
     chain.spare_bodies();
     loop {
         if let Some(attempt) = chain.infer() {

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use super::config::*;
 use super::job::*;
+use super::kept::*;
 use super::pool::*;
 use super::pool_status_t::{self, *};
 use super::result::*;
@@ -480,8 +481,17 @@ impl Session {
             1 => c"own".as_ptr(),
             _ => null(),
         };
+        let mut kept = std::ptr::null_mut();
         if let Some(own) = &own {
             job.options = &own.options;
+            if bytes.once_in(2) {
+                // SAFETY: the options and all that they point to live.
+                expect(
+                    unsafe { pool_options_keep(&own.options, &mut kept) },
+                    POOL_OK,
+                );
+                (job.options, job.kept_options) = (null(), kept);
+            }
         }
         let mut options = own.as_ref().map_or(pool_options_init_(), |own| own.options);
         let timeout = i32::from(bytes.once_in(8));
@@ -514,8 +524,12 @@ impl Session {
                 }
             }
         }
+        // One or the other.
+        is_good &= job.options.is_null() || job.kept_options.is_null();
         // SAFETY: all that it points to lives; what is wrong is not followed.
         let status = unsafe { pool_submit(handle.pool, &job, timeout) };
+        // SAFETY: the job was handed in.
+        unsafe { pool_kept_options_free(kept) };
         match status {
             POOL_OK => {
                 assert!(is_good && !handle.closed);

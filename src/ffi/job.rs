@@ -4,6 +4,7 @@ use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 
 use super::config::{lossy, pool_options_t, read_options, text};
+use super::kept::pool_kept_options_t;
 use super::{Sized_, init_sized, invalid, pool_status_t, read_sized};
 use crate::error::Error;
 use crate::{Job, Kind};
@@ -42,6 +43,9 @@ pub struct pool_job_t {
     pub options: *const pool_options_t,
     /// POOL_REQUEST or POOL_RESOLVE. Default POOL_REQUEST.
     pub kind: i32,
+    /// The same as options, read beforehand by pool_options_keep, and given instead of them. Default
+    /// NULL.
+    pub kept_options: *const pool_kept_options_t,
 }
 
 // SAFETY: repr(C), struct_size first, numbers and pointers only.
@@ -60,6 +64,7 @@ unsafe impl Sized_ for pool_job_t {
             userdata: std::ptr::null_mut(),
             options: std::ptr::null(),
             kind: POOL_REQUEST,
+            kept_options: std::ptr::null(),
         }
     }
 }
@@ -104,6 +109,7 @@ pub(super) unsafe fn read_job(job: *const pool_job_t) -> Result<Job, Error> {
                 true => None,
                 false => Some(Arc::new(read_options(given.options)?)),
             },
+            kept_options: given.kept_options.as_ref().map(|kept| kept.0.clone()),
         })
     }
 }

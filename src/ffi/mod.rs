@@ -11,7 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::error::{Error, words_of};
 
 /// cbindgen:ignore
-#[cfg(all(feature = "mimalloc", not(debug_assertions)))]
+#[cfg(not(debug_assertions))]
 mod allocator;
 mod block;
 pub mod config;
@@ -19,10 +19,11 @@ pub mod config;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 pub mod job;
+pub mod kept;
 pub mod pool;
 pub mod result;
 
-#[cfg(all(feature = "mimalloc", not(debug_assertions)))]
+#[cfg(not(debug_assertions))]
 pub(crate) use allocator::Allocator;
 
 /// What a call came to.

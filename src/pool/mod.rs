@@ -12,6 +12,7 @@ use crate::engine::{Names, fork};
 use crate::error::{Error, Failure};
 use crate::fetch::Heads;
 use crate::job::JobResult;
+use crate::plan::Plans;
 use crate::schedule::{Rule, StreamId};
 use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Condvar, Mutex};
@@ -25,7 +26,7 @@ mod attempts;
 mod callbacks;
 mod inbox;
 mod log;
-#[cfg(all(test, any(feature = "shuttle", miri)))]
+#[cfg(all(test, engine = "pretend"))]
 mod models;
 mod shard;
 mod stream;
@@ -34,6 +35,7 @@ mod tests;
 mod workers;
 
 pub use log::{Level, LogFn};
+#[cfg(feature = "capi")]
 pub(crate) use stream::Until;
 pub use stream::{Callback, Next, Results, Stream, StreamConfig, StreamStats, Submit};
 
@@ -137,6 +139,7 @@ impl std::fmt::Debug for PoolConfig {
 impl PoolConfig {
     /// The first field that is neither the default nor what `other` has; functions can't be told
     /// to be the same.
+    #[cfg(feature = "capi")]
     pub(crate) fn conflict(&self, other: &Self) -> Option<&'static str> {
         let default = Self::default();
         let differs = |ours: bool, theirs: bool| !ours && !theirs;
@@ -230,6 +233,7 @@ pub(crate) struct Common {
     pub workers: Workers,
     pub names: Arc<Names>,
     pub heads: Heads,
+    pub plans: Plans,
     pub callbacks: Callbacks,
     pub throttle_fn: Option<ThrottleFn>,
     pub limits: Arc<Limits>,
@@ -365,6 +369,7 @@ impl Pool {
             workers: Workers::new(max_workers as usize, threads as usize),
             names: Arc::new(Names::new()),
             heads: Heads::default(),
+            plans: Plans::default(),
             callbacks: Callbacks::default(),
             throttle_fn: config.throttle_fn.clone(),
             limits: Arc::new(limits),

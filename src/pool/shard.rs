@@ -432,7 +432,7 @@ impl Shard {
             return self.repeat(task, now);
         }
         let jitter = fastrand::f64() * 2.0 - 1.0;
-        let wait = fetch::wait_before_retry(&task.options, &attempt, task.attempts, jitter);
+        let wait = fetch::wait_before_retry(&task.plan, &attempt, task.attempts, jitter);
         match wait {
             Some(wait) if !task.stream().is_cancelled() => self.retry(task, &attempt, wait, now),
             _ => self.outgoing.push_back(task.finish(attempt, date)),
@@ -603,12 +603,10 @@ async fn attempt(task: &Task, work: Work, began: Instant, engine: &Engine) -> At
         began,
     };
     match (work, task.kind) {
-        (Work::Fetch(url), Kind::Request) => {
-            fetch::request(start(&url), &task.options, engine).await
-        }
+        (Work::Fetch(url), Kind::Request) => fetch::request(start(&url), &task.plan, engine).await,
         (Work::Fetch(url), Kind::Resolve) => {
             let heads = &task.stream().common.heads;
-            fetch::resolve(start(&url), &task.options, engine, heads).await
+            fetch::resolve(start(&url), &task.plan, engine, heads).await
         }
         (Work::Refuse(failure), _) => Attempt {
             failure: Some(failure),

@@ -6,7 +6,7 @@ use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::{Arc, PoisonError, Weak};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -22,8 +22,8 @@ use crate::error::{Error, ErrorCode, Failure};
 use crate::fetch::{self, Attempt};
 use crate::job::{Group, Job, JobResult, Kind};
 use crate::options::Options;
+use crate::plan::Plan;
 use crate::schedule::{Gate, StreamId};
-use crate::sniff;
 use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use crate::sync::{Condvar, Mutex, MutexGuard};
 
@@ -165,7 +165,7 @@ pub(crate) struct Task {
     /// The same as it was read, if few jobs were held then; the others are read again at the start.
     read: Option<Box<Url>>,
     group: Group,
-    pub options: Arc<Options>,
+    pub plan: Arc<Plan>,
     tag: u64,
     userdata: usize,
     pub order: u64,
@@ -213,7 +213,7 @@ impl Task {
     pub fn result(&self, attempt: Attempt, ended: SystemTime) -> JobResult {
         let mut url = (!is_blank(&self.url)).then(|| Arc::clone(&self.url));
         let mut attempt = attempt;
-        if self.options.mask_credentials {
+        if self.plan.mask_credentials {
             let hops = attempt.stack.iter_mut().map(|hop| &mut hop.url);
             for url in url.iter_mut().chain(hops) {
                 if let Cow::Owned(masked) = address::masked(url) {
@@ -221,7 +221,6 @@ impl Task {
                 }
             }
         }
-        let known_encoding = self.options.known_encoding.as_deref();
         let began = self.began.unwrap_or(ended);
         JobResult {
             kind: self.kind,
@@ -241,8 +240,8 @@ impl Task {
             attempts: self.attempts,
             value: 0,
             group: self.group.clone(),
-            known_encoding: known_encoding.and_then(sniff::for_label),
-            decoded: self.options.compressed,
+            known_encoding: self.plan.encoding(),
+            decoded: self.plan.compressed,
             content: Default::default(),
         }
     }
@@ -295,6 +294,8 @@ impl Drop for Task {
 pub(crate) struct Core {
     pub id: StreamId,
     pub config: StreamConfig,
+    /// How jobs are done that have no options of their own.
+    plan: Arc<Plan>,
     /// Jobs accepted and not started.
     held: AtomicUsize,
     /// Jobs started whose results were not taken.
@@ -311,8 +312,6 @@ pub(crate) struct Core {
     state: Mutex<State>,
     room: Condvar,
     arrived: Condvar,
-    /// The options of the last job that had its own.
-    latest: Mutex<Weak<Options>>,
     /// Results that wait for the callback, and calls under way.
     pub calls: Calls,
     pub common: Arc<Common>,
@@ -403,20 +402,6 @@ impl Core {
 
     pub fn is_cancelled(&self) -> bool {
         self.cancelled.load(SeqCst)
-    }
-
-    /// A job's options, kept once for jobs in a row that have the same.
-    fn shared(&self, own: Option<Arc<Options>>) -> Arc<Options> {
-        let usual = &self.config.options;
-        let Some(own) = own.filter(|own| own != usual) else {
-            return Arc::clone(usual);
-        };
-        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        let same = latest.upgrade().filter(|latest| *latest == own);
-        same.unwrap_or_else(|| {
-            *latest = Arc::downgrade(&own);
-            own
-        })
     }
 
     /// Whether a job may start now. `Open` takes its place among the started, to be given back
@@ -662,10 +647,11 @@ impl Stream {
                 "max_buffered_bytes is 0: it is at least 1".into(),
             ));
         }
-        config.options.check()?;
+        let plan = pool.common().plans.of(&config.options)?;
         let core = Arc::new(Core {
             id,
             config,
+            plan,
             held: AtomicUsize::new(0),
             started: AtomicUsize::new(0),
             bytes: AtomicU64::new(0),
@@ -676,7 +662,6 @@ impl Stream {
             state: Mutex::default(),
             room: Condvar::new(),
             arrived: Condvar::new(),
-            latest: Mutex::default(),
             calls: Calls::default(),
             common: Arc::clone(pool.common()),
         });
@@ -706,9 +691,16 @@ impl Stream {
 
     pub(crate) fn submit_until(&self, job: Job, until: Until) -> Result<Submit, Error> {
         let core = &self.core;
-        if let Some(options) = &job.options {
-            options.check()?;
-        }
+        let plan = match (&job.options, &job.kept_options) {
+            (None, None) => Arc::clone(&core.plan),
+            (Some(options), None) => core.common.plans.of(options)?,
+            (None, Some(kept)) => Arc::clone(&kept.0),
+            (Some(_), Some(_)) => {
+                return Err(Error::InvalidArgument(
+                    "options and kept_options are both given: one would be lost".into(),
+                ));
+            }
+        };
         if is_blank(&job.url) && !core.config.passthrough {
             return Err(Error::InvalidArgument(
                 "url is empty: a job without URL is taken only by a stream with passthrough".into(),
@@ -740,11 +732,11 @@ impl Stream {
         state.outstanding += 1;
         core.held.fetch_add(1, SeqCst);
         drop(state);
-        self.accept(job, order);
+        self.accept(job, plan, order);
         Ok(Submit::Accepted)
     }
 
-    fn accept(&self, job: Job, order: u64) {
+    fn accept(&self, job: Job, plan: Arc<Plan>, order: u64) {
         let core = &self.core;
         let Job {
             kind,
@@ -752,14 +744,14 @@ impl Stream {
             group,
             tag,
             userdata,
-            options,
+            options: _,
+            kept_options: _,
         } = job;
-        let options = core.shared(options);
         let work = work(&url);
         let group = match (&work, group) {
             (Work::Fetch(_), Some(group)) => Group::Own(group),
             (Work::Fetch(target), None) => {
-                let asked = fetch::first_asked(target, &options);
+                let asked = fetch::first_asked(target, &plan);
                 let asked = asked.as_ref().unwrap_or(target);
                 Group::of_url(&url, asked)
             }
@@ -778,7 +770,7 @@ impl Stream {
             url,
             read,
             group,
-            options,
+            plan,
             tag,
             userdata,
             order,

@@ -35,6 +35,14 @@ static void null_arguments(pool_t *pool) {
   REFUSED(pool_new(NULL, NULL), "pool");
   REFUSED(pool_share(NULL, NULL, &other), "pool");
   REFUSED(pool_share(pool, NULL, NULL), "shared");
+  pool_options_t options = default_options();
+  pool_kept_options_t *kept = NULL;
+  REFUSED(pool_options_keep(NULL, &kept), "pool_options_t");
+  REFUSED(pool_options_keep(&options, NULL), "kept");
+  options.timeout = 0;
+  REFUSED(pool_options_keep(&options, &kept), "timeout");
+  CHECK(kept == NULL, "what was refused was written");
+  pool_kept_options_free(NULL);
   REFUSED(pool_submit(NULL, &job, 0), "pool");
   REFUSED(pool_submit(pool, NULL, 0), "job");
   REFUSED(pool_submit_many(NULL, &job, 1, 0, &count), "pool");

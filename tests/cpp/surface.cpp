@@ -480,6 +480,18 @@ void options_of_a_job() {
   job.options = nullptr;
   result = fetch(pool, job);
   CHECK(has(result.body(), "\"OPTIONS\"") && !has(result.body(), "x-own"), result.body());
+  rouet::kept_options first(options), kept = std::move(first);
+  options.headers.clear();
+  job.kept_options = &kept;
+  for (int time = 0; time < 2; time++) {
+    result = fetch(pool, job);
+    CHECK(has(result.body(), "[\"x-own\",\"yes\"]") && has(result.body(), "\"body\":\"sent\""),
+          result.body());
+  }
+  job.options = &options;
+  expect(thrown_by([&] { (void)pool.submit(job); }), status::invalid_argument, "kept_options");
+  options.timeout = 0s;
+  expect(thrown_by([&] { rouet::kept_options refused(options); }), status::invalid_argument, "timeout");
   result = fetch(pool, rouet::job());
   CHECK(result.ok() && result.url().empty() && result.c().url == nullptr, "passthrough");
 }

@@ -83,7 +83,8 @@ exports.job = struct(fields(`
   size: group_size
   uint64: tag
   pointer: userdata options
-  int: kind`));
+  int: kind
+  pointer: kept_options`));
 
 exports.hop = struct(fields(`
   pointer: url

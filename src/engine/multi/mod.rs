@@ -31,7 +31,7 @@ use sockets::{Interest, Sockets};
 use transfer::{Handle, Transfer, Ways};
 
 mod idle;
-#[cfg(all(feature = "mimalloc", target_os = "linux", not(debug_assertions)))]
+#[cfg(all(feature = "capi", target_os = "linux", not(debug_assertions)))]
 mod memory;
 mod names;
 mod sockets;
@@ -269,36 +269,32 @@ impl<R: Receive> Multi<R> {
     /// Performs one hop. Dropping the future breaks it off.
     pub async fn perform(&self, hop: Hop<'_>, receiver: R) -> Exchange<R> {
         let mut name_lookup = Duration::ZERO;
-        let mut pins = None;
+        let mut ways = names::ways(&hop);
         let mut found = None;
         let limits = &*self.shared.limits;
         if let Err(failure) = guard::check(limits, &hop) {
             return Exchange::failed(receiver, failure, name_lookup);
         }
-        let told = guard::is_told_addresses(limits, hop.options);
-        if let Some((host, port)) = names::name_to_look_up(hop.url, hop.options, told) {
+        let told = guard::is_told_addresses(limits, hop.plan);
+        if let Some((host, port)) = names::name_to_look_up(hop.url, hop.plan, told) {
             let began = Instant::now();
             let answer = self.names.lookup_for(&hop, host).await;
             name_lookup = began.elapsed();
             match answer.and_then(|addresses| guard::sift(limits, &hop, host, addresses)) {
                 Ok(addresses) => {
-                    pins = Some(names::pin(host, port, &addresses));
+                    ways.pins.push(names::pin(host, port, &addresses));
                     found = Some(addresses);
                 }
                 Err(failure) => return Exchange::failed(receiver, failure, name_lookup),
             }
         }
-        let from = match self.source(&hop, found.as_deref()).await {
+        match self.source(&hop, found.as_deref()).await {
             Ok((from, took)) => {
                 name_lookup += took;
-                from
+                ways.from = from;
             }
             Err(failure) => return Exchange::failed(receiver, failure, name_lookup),
-        };
-        let ways = Ways {
-            pins: pins.as_deref(),
-            from: from.as_deref(),
-        };
+        }
         let mut receiver = receiver;
         let mut hop = hop;
         // How many kept connections were unfit.
@@ -308,7 +304,7 @@ impl<R: Receive> Multi<R> {
         loop {
             let waited = starved.map_or(Duration::ZERO, |since: Instant| since.elapsed());
             let spent = name_lookup + waited;
-            let key = match self.start(&hop, receiver, spent, ways) {
+            let key = match self.start(&hop, receiver, spent, &ways) {
                 Ok(key) => key,
                 Err((receiver, failure)) => {
                     return Exchange::failed(receiver, failure, name_lookup);
@@ -346,7 +342,7 @@ impl<R: Receive> Multi<R> {
         hop: &Hop<'_>,
         found: Option<&[IpAddr]>,
     ) -> Result<(Option<String>, Duration), Failure> {
-        let Some(interface) = hop.options.interface.as_deref() else {
+        let Some(interface) = hop.plan.interface.as_deref() else {
             return Ok((None, Duration::ZERO));
         };
         let (before, name) = match source::read(interface) {
@@ -394,7 +390,7 @@ impl<R: Receive> Multi<R> {
         hop: &Hop<'_>,
         receiver: R,
         spent: Duration,
-        ways: Ways<'_>,
+        ways: &Ways,
     ) -> Result<usize, (R, Failure)> {
         let failure = |words: String| {
             Failure::new(
@@ -403,10 +399,12 @@ impl<R: Receive> Multi<R> {
             )
         };
         let timeout = in_curls_range(hop.time_left.saturating_sub(spent));
-        let connect = in_curls_range(hop.options.connect_timeout.saturating_sub(spent));
+        let connect = in_curls_range(hop.plan.connect_timeout.saturating_sub(spent));
 
-        let idle = self.idle.borrow_mut().pop();
-        let mut handle = match idle.map_or_else(|| Handle::new(&self.shared, hop), Ok) {
+        let mut handle = match self
+            .unused(hop)
+            .map_or_else(|| Handle::new(&self.shared, hop), Ok)
+        {
             Ok(handle) => handle,
             Err(error) => return Err((receiver, failure(error.to_string()))),
         };
@@ -658,6 +656,15 @@ impl<R: Receive> Multi<R> {
         let easy = self.curl.remove2(easy).expect("the handle was added");
         easy.get_ref().leave();
         (Handle::join(easy, settings), outcome)
+    }
+
+    /// A handle that runs nothing: one that is set as the hop has it, if there is one.
+    fn unused(&self, hop: &Hop<'_>) -> Option<Handle<R>> {
+        let mut idle = self.idle.borrow_mut();
+        match idle.iter().rposition(|handle| handle.fits(hop)) {
+            Some(at) => Some(idle.swap_remove(at)),
+            None => idle.pop(),
+        }
     }
 
     fn recycle(&self, handle: Handle<R>) {

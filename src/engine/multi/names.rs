@@ -4,26 +4,42 @@ use std::net::IpAddr;
 
 use url::{Host, Url};
 
-use crate::engine::route::{address, given, is_local, led, own};
-use crate::options::Options;
+use super::transfer::Ways;
+use crate::engine::Hop;
+use crate::engine::route::{address, is_local, led, own};
+use crate::plan::Plan;
 
 /// The host and port whose name must be looked up before curl can connect, if any. `told`: its
 /// proxy, if it has one, is to be told addresses of ours.
 pub(super) fn name_to_look_up<'a>(
     url: &'a Url,
-    options: &'a Options,
+    plan: &'a Plan,
     told: bool,
 ) -> Option<(&'a str, u16)> {
-    if options.proxy.is_some() && !told {
+    if plan.proxy.is_some() && !told {
         // The proxy looks it up; the proxy's own name is left to curl.
         return None;
     }
-    if options.connect_to.is_empty() && !matches!(url.host(), Some(Host::Domain(_))) {
+    if plan.connect_to.is_empty() && !matches!(url.host(), Some(Host::Domain(_))) {
         return None;
     }
-    let (host, port) = led(url, options).or_else(|| own(url))?;
-    let known = address(host).is_some() || is_local(host) || given(options, host, port).is_some();
+    let (host, port) = led(url, plan).or_else(|| own(url))?;
+    let known = address(host).is_some() || is_local(host) || plan.given(host, port).is_some();
     (!known).then_some((host, port))
+}
+
+/// Where a hop goes by its plan: what is left to be looked up is added to it.
+pub(super) fn ways(hop: &Hop<'_>) -> Ways {
+    let plan = &**hop.plan;
+    let led = led(hop.url, plan);
+    let to = led.or_else(|| own(hop.url));
+    let proxy = plan.proxy().map(|proxy| (&*proxy.host, proxy.port));
+    let given = |(host, port)| Some(pin(host, port, plan.given(host, port)?));
+    Ways {
+        led: led.map(|(host, port)| (host.to_owned(), port)),
+        pins: to.into_iter().chain(proxy).filter_map(given).collect(),
+        from: None,
+    }
 }
 
 /// An entry for curl's --resolve that ages as one of curl's own look-ups would.
@@ -38,6 +54,7 @@ pub(super) fn pin(host: &str, port: u16, addresses: &[IpAddr]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::options::Options;
 
     #[test]
     fn names_that_need_a_look_up() {
@@ -50,6 +67,7 @@ mod tests {
             dns: vec!["D.Test:80:127.0.0.1".into(), "*:81:127.0.0.1".into()],
             ..Options::default()
         };
+        let plan = Plan::of(options.into()).expect("options in range");
         for (url, expected) in [
             ("http://a.test/", None),
             ("http://a.test:82/", Some(("a.test", 82))),
@@ -65,7 +83,7 @@ mod tests {
             ("http://www.localhost/", None),
         ] {
             let url = Url::parse(url).unwrap();
-            assert_eq!(name_to_look_up(&url, &options, false), expected, "{url}");
+            assert_eq!(name_to_look_up(&url, &plan, false), expected, "{url}");
         }
     }
 }

@@ -25,14 +25,14 @@ use super::idle::{Speech, Tls, unacknowledged};
 use super::sockets::Sockets;
 use crate::address::shown;
 use crate::engine::codes::{self, Circumstances};
-use crate::engine::route::proxy_scheme;
 use crate::engine::{
     Flow, Hop, Receive, SHARE, SHARE_BYTES, browser, guard, is_of_descriptors, request,
 };
 use crate::error::{ErrorCode, Failure};
 use crate::headers::Headers;
 use crate::job::Timings;
-use crate::options::{HttpVersion, Options};
+use crate::options::HttpVersion;
+use crate::plan::{Plan, Scheme};
 
 // Not in curl-sys.
 const CURLOPT_PREREQFUNCTION: CURLoption = curl_sys::CURLOPTTYPE_FUNCTIONPOINT + 312;
@@ -592,7 +592,7 @@ pub(super) fn stale(url: &Url) -> Failure {
 
 /// Everything set on a handle that the next hop may well share.
 pub(super) struct Profile {
-    options: Arc<Options>,
+    plan: Arc<Plan>,
     method: String,
     body: bool,
     home: bool,
@@ -601,7 +601,7 @@ pub(super) struct Profile {
 impl Profile {
     fn of(hop: &Hop<'_>) -> Self {
         Self {
-            options: Arc::clone(hop.options),
+            plan: Arc::clone(hop.plan),
             method: hop.method.to_owned(),
             body: hop.body,
             home: hop.home,
@@ -609,7 +609,7 @@ impl Profile {
     }
 
     fn fits(&self, hop: &Hop<'_>) -> bool {
-        Arc::ptr_eq(&self.options, hop.options)
+        Arc::ptr_eq(&self.plan, hop.plan)
             && self.method == hop.method
             && self.body == hop.body
             && self.home == hop.home
@@ -621,7 +621,9 @@ pub(super) struct Settings {
     profile: Profile,
     timeout: Duration,
     connect_timeout: Duration,
-    /// Whether addresses are set that were looked up for one host.
+    /// Where it connects to instead of to the URL's host and port.
+    led: Option<(String, u16)>,
+    /// Whether addresses are set.
     pinned: bool,
     cookie: Option<Vec<u8>>,
     from: Option<String>,
@@ -639,6 +641,7 @@ impl Settings {
             profile: Profile::of(hop),
             timeout: Duration::ZERO,
             connect_timeout: Duration::ZERO,
+            led: None,
             pinned: false,
             cookie: None,
             from: None,
@@ -650,13 +653,15 @@ impl Settings {
     }
 }
 
-/// What was looked up for a hop.
-#[derive(Clone, Copy)]
-pub(super) struct Ways<'a> {
-    /// Addresses for its host, as in curl's --resolve.
-    pub pins: Option<&'a str>,
+/// Where a hop goes, and where from.
+#[derive(Default)]
+pub(super) struct Ways {
+    /// The host and port that are connected to, if they are not the URL's.
+    pub led: Option<(String, u16)>,
+    /// Addresses of those and of the proxy, as in curl's --resolve.
+    pub pins: Vec<String>,
     /// Where its connections come from, as in curl's --interface.
-    pub from: Option<&'a str>,
+    pub from: Option<String>,
 }
 
 /// A curl handle that runs nothing.
@@ -684,6 +689,11 @@ impl<R: Receive> Handle<R> {
         let mut handle = Self::join(easy, Settings::of(hop));
         handle.configure()?;
         Ok(handle)
+    }
+
+    /// Whether it is set for such a hop but for what differs between any two.
+    pub fn fits(&self, hop: &Hop<'_>) -> bool {
+        self.settings.profile.fits(hop)
     }
 
     /// The handle for curl to run, under that number in its engine, and what goes with it.
@@ -840,7 +850,7 @@ impl<R: Receive> Handle<R> {
         took: Duration,
     ) -> Option<Failure> {
         let transfer = self.easy.get_ref();
-        let options = &self.settings.profile.options;
+        let plan = &self.settings.profile.plan;
         let protocol = |code, what: &str| {
             Some(Failure::new(
                 code,
@@ -857,7 +867,7 @@ impl<R: Receive> Handle<R> {
             return protocol(ErrorCode::ProtocolError, what);
         }
         if error.is_none()
-            && let Some(failure) = codes::refused_by_proxy(url, transfer.status, options)
+            && let Some(failure) = codes::refused_by_proxy(url, transfer.status, plan)
         {
             return Some(failure);
         }
@@ -887,8 +897,8 @@ impl<R: Receive> Handle<R> {
             answered: transfer.has_answer(),
             broken: transfer.watch.broken.get(),
             peer: peer.filter(|ip| !ip.is_empty()),
-            proxy: options.proxy.as_deref(),
-            interface: options.interface.as_deref(),
+            proxy: plan.proxy.as_deref(),
+            interface: plan.interface.as_deref(),
             took,
         };
         Some(codes::failure(url.as_str(), &error, &circumstances))
@@ -901,7 +911,7 @@ impl<R: Receive> Handle<R> {
         receiver: R,
         timeout: Duration,
         connect_timeout: Duration,
-        ways: Ways<'_>,
+        ways: &Ways,
         http1: bool,
     ) -> Result<(), (R, curl::Error)> {
         match self.set(hop, timeout, connect_timeout, ways, http1) {
@@ -928,11 +938,10 @@ impl<R: Receive> Handle<R> {
         hop: &Hop<'_>,
         timeout: Duration,
         connect_timeout: Duration,
-        ways: Ways<'_>,
+        ways: &Ways,
         http1: bool,
     ) -> Result<(), curl::Error> {
-        let pins = ways.pins;
-        if !self.settings.profile.fits(hop) {
+        if !self.fits(hop) {
             self.easy.reset();
             self.settings = Settings::of(hop);
             self.configure()?;
@@ -952,38 +961,46 @@ impl<R: Receive> Handle<R> {
             }
             self.settings.cookie = hop.cookie.map(Into::into);
         }
-        if self.settings.from.as_deref() != ways.from {
+        if self.settings.from != ways.from {
             // A hop that names none has a profile of its own, and so a handle that was reset.
-            if let Some(from) = ways.from {
+            if let Some(from) = &ways.from {
                 self.easy.interface(from)?;
             }
-            self.settings.from = ways.from.map(str::to_owned);
+            self.settings.from.clone_from(&ways.from);
         }
         if self.settings.http1 != http1 {
             self.easy
-                .http_version(version(&self.settings.profile.options, http1))?;
+                .http_version(version(&self.settings.profile.plan, http1))?;
             self.settings.http1 = http1;
         }
         if self.settings.fresh != hop.fresh {
             self.easy.fresh_connect(hop.fresh)?;
             self.settings.fresh = hop.fresh;
         }
+        if self.settings.led != ways.led {
+            // The one place, as it is found already: curl would go through all of connect_to.
+            let mut list = List::new();
+            if let Some((host, port)) = &ways.led {
+                list.append(&format!("::{host}:{port}"))?;
+            }
+            self.easy.connect_to(list)?;
+            self.settings.led.clone_from(&ways.led);
+        }
         // curl drops these after each transfer.
-        let dns = &self.settings.profile.options.dns;
-        if self.settings.pinned || pins.is_some() || !dns.is_empty() {
-            let mut list = list_of(dns)?;
-            if let Some(pins) = pins {
-                list.append(pins)?;
+        if self.settings.pinned || !ways.pins.is_empty() {
+            let mut list = List::new();
+            for pin in &ways.pins {
+                list.append(pin)?;
             }
             self.easy.resolve(list)?;
-            self.settings.pinned = pins.is_some();
+            self.settings.pinned = !ways.pins.is_empty();
         }
         self.settings.secure = hop.url.scheme() == "https";
         let target = changed_by_curl(hop.url).then(|| {
-            let options = &self.settings.profile.options;
+            let plan = &self.settings.profile.plan;
             target(
                 hop.url,
-                !self.settings.secure && request::has_http_proxy(options),
+                !self.settings.secure && request::has_http_proxy(plan),
             )
         });
         match &target {
@@ -998,7 +1015,7 @@ impl<R: Receive> Handle<R> {
     /// Sets what the profile says on a handle that is new or reset.
     fn configure(&mut self) -> Result<(), curl::Error> {
         let Profile {
-            options,
+            plan,
             method,
             body,
             home,
@@ -1006,9 +1023,9 @@ impl<R: Receive> Handle<R> {
         let easy = &mut self.easy;
 
         let watch = Rc::clone(&easy.get_ref().watch);
-        watch.direct.set(options.proxy.is_none());
+        watch.direct.set(plan.proxy.is_none());
         watch.easy.set(easy.raw());
-        let clear = options.http_version == HttpVersion::Http2PriorKnowledge;
+        let clear = plan.http_version == HttpVersion::Http2PriorKnowledge;
         watch.prior_knowledge.set(clear);
         set_open_socket(easy, Rc::as_ptr(&watch))?;
         set_close_socket(easy, &watch.shared.sockets)?;
@@ -1017,7 +1034,7 @@ impl<R: Receive> Handle<R> {
         // The URL standard has taken the dots out already.
         easy.path_as_is(true)?;
 
-        let bytes = request::body(options, method, *body);
+        let bytes = request::body(plan, method, *body);
         watch.bodiless.set(bytes.is_none());
         match bytes {
             Some(bytes) => {
@@ -1028,37 +1045,34 @@ impl<R: Receive> Handle<R> {
             None if method == "HEAD" => easy.nobody(true)?,
             None => easy.custom_request(method)?,
         }
-        easy.http_headers(headers(options, *home, *body, bytes.is_some())?)?;
+        easy.http_headers(headers(plan, *home, *body, bytes.is_some())?)?;
         let mut to_proxy = List::new();
-        for (name, value) in request::proxy_headers(options) {
+        for (name, value) in request::proxy_headers(plan) {
             append(&mut to_proxy, name, value)?;
         }
         easy.proxy_headers(to_proxy)?;
-        if let Some(name) = request::user_agent(options) {
+        if let Some(name) = request::user_agent(plan) {
             easy.useragent(name)?;
         }
         // curl heeds only the answer's word on `Connection: close`. And what a proxy that is spoken to in
         // TLS sends unasked can't be seen: curl does not give that TLS out.
-        let single = request::closes(options) || proxy_scheme(options) == Some("https");
+        let single = request::closes(plan) || plan.proxy_scheme() == Some(Scheme::Https);
         easy.get_ref().watch.single.set(single);
         easy.forbid_reuse(single)?;
 
-        easy.http_version(version(options, false))?;
+        easy.http_version(version(plan, false))?;
         // An empty one also keeps curl from the environment's.
-        easy.proxy(options.proxy.as_deref().unwrap_or(""))?;
+        easy.proxy(plan.proxy.as_deref().unwrap_or(""))?;
         easy.noproxy("")?;
-        if !options.connect_to.is_empty() {
-            easy.connect_to(list_of(&options.connect_to)?)?;
-        }
 
-        if let Some(file) = options.ca_file.as_deref().or(system_authorities()) {
+        if let Some(file) = plan.ca_file.as_deref().or(system_authorities()) {
             easy.cainfo(file)?;
             easy.proxy_cainfo(&file.to_string_lossy())?;
             // curl parses a bundle once for all its connections, but only without a directory:
             // 20 times the cost of a connection otherwise (docs/tls.md).
             set_null(easy, curl_sys::CURLOPT_CAPATH)?;
         }
-        if options.spoof_tls_ciphers {
+        if plan.spoof_tls_ciphers {
             easy.ssl_cipher_list(browser::TLS12_CIPHERS)?;
             set_text(
                 easy,
@@ -1066,7 +1080,7 @@ impl<R: Receive> Handle<R> {
                 browser::TLS13_CIPHERS.as_bytes(),
             )?;
         }
-        if options.insecure {
+        if plan.insecure {
             easy.ssl_verify_peer(false)?;
             easy.ssl_verify_host(false)?;
             easy.proxy_ssl_verify_peer(false)?;
@@ -1115,8 +1129,8 @@ fn target(url: &Url, whole: bool) -> Cow<'_, str> {
 }
 
 /// What to offer. `http1`: the host wants HTTP/1.1.
-fn version(options: &Options, http1: bool) -> CurlVersion {
-    match options.http_version {
+fn version(plan: &Plan, http1: bool) -> CurlVersion {
+    match plan.http_version {
         _ if http1 => CurlVersion::V11,
         HttpVersion::Any => CurlVersion::V2TLS,
         HttpVersion::Http11 => CurlVersion::V11,
@@ -1126,16 +1140,16 @@ fn version(options: &Options, http1: bool) -> CurlVersion {
 
 /// The header lines to send, in curl's syntax. `home` and `kept` are the hop's; `body`: whether one
 /// is sent.
-fn headers(options: &Options, home: bool, kept: bool, body: bool) -> Result<List, curl::Error> {
+fn headers(plan: &Plan, home: bool, kept: bool, body: bool) -> Result<List, curl::Error> {
     let mut list = List::new();
     // curl would add these to a body of its own accord.
     if body {
         list.append("Expect:")?;
-        if !request::given(options, "content-type") {
+        if !plan.has_header("content-type") {
             list.append("Content-Type:")?;
         }
     }
-    for (name, value) in request::headers(options, home, kept) {
+    for (name, value) in request::headers(plan, home, kept) {
         append(&mut list, name, value)?;
     }
     Ok(list)
@@ -1146,14 +1160,6 @@ fn append(list: &mut List, name: &str, value: &str) -> Result<(), curl::Error> {
         true => list.append(&format!("{name};")),
         false => list.append(&format!("{name}: {value}")),
     }
-}
-
-fn list_of(entries: &[String]) -> Result<List, curl::Error> {
-    let mut list = List::new();
-    for entry in entries {
-        list.append(entry)?;
-    }
-    Ok(list)
 }
 
 fn check(code: curl_sys::CURLcode) -> Result<(), curl::Error> {

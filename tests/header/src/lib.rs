@@ -35,6 +35,8 @@ pub const POOL_INTERNAL_ERROR: pool_status_t = 6;
 
 pub enum pool_t {}
 
+pub enum pool_kept_options_t {}
+
 #[repr(C)]
 pub struct pool_header_t {
     pub name: *const c_char,
@@ -127,6 +129,7 @@ pub struct pool_job_t {
     pub userdata: *mut c_void,
     pub options: *const pool_options_t,
     pub kind: i32,
+    pub kept_options: *const pool_kept_options_t,
 }
 
 #[repr(C)]
@@ -233,6 +236,11 @@ extern "C" {
     ) -> pool_status_t;
     pub fn pool_free(pool: *mut pool_t);
 
+    pub fn pool_options_keep(
+        options: *const pool_options_t,
+        kept: *mut *mut pool_kept_options_t,
+    ) -> pool_status_t;
+    pub fn pool_kept_options_free(kept: *mut pool_kept_options_t);
     pub fn pool_options_from(
         pool: *mut pool_t,
         options: *mut pool_options_t,
