@@ -54,8 +54,8 @@ test: ## everything that is tested, after the tools for it are there; STEPS says
 
 quick: ## formatting, clippy and the library's own tests, for between two changes
 	$(RUST) $(CARGO) fmt --all --check && \
-	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings && \
-	$(CARGO) test --locked --lib
+	$(CARGO) clippy --locked --workspace --all-targets --features capi -- -D warnings && \
+	$(CARGO) test --locked --features capi --lib
 
 fresh: ## demo and tests in bare roots of each system, as root and as a user: hours; SYSTEM, WHO
 	scripts/fresh $(SYSTEM) $(WHO)

@@ -44,8 +44,6 @@ use crate::sync::Poller;
 const PIECE: usize = 16 << 10;
 /// The poller has no sockets: all it is for is to be notified.
 const EVENTS: NonZero<usize> = NonZero::new(1).unwrap();
-/// Proxies listen there unless their URL says otherwise.
-const PROXY_PORT: u16 = 1080;
 
 /// Performs hops on isahc.
 pub(crate) struct Isahc<R: Receive> {
