@@ -1,5 +1,7 @@
 //! Why a job, or a call, failed.
 
+#![forbid(unsafe_code)]
+
 use std::any::Any;
 use std::fmt;
 

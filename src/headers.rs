@@ -1,5 +1,7 @@
 //! The headers of an answer, as they came.
 
+#![forbid(unsafe_code)]
+
 /// The headers of an answer: order, case and repeats kept.
 #[derive(Clone, Default)]
 pub struct Headers {

@@ -1,5 +1,7 @@
 //! A job, and what comes of it.
 
+#![forbid(unsafe_code)]
+
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 

@@ -1,5 +1,7 @@
 //! How jobs are done, and how a pool and a stream are set up.
 
+#![forbid(unsafe_code)]
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;

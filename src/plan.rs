@@ -1,6 +1,8 @@
 //! Options as hops use them: read once, when a stream is opened or a job handed in, and shared by all
 //! jobs that have the same.
 
+#![forbid(unsafe_code)]
+
 use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};

@@ -1,5 +1,7 @@
 //! What in particular failed, where a code covers several things.
 
+#![forbid(unsafe_code)]
+
 use std::fmt;
 
 /// What in particular it was, of a code that covers several things: so far of

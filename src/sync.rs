@@ -2,6 +2,8 @@
 //! `shuttle`, that crate's, which run all threads as one and try out the turns they may take
 //! (`pool/models.rs`).
 
+#![forbid(unsafe_code)]
+
 #[cfg(not(feature = "shuttle"))]
 pub(crate) use std::{
     sync::{Condvar, Mutex, MutexGuard, atomic},

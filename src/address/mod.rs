@@ -1,5 +1,7 @@
 //! Reading URLs: what a job's text means, and which site it belongs to. Pure.
 
+#![forbid(unsafe_code)]
+
 use std::borrow::Cow;
 use std::ops::Range;
 

@@ -3,6 +3,8 @@
 //! `request` and `resolve` are the whole story of an attempt. When it runs, and whether it is
 //! made again, is decided elsewhere, from what they return.
 
+#![forbid(unsafe_code)]
+
 use std::sync::Arc;
 use std::time::Instant;
 

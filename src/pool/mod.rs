@@ -1,5 +1,7 @@
 //! Where the rooms meet: shards, streams, wake-ups, shutdown.
 
+#![forbid(unsafe_code)]
+
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::num::NonZero;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};

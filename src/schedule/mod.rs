@@ -9,6 +9,8 @@
 //! changed: a group that may start has all its lanes in its streams' ready lists, one that may not
 //! has none, and one that has to wait has an entry in the heap of timers.
 
+#![forbid(unsafe_code)]
+
 #[cfg(any(test, fuzzing))]
 pub(crate) mod model;
 mod names;

@@ -1,6 +1,8 @@
 //! Reading bytes: what a body is, in which encoding, what it links to, where a page leads on to.
 //! Pure: bytes in, decisions out; any bytes will do, and the work is linear in their number.
 
+#![forbid(unsafe_code)]
+
 mod elements;
 mod encoding;
 #[cfg(any(test, fuzzing))]
