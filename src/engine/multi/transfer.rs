@@ -893,7 +893,7 @@ impl<R: Receive> Handle<R> {
             interface: options.interface.as_deref(),
             took,
         };
-        Some(codes::failure(url.as_str(), &error, &circumstances))
+        Some(codes::failure(url.as_str(), error, &circumstances))
     }
 
     /// Makes the handle ready for a hop. `http1`: its host wants HTTP/1.1.
