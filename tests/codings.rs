@@ -260,6 +260,34 @@ fn large_bodies_are_undone_to_their_end() {
     }
 }
 
+/// All of it arrives at once, and is undone over many turns.
+#[test]
+fn a_few_bytes_are_undone_to_their_end_whatever_they_unfold_to() {
+    let page = "a".repeat(16_000_000);
+    let brotli = |bytes: &[u8]| {
+        let params = brotli::enc::BrotliEncoderParams {
+            quality: 4,
+            ..Default::default()
+        };
+        let (mut bytes, mut out) = (bytes, Vec::new());
+        brotli::BrotliCompress(&mut bytes, &mut out, &params).expect("memory");
+        out
+    };
+    let bytes = page.as_bytes();
+    for (codings, body) in [
+        ("br", brotli(bytes)),
+        ("gzip, gzip", gzip(&gzip(bytes))),
+        ("deflate, gzip, br", brotli(&gzip(&zlib(bytes)))),
+        ("br, gzip", gzip(&brotli(bytes))),
+    ] {
+        let line = format!("Content-Encoding: {codings}");
+        let result = requested(&server(&[&line], body));
+        assert_ok(&result);
+        assert!(result.body == bytes, "{codings}: {}", result.body.len());
+        assert_eq!(result.truncated, None, "{codings}");
+    }
+}
+
 /// Where the length behind the data is nearly right the trailer is sound, and the data is not.
 #[test]
 fn data_that_is_spoilt_is_no_body() {

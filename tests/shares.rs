@@ -67,6 +67,32 @@ fn a_bomb() {
     leaves_the_others_their_turn("/bomb-gzip", 1);
 }
 
+#[test]
+fn a_bomb_of_deflate() {
+    leaves_the_others_their_turn("/bomb-deflate", 1);
+}
+
+#[test]
+fn a_bomb_of_brotli() {
+    leaves_the_others_their_turn("/bomb-br", 1);
+}
+
+#[test]
+fn a_bomb_of_zstd() {
+    leaves_the_others_their_turn("/bomb-zstd", 1);
+}
+
+/// A few bytes that unfold to a bomb.
+#[test]
+fn a_bomb_in_gzip() {
+    leaves_the_others_their_turn("/bomb-gzip-twice", 1);
+}
+
+#[test]
+fn bombs_in_gzip() {
+    leaves_the_others_their_turn("/bomb-gzip-twice", 8);
+}
+
 const LARGE: usize = 24_000_000;
 /// At once, so that each waits for its share most of the time.
 const AT_ONCE: usize = 6;

@@ -15,7 +15,6 @@ use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use futures_io::AsyncRead;
@@ -31,7 +30,8 @@ use once_cell::unsync::OnceCell;
 
 use super::codes::{self, Circumstances};
 use super::{
-    Exchange, Flow, Hop, Names, Receive, SHARE, fork, guard, in_curls_range, left, request, route,
+    Exchange, Flow, Hop, Names, Receive, SHARE, fork, guard, in_curls_range, left, others_first,
+    request, route,
 };
 use crate::address::{Limits, shown};
 use crate::error::{ErrorCode, Failure};
@@ -254,27 +254,29 @@ impl<R: Receive> Isahc<R> {
         let mut flow = receiver.head(answer.status, &answer.headers);
         let mut outcome = Ok(());
         let mut turn = Instant::now();
+        // What came and is not taken yet.
+        let mut rest = Vec::new();
         while flow != Flow::Stop {
             if turn.elapsed() >= SHARE {
-                // The others have their turn before the next piece.
-                let mut waited = false;
-                poll_fn(|context| match std::mem::replace(&mut waited, true) {
-                    true => Poll::Ready(()),
-                    false => {
-                        context.waker().wake_by_ref();
-                        Poll::Pending
-                    }
-                })
-                .await;
+                others_first().await;
                 turn = Instant::now();
+            }
+            if flow == Flow::More {
+                let mut left = &rest[..];
+                flow = receiver.data(&mut left);
+                let taken = rest.len() - left.len();
+                rest.drain(..taken);
+                continue;
             }
             let read = poll_fn(|context| {
                 let mut piece = self.piece.borrow_mut();
-                let most = receiver.piece().min(piece.len());
-                let piece = &mut piece[..most];
-                Pin::new(&mut body)
-                    .poll_read(context, piece)
-                    .map_ok(|length| (length > 0).then(|| receiver.data(&piece[..length])))
+                let read = Pin::new(&mut body).poll_read(context, &mut piece);
+                read.map_ok(|length| {
+                    let mut came = &piece[..length];
+                    let flow = (length > 0).then(|| receiver.data(&mut came));
+                    rest.extend_from_slice(came);
+                    flow
+                })
             });
             match read.await {
                 Ok(Some(next)) => flow = next,

@@ -3,7 +3,9 @@
 //! The room knows nothing of jobs, groups or redirections: it is given a URL and how to ask for
 //! it, and gives back an answer or a failure.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use url::Url;
@@ -90,12 +92,16 @@ impl Hop<'_> {
 pub(crate) trait Receive: 'static {
     /// The head is complete; the body, if any, follows.
     fn head(&mut self, status: u16, headers: &Headers) -> Flow;
-    /// A piece of the body.
-    fn data(&mut self, bytes: &[u8]) -> Flow;
-    /// How many bytes it takes in at once without taking long. What is compressed may cost far more
-    /// than its size says.
-    fn piece(&self) -> usize {
-        usize::MAX
+    /// A piece of the body. Some of it is taken off its front, as much as takes a moment at most; what
+    /// is left is given again.
+    fn data(&mut self, bytes: &mut &[u8]) -> Flow;
+    /// Whether that may take far longer than its size says, as of what is compressed.
+    #[cfg_attr(
+        engine = "isahc",
+        expect(dead_code, reason = "isahc gives small pieces anyway")
+    )]
+    fn is_costly(&self) -> bool {
+        false
     }
 }
 
@@ -103,6 +109,9 @@ pub(crate) trait Receive: 'static {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Flow {
     Continue,
+    /// Of a piece of the body: it is not done with what it was given. What is left of that, which may
+    /// be nothing, is to be given before any other.
+    More,
     /// At the end of a head: only so that the connection can be used again. The engine need not
     /// wait for what does not come at once.
     Hurry,
@@ -154,6 +163,19 @@ impl<R> Exchange<R> {
 /// A time limit that curl can count.
 fn in_curls_range(time: Duration) -> Duration {
     time.clamp(SHORTEST, LONGEST)
+}
+
+/// Lets the others of the shard have their turn.
+pub(crate) async fn others_first() {
+    let mut waited = false;
+    poll_fn(|context| match std::mem::replace(&mut waited, true) {
+        true => Poll::Ready(()),
+        false => {
+            context.waker().wake_by_ref();
+            Poll::Pending
+        }
+    })
+    .await
 }
 
 fn left(until: Instant) -> Duration {

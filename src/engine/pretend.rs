@@ -62,7 +62,8 @@ impl<R: Receive> Pretend<R> {
         let _ = arrival.await;
         let headers = Headers::default();
         if receiver.head(200, &headers) == Flow::Continue {
-            receiver.data(hop.url.as_str().as_bytes());
+            let mut body = hop.url.as_str().as_bytes();
+            while receiver.data(&mut body) == Flow::More {}
         }
         Exchange {
             receiver,

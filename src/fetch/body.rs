@@ -1,14 +1,18 @@
 //! A body that arrives: its limit, and undoing its compression.
 
-use std::io::{self, Write};
+use std::io;
 
 use memmap2::MmapMut;
 
 use crate::error::{ErrorCode, Failure};
 use coding::Coding;
+use layer::{Layer, ROOM};
 
 mod coding;
 mod inflate;
+mod layer;
+#[cfg(test)]
+mod steps;
 
 /// The most room made in advance because a header promised so much.
 const RESERVE: u64 = 16 << 20;
@@ -20,29 +24,30 @@ const PIECE: usize = 16 << 20;
 const LAYERS: usize = 5;
 
 /// A body that is arriving.
+///
+/// A few bytes may unfold to a thousand times as many in each coding. So they are taken in step by
+/// step: in each of them one coding undoes a little, and whoever calls may see to others in between.
 pub(super) struct Body {
-    layers: Layers,
+    /// The outermost first. Each takes what the one before it made.
+    layers: Vec<Layer>,
+    kept: Kept,
     /// The outermost coding's name; empty: none.
     coding: String,
-}
-
-enum Layers {
-    None(Kept),
-    Some(Box<dyn Layer>),
-}
-
-impl Layers {
-    fn outermost(&mut self) -> &mut dyn Layer {
-        match self {
-            Self::None(kept) => kept,
-            Self::Some(layers) => &mut **layers,
-        }
-    }
 }
 
 impl Body {
     /// A body under the codings of a `Content-Encoding` header (RFC 9110, section 8.4).
     pub fn new(codings: Option<&[u8]>, length: Option<u64>, limit: u64) -> Result<Self, Failure> {
+        Self::with_room(codings, length, limit, ROOM)
+    }
+
+    /// One of which a step makes at most so much.
+    fn with_room(
+        codings: Option<&[u8]>,
+        length: Option<u64>,
+        limit: u64,
+        room: usize,
+    ) -> Result<Self, Failure> {
         let text = String::from_utf8_lossy(codings.unwrap_or_default()).to_ascii_lowercase();
         let names: Vec<&str> = text
             .split(',')
@@ -66,44 +71,79 @@ impl Body {
             // Without it the body grows with what comes, or says then that there is no memory.
             let _ = bytes.try_reserve_exact(length.min(RESERVE) as usize);
         }
-        let kept = Kept::of(bytes, limit);
-        let Some(outermost) = names.last().filter(|_| !codings.is_empty()) else {
-            return Ok(Self {
-                layers: Layers::None(kept),
-                coding: String::new(),
-            });
-        };
-        let mut layers: Box<dyn Layer> = Box::new(kept);
-        // Named in the order they were applied: the innermost, applied first, is undone last.
-        for coding in codings {
-            layers = coding.undone_to(layers);
-        }
+        let layer = |coding| Layer::new(coding, room);
+        let outermost = names.last().filter(|_| !codings.is_empty());
         Ok(Self {
-            layers: Layers::Some(layers),
-            coding: outermost.to_string(),
+            coding: outermost.map(ToString::to_string).unwrap_or_default(),
+            // Named in the order they were applied: the innermost, applied first, is undone last.
+            layers: codings.into_iter().rev().map(layer).collect(),
+            kept: Kept::of(bytes, limit),
         })
     }
 
-    /// Takes in what arrived. Where there is a mistake in it, nothing of before is held back.
-    pub fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let layers = self.layers.outermost();
-        layers.write_all(bytes).map_err(|mistake| {
-            // That came before it, and may have been too much already.
-            let too_large = layers.flush().err().filter(is_too_large);
-            too_large.unwrap_or(mistake)
-        })
+    /// Takes in some of what arrived, from its front on. True: there is more to do before anything
+    /// else is taken in, if only with what was taken already.
+    ///
+    /// Where there is a mistake in it, nothing of before is held back.
+    pub fn take(&mut self, bytes: &mut &[u8]) -> io::Result<bool> {
+        if self.layers.is_empty() {
+            self.kept.take(std::mem::take(bytes))?;
+            return Ok(false);
+        }
+        self.work(bytes, false)
     }
 
-    /// The bytes so far, but for those that a coding holds back.
-    pub fn kept(&mut self) -> &[u8] {
-        self.layers.outermost().bytes()
+    /// Does some of what is left to do behind the last byte. True: there is more.
+    pub fn end(&mut self) -> io::Result<bool> {
+        self.work(&mut &[][..], true)
+    }
+
+    /// Has one layer take a step. `is_end`: nothing comes behind the bytes.
+    fn work(&mut self, bytes: &mut &[u8], is_end: bool) -> io::Result<bool> {
+        if let Some(at) = self.next(bytes, is_end) {
+            let (before, rest) = self.layers.split_at_mut(at);
+            let (layer, behind) = rest.split_first_mut().expect("one of them");
+            match before.last_mut() {
+                Some(above) => {
+                    let ends = above.has_ended();
+                    let taken = layer.step(above.made(), ends);
+                    above.use_up(taken);
+                }
+                None => {
+                    let taken = layer.step(bytes, is_end);
+                    *bytes = &bytes[taken..];
+                }
+            }
+            if behind.is_empty() {
+                let made = layer.made();
+                self.kept.take(made)?;
+                layer.use_up(layer.made().len());
+            }
+        }
+        if self.next(bytes, is_end).is_some() {
+            return Ok(true);
+        }
+        // The innermost one's comes before the others' in what was sent.
+        let mistakes = self.layers.iter_mut().rev().find_map(Layer::mistake);
+        mistakes.map_or(Ok(false), Err)
+    }
+
+    /// Which layer's turn it is. The innermost go first: what was made is used up before there is more.
+    fn next(&self, bytes: &[u8], is_end: bool) -> Option<usize> {
+        (0..self.layers.len()).rev().find(|&at| {
+            let (from, ends) = match at.checked_sub(1).map(|above| &self.layers[above]) {
+                Some(above) => (above.made(), above.has_ended()),
+                None => (bytes, is_end),
+            };
+            self.layers[at].can_go_on(!from.is_empty() || ends)
+        })
     }
 
     /// The bytes so far.
-    pub fn bytes(&mut self) -> io::Result<&[u8]> {
-        // The decoders hold some back.
-        self.layers.outermost().flush()?;
-        Ok(self.layers.outermost().bytes())
+    pub fn kept(&mut self) -> &[u8] {
+        // Without memory for all in one piece the first have to do.
+        let _ = self.kept.join();
+        &self.kept.bytes
     }
 
     pub fn failure(&self, error: &io::Error, limit: u64) -> Failure {
@@ -126,10 +166,13 @@ impl Body {
         )
     }
 
-    /// The bytes, and whether all of them were wrapped as the codings have it.
-    pub fn finish(&mut self, limit: u64) -> Result<(Vec<u8>, bool), Failure> {
-        let finished = self.layers.outermost().finish();
-        finished.map_err(|error| self.failure(&error, limit))
+    /// The bytes, and whether all of them were wrapped as the codings have it, when nothing is left to
+    /// do.
+    pub fn finish(mut self, limit: u64) -> Result<(Vec<u8>, bool), Failure> {
+        let joined = self.kept.join();
+        joined.map_err(|error| self.failure(&error, limit))?;
+        let whole = self.layers.iter().all(Layer::is_whole);
+        Ok((self.kept.into_fitting(), whole))
     }
 }
 
@@ -144,17 +187,6 @@ fn too_large(limit: u64, how: &str) -> Failure {
         format!("the body has more than max_body_size = {limit} bytes{how}"),
     )
 }
-
-/// A coding being undone, or the bytes at the end of it.
-trait Layer: Write {
-    /// Checks that what was written is whole, and gives the bytes at the end, and whether their
-    /// wrapping was as it should be.
-    fn finish(&mut self) -> io::Result<(Vec<u8>, bool)>;
-    /// The bytes that have reached the end.
-    fn bytes(&mut self) -> &[u8];
-}
-
-type Under = Box<dyn Layer>;
 
 /// The end of the layers: the bytes, as many as the limit allows.
 struct Kept {
@@ -181,6 +213,16 @@ impl Kept {
             more: Vec::new(),
             length: 0,
             limit,
+        }
+    }
+
+    /// Takes in as many as the limit allows. An error: those are not all, or there is no memory.
+    fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let room = (self.limit - self.length).min(bytes.len() as u64) as usize;
+        self.append(&bytes[..room])?;
+        match room == bytes.len() {
+            true => Ok(()),
+            false => Err(io::ErrorKind::FileTooLarge.into()),
         }
     }
 
@@ -229,48 +271,25 @@ impl Kept {
         self.bytes = all;
         Ok(())
     }
-}
 
-fn no_memory<E>(_: E) -> io::Error {
-    io::ErrorKind::OutOfMemory.into()
-}
-
-impl Write for Kept {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let room = (self.limit - self.length).min(bytes.len() as u64) as usize;
-        self.append(&bytes[..room])?;
-        match room == bytes.len() {
-            true => Ok(room),
-            false => Err(io::ErrorKind::FileTooLarge.into()),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Layer for Kept {
-    fn finish(&mut self) -> io::Result<(Vec<u8>, bool)> {
-        self.join()?;
-        let bytes = std::mem::take(&mut self.bytes);
+    /// The first of them, which are all if they were joined, in no more memory than they need.
+    fn into_fitting(self) -> Vec<u8> {
+        let bytes = self.bytes;
         // Grown by doubling, up to half of it may be empty.
         if bytes.capacity() - bytes.len() <= bytes.len() / 4 + 4096 {
-            return Ok((bytes, true));
+            return bytes;
         }
         let mut fitting = Vec::new();
         match fitting.try_reserve_exact(bytes.len()) {
             Ok(()) => fitting.extend_from_slice(&bytes),
-            Err(_) => return Ok((bytes, true)),
+            Err(_) => return bytes,
         }
-        Ok((fitting, true))
+        fitting
     }
+}
 
-    fn bytes(&mut self) -> &[u8] {
-        // Without memory for all in one piece the first have to do.
-        let _ = self.join();
-        &self.bytes
-    }
+fn no_memory<E>(_: E) -> io::Error {
+    io::ErrorKind::OutOfMemory.into()
 }
 
 #[cfg(test)]
@@ -292,14 +311,14 @@ mod tests {
             for look in [false, true] {
                 let limit = bytes.len() as u64;
                 let mut body = Body::new(None, promised, limit).expect("a body");
-                for piece in bytes.chunks(size) {
-                    body.push(piece).expect("memory");
+                for mut piece in bytes.chunks(size) {
+                    assert!(!body.take(&mut piece).expect("memory"));
                     if look && size > 100_000 {
                         body.kept();
                     }
                 }
-                assert!(body.bytes().expect("bytes") == bytes, "{size}");
-                let more = body.push(b"x").expect_err("it is full");
+                assert!(body.kept() == bytes, "{size}");
+                let more = body.take(&mut &b"x"[..]).expect_err("it is full");
                 assert!(is_too_large(&more));
                 assert!(body.finish(limit).expect("a body").0 == bytes, "{size}");
             }
@@ -310,7 +329,8 @@ mod tests {
     fn a_body_is_as_large_as_its_limit_and_no_larger() {
         for limit in [1, FIRST - 1, FIRST, FIRST + 1, 2 * FIRST, 2 * FIRST + 1] {
             let mut body = Body::new(None, None, limit as u64).expect("a body");
-            let error = body.push(&vec![b'x'; limit + 1]).expect_err("one more");
+            let bytes = vec![b'x'; limit + 1];
+            let error = body.take(&mut &bytes[..]).expect_err("one more");
             assert!(is_too_large(&error));
             assert_eq!(body.kept().len(), limit);
         }

@@ -129,6 +129,16 @@ impl<'a> Chain<'a> {
         options.head_fallback && options.method.is_none() && self.method == "HEAD"
     }
 
+    /// The failure that it comes to if the attempt's time is over.
+    pub fn lateness(&self) -> Option<Failure> {
+        let timeout = self.plan.timeout;
+        (self.began.elapsed() >= timeout).then(|| {
+            let url = address::shown(self.url.as_str());
+            let what = format!("{url}: its body was not unfolded within {timeout:?}");
+            Failure::new(ErrorCode::Timeout, what)
+        })
+    }
+
     pub fn hop(&self) -> Hop<'_> {
         let timeout = self.plan.timeout;
         let time_left = match self.asked {

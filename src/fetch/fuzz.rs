@@ -35,7 +35,11 @@ fn read<'a>(
         if flow == Flow::Stop {
             break;
         }
-        flow = reader.data(piece);
+        let mut rest = piece;
+        flow = reader.data(&mut rest);
+        while flow == Flow::More {
+            flow = reader.data(&mut rest);
+        }
     }
     let (page, targets) = reader.finish(false).map_err(|failure| failure.code)?;
     Ok(Read {

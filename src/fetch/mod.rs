@@ -11,7 +11,7 @@ use std::time::Instant;
 use url::Url;
 
 use crate::address;
-use crate::engine;
+use crate::engine::{self, Exchange, others_first};
 use crate::error::{ErrorCode, Failure};
 use crate::headers::Headers;
 use crate::job::{JobResult, StackEntry, Timings, Truncated};
@@ -86,7 +86,7 @@ pub(crate) async fn request(start: Start<'_>, plan: &Arc<Plan>, engine: &Engine)
         if let Some(attempt) = chain.infer() {
             return attempt;
         }
-        let exchange = engine.perform(chain.hop(), chain.reader(true)).await;
+        let exchange = ask(&chain, chain.reader(true), engine).await;
         if let Some(attempt) = chain.step(exchange) {
             return attempt;
         }
@@ -108,7 +108,7 @@ pub(crate) async fn resolve(
             return attempt;
         }
         chain.choose_method(heads);
-        let exchange = engine.perform(chain.hop(), chain.reader(false)).await;
+        let exchange = ask(&chain, chain.reader(false), engine).await;
         if chain.is_doubted(&exchange, heads) {
             continue;
         }
@@ -116,6 +116,19 @@ pub(crate) async fn resolve(
             return attempt;
         }
     }
+}
+
+/// Performs the next hop. What is left to do when all has arrived is done in turns with others.
+async fn ask(chain: &Chain<'_>, reader: Reader, engine: &Engine) -> Exchange<Reader> {
+    let mut exchange = engine.perform(chain.hop(), reader).await;
+    while (exchange.failure.is_none() || exchange.unclosed) && exchange.receiver.end() {
+        if let Some(failure) = chain.lateness() {
+            exchange.failure = Some(failure);
+            exchange.unclosed = false;
+        }
+        others_first().await;
+    }
+    exchange
 }
 
 /// The URL that a job asks first, if it is another than its own: so that the site that is asked is

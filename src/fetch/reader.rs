@@ -19,9 +19,6 @@ use crate::sniff::{self, ContentType, Hints};
 const SKIP: u64 = 64 << 10;
 /// And for how long. A server that trickles is not worth its connection.
 const SKIP_TIME: Duration = Duration::from_secs(1);
-/// How much of what is compressed is taken in at once: it may unfold to a thousand times its size, or
-/// be nothing but beginnings and ends.
-const PIECE: usize = 256;
 /// At which sizes the start of a page is looked into: where the network happens to cut it makes no
 /// difference, and what comes early is found early.
 const LOOKS: [usize; 4] = [1 << 10, 4 << 10, 16 << 10, 64 << 10];
@@ -199,6 +196,8 @@ pub(crate) struct Reader {
     /// How much of the body was looked into.
     looked: usize,
     failure: Option<Failure>,
+    /// What is wrong with the end of the body.
+    unended: Option<Failure>,
     /// Bytes that arrived.
     arrived: u64,
     /// Since when they are passed over.
@@ -221,6 +220,7 @@ impl Reader {
             targets: Targets::default(),
             looked: 0,
             failure: None,
+            unended: None,
             arrived: 0,
             skipping: None,
         }
@@ -232,9 +232,23 @@ impl Reader {
         matches!(self.state, State::Skip | State::Over)
     }
 
+    /// Does some of what is left to do when all has arrived. True: there is more.
+    pub fn end(&mut self) -> bool {
+        let limit = self.limit();
+        let is_wanted = matches!(self.state, State::Look | State::Keep) && self.unended.is_none();
+        let Some(body) = self.body.as_mut().filter(|_| is_wanted) else {
+            return false;
+        };
+        body.end().unwrap_or_else(|error| {
+            self.unended = Some(body.failure(&error, limit));
+            false
+        })
+    }
+
     /// The body, if it is wanted, and what was found in it; or why there is none. `unclosed`: there
     /// may have been more of it.
     pub fn finish(mut self, unclosed: bool) -> Result<(Page, Targets), Failure> {
+        while self.end() {}
         if let Some(failure) = self.failure {
             return Err(failure);
         }
@@ -242,21 +256,17 @@ impl Reader {
         let (want, limit) = (self.want.body, self.limit());
         if !self.has_enough() {
             page.truncated = unclosed.then_some(Truncated::Disconnect);
-            if let Some(mut came) = self.body.take() {
-                // A coding may give out its last bytes only now.
-                page.body = match came.finish(limit) {
-                    Ok((body, whole)) => {
-                        page.truncated = page.truncated.or((!whole).then_some(Truncated::Coding));
-                        body
-                    }
-                    Err(failure) if want => return Err(failure),
-                    Err(_) => {
-                        // Where it breaks off makes no difference to what comes before.
-                        let _ = came.bytes();
-                        came.kept().to_vec()
-                    }
-                };
-            }
+            page.body = match (self.body.take(), self.unended.take()) {
+                (None, _) => Vec::new(),
+                (Some(_), Some(failure)) if want => return Err(failure),
+                // Where it breaks off makes no difference to what comes before.
+                (Some(mut body), Some(_)) => body.kept().to_vec(),
+                (Some(body), None) => {
+                    let (bytes, whole) = body.finish(limit)?;
+                    page.truncated = page.truncated.or((!whole).then_some(Truncated::Coding));
+                    bytes
+                }
+            };
             if self.state == State::Look {
                 let start = &page.body[..page.body.len().min(self.want.look.depth())];
                 let whole = start.len() == page.body.len();
@@ -277,7 +287,8 @@ impl Reader {
         }
     }
 
-    fn take(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+    /// Takes in some of what arrived. True: there is more to do.
+    fn take(&mut self, bytes: &mut &[u8]) -> Result<bool, Failure> {
         let limit = self.limit();
         let body = match &mut self.body {
             Some(body) => body,
@@ -287,25 +298,24 @@ impl Reader {
                 self.body.insert(body)
             }
         };
-        let mut outcome = body.push(bytes);
+        let outcome = body.take(bytes);
         if self.state == State::Look
             && let Some(mut body) = self.body.take()
         {
             // What came before a mistake is looked into all the same: whether the network cut it
             // off from the mistake must make no difference.
-            outcome = outcome.and_then(|()| body.bytes().map(drop));
             self.look_in_steps(body.kept());
             self.body = Some(body);
             // It is read no further, whatever a little of it may unfold to.
             let enough = |error: &io::Error| !self.want.body && is_too_large(error);
             if self.state == State::Over || outcome.as_ref().is_err_and(enough) {
                 self.state = State::Over;
-                return Ok(());
+                return Ok(false);
             }
         }
         match (outcome, &self.body) {
             (Err(error), Some(body)) => Err(body.failure(&error, limit)),
-            _ => Ok(()),
+            (outcome, _) => Ok(outcome.unwrap_or(false)),
         }
     }
 
@@ -460,25 +470,31 @@ impl Receive for Reader {
         Flow::Continue
     }
 
-    fn data(&mut self, bytes: &[u8]) -> Flow {
-        self.arrived += bytes.len() as u64;
-        if matches!(self.state, State::Look | State::Keep)
-            && let Err(failure) = self.take(bytes)
-        {
-            // A page that can't be read on leads nowhere: only its body is lost.
-            self.state = State::Over;
-            self.failure = Some(failure).filter(|_| self.want.body);
-            return Flow::Stop;
+    fn data(&mut self, bytes: &mut &[u8]) -> Flow {
+        let before = bytes.len();
+        let outcome = match self.state {
+            State::Look | State::Keep => self.take(bytes),
+            _ => Ok(false),
+        };
+        if self.has_enough() {
+            // The rest is passed over.
+            *bytes = &[];
         }
-        self.flow()
+        self.arrived += (before - bytes.len()) as u64;
+        match outcome {
+            Ok(true) => Flow::More,
+            Ok(false) => self.flow(),
+            Err(failure) => {
+                // A page that can't be read on leads nowhere: only its body is lost.
+                self.state = State::Over;
+                self.failure = Some(failure).filter(|_| self.want.body);
+                Flow::Stop
+            }
+        }
     }
 
-    fn piece(&self) -> usize {
-        let is_kept = matches!(self.state, State::Look | State::Keep);
-        match is_kept && self.codings.is_some() {
-            true => PIECE,
-            false => usize::MAX,
-        }
+    fn is_costly(&self) -> bool {
+        !self.has_enough() && self.codings.is_some()
     }
 }
 
@@ -514,9 +530,12 @@ mod tests {
         headers.push(b"Content-Encoding: gzip");
         let mut reader = Reader::new(&"http://example.com/".into(), &[], want);
         let mut flow = reader.head(200, &headers);
-        for piece in body.chunks(size) {
-            if flow == Flow::Continue {
-                flow = reader.data(piece);
+        for mut piece in body.chunks(size) {
+            if flow != Flow::Stop {
+                flow = reader.data(&mut piece);
+            }
+            while flow == Flow::More {
+                flow = reader.data(&mut piece);
             }
         }
         let (_, targets) = reader.finish(false).map_err(|failure| failure.message)?;

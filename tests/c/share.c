@@ -8,6 +8,11 @@
 
 enum { INNOCENT = 100, FORKS = 10, HOSTILE_TAG = 1000 };
 
+/* What their bodies may take together: the system takes some 70 ms a GB to copy a process. */
+#define MOST_MEMORY ((uint64_t)512 << 20)
+
+static int number;
+
 static int compare(const void *a, const void *b) {
   double left = *(const double *)a, right = *(const double *)b;
   return (left > right) - (left < right);
@@ -17,6 +22,8 @@ static void submit_hostile(pool_t *pool, const char *url) {
   pool_options_t options = default_options();
   options.timeout = 120;
   options.compressed = 1;
+  if (options.max_body_size > MOST_MEMORY / (uint64_t)number)
+    options.max_body_size = MOST_MEMORY / (uint64_t)number;
   pool_job_t job = job_for(url, HOSTILE_TAG);
   job.group = "hostile";
   job.options = &options;
@@ -49,7 +56,7 @@ static void ask_innocents(pool_t *pool, const char *url, const char *hostile, do
 int main(int argc, char **argv) {
   CHECK(argc == 4, "Usage: share FAULT_URL SITE_URL NUMBER");
   const char *hostile = argv[1], *innocent = argv[2];
-  int number = atoi(argv[3]);
+  number = atoi(argv[3]);
   alarm(300);
   pool_config_t config = default_config();
   config.throttle = 0;

@@ -434,40 +434,38 @@ impl<R: Receive> Transfer<R> {
         self.watch.paused.replace(false)
     }
 
-    /// Takes in what came, as much of it as the share of this turn allows: how much of it.
-    fn take_share(&mut self, mut data: &[u8]) -> (usize, Flow) {
+    /// Takes in what came, as much of it as the share of this turn allows: how much of it, and whether
+    /// there is more to do.
+    fn take_share(&mut self, data: &[u8]) -> (usize, Flow) {
         let turn = self.watch.shared.turn.load(Ordering::Relaxed);
         if self.share.turn != turn {
             self.share.turn = turn;
             self.share.time = Duration::ZERO;
             self.share.bytes = 0;
         }
-        let most = self.receiver.as_ref().map_or(usize::MAX, R::piece);
+        let is_costly = self.receiver.as_ref().is_some_and(R::is_costly);
         let before = self.share.time;
         // What costs little is counted in bytes, which spares the clock two looks.
-        let began = (most < usize::MAX).then(Instant::now);
-        let mut taken = 0;
-        while !data.is_empty() && !self.share.is_used_up() {
-            let (piece, rest) = data.split_at(most.min(data.len()));
-            let flow = self.take_in(piece);
-            if flow == Flow::Stop {
-                return (taken, flow);
-            }
-            data = rest;
-            taken += piece.len();
-            self.share.bytes += piece.len();
+        let began = is_costly.then(Instant::now);
+        let mut rest = data;
+        let mut flow = Flow::More;
+        while flow == Flow::More && !self.share.is_used_up() {
+            let left = rest.len();
+            flow = self.take_in(&mut rest);
+            self.share.bytes += left - rest.len();
             if let Some(began) = began {
                 self.share.time = before + began.elapsed();
             }
         }
-        (taken, Flow::Continue)
+        let taken = data.len() - rest.len();
+        self.received += taken as u64;
+        (taken, flow)
     }
 
-    fn take_in(&mut self, data: &[u8]) -> Flow {
+    fn take_in(&mut self, data: &mut &[u8]) -> Flow {
         let Some(receiver) = &mut self.receiver else {
             return Flow::Stop;
         };
-        self.received += data.len() as u64;
         let flow = catch_unwind(AssertUnwindSafe(|| receiver.data(data)));
         self.after(flow)
     }
@@ -523,7 +521,7 @@ impl<R: Receive> Handler for Transfer<R> {
             // As curl tells the end of a head.
             if self.has_answer() {
                 match self.begin_body() {
-                    Flow::Continue => {}
+                    Flow::Continue | Flow::More => {}
                     Flow::Hurry => self.watch.hurry(true),
                     Flow::Stop => {
                         self.stopped = true;
@@ -544,18 +542,22 @@ impl<R: Receive> Handler for Transfer<R> {
             return Ok(data.len());
         };
         let (taken, flow) = self.take_share(new);
-        if flow == Flow::Stop {
-            self.stopped = true;
-            return Ok(0);
+        match flow {
+            Flow::Stop => {
+                self.stopped = true;
+                Ok(0)
+            }
+            Flow::More => {
+                self.share.taken += taken;
+                self.watch.paused.set(true);
+                self.watch.shared.paused().push(self.share.key);
+                Err(WriteError::Pause)
+            }
+            Flow::Continue | Flow::Hurry => {
+                self.share.taken = 0;
+                Ok(data.len())
+            }
         }
-        if taken < new.len() {
-            self.share.taken += taken;
-            self.watch.paused.set(true);
-            self.watch.shared.paused().push(self.share.key);
-            return Err(WriteError::Pause);
-        }
-        self.share.taken = 0;
-        Ok(data.len())
     }
 
     fn debug(&mut self, kind: InfoType, data: &[u8]) {

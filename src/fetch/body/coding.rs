@@ -1,24 +1,22 @@
 //! The codings of RFC 9110, section 8.4.1, and those registered since: which a body is really in, and
 //! their decoders.
 
-use std::io::{self, Write};
+use std::io;
 
 use brotli_decompressor::BrotliDecoderParameter::BROTLI_DECODER_PARAM_LARGE_WINDOW;
-use brotli_decompressor::DecompressorWriter;
-use zstd::stream::raw::{DParameter, Decoder};
-use zstd::stream::zio::Writer;
+use brotli_decompressor::{BrotliDecompressStream, BrotliResult, BrotliState, StandardAlloc};
+use zstd::stream::raw::{self, DParameter, Operation};
 
 use super::inflate::{Inflate, Wrapping};
-use super::{Kept, Layer, Under, is_too_large};
 
 /// The largest window of zstd: 8 MiB (RFC 9659). A frame may ask for 128 MiB of memory otherwise.
 const ZSTD_WINDOW_LOG: u32 = 23;
 /// The checksum that a frame of zstd may end in (RFC 8878, section 3.1.1).
 const ZSTD_CHECKSUM: usize = 4;
 /// How much text is held against a coding that has no magic number.
-const START: usize = 512;
+pub(super) const START: usize = 512;
 /// And to how much that may unfold.
-const UNFOLDED: u64 = 64 << 10;
+const UNFOLDED: usize = 64 << 10;
 
 /// A coding that can be undone.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -41,17 +39,8 @@ impl Coding {
         })
     }
 
-    /// A layer that undoes it, and writes to the one under it.
-    pub fn undone_to(self, under: Under) -> Under {
-        Box::new(Claim {
-            coding: self,
-            plain: false,
-            state: State::Open(Vec::new(), Some(under)),
-        })
-    }
-
     /// Whether bytes that start like this are in the coding. `None`: more are needed to tell.
-    fn is_of(self, start: &[u8], is_end: bool) -> Option<bool> {
+    pub fn is_of(self, start: &[u8], is_end: bool) -> Option<bool> {
         /// Whether what came fits, and whether it is all of it.
         fn begins(start: &[u8], magic: &[u8]) -> (bool, bool) {
             let count = start.len().min(magic.len());
@@ -79,38 +68,73 @@ impl Coding {
 
     /// Whether the decoder finds no mistake.
     fn takes(self, start: &[u8], is_end: bool) -> bool {
-        let kept = Kept::of(Vec::new(), UNFOLDED);
-        let Ok(mut decoder) = self.decoder(start, Box::new(kept)) else {
+        let Ok(mut decoder) = self.decoder(start) else {
             return true;
         };
-        let outcome = decoder.write_all(start).and_then(|()| match is_end {
-            true => decoder.finish().map(drop),
-            false => Ok(()),
-        });
-        outcome.as_ref().err().is_none_or(is_too_large)
+        let mut room = vec![0; UNFOLDED / 4];
+        let (mut left, mut all) = (start, 0);
+        loop {
+            let Step {
+                taken,
+                made,
+                outcome,
+            } = decoder.step(left, &mut room);
+            left = &left[taken..];
+            all += made;
+            if all > UNFOLDED {
+                return true;
+            }
+            match outcome {
+                Ok(false) if left.is_empty() => return !is_end || decoder.end().is_ok(),
+                Ok(_) => {}
+                Err(_) => return false,
+            }
+        }
     }
 
-    /// `start`: what will be written first.
-    fn decoder(self, start: &[u8], under: Under) -> io::Result<Under> {
+    /// `start`: the first bytes of what it will be given.
+    pub fn decoder(self, start: &[u8]) -> io::Result<Box<dyn Decoder>> {
         Ok(match self {
-            Self::Gzip => Box::new(Inflate::new(Wrapping::Gzip, under)),
-            Self::Deflate => Box::new(Inflate::new(Wrapping::of_deflate(start), under)),
-            Self::Brotli => {
-                let mut decoder = DecompressorWriter::new(under, 16 << 10);
-                // Larger ones than RFC 7932 has, of up to 1 GiB.
-                decoder.set_parameter(BROTLI_DECODER_PARAM_LARGE_WINDOW, 0);
-                Box::new(Brotli { decoder })
-            }
-            Self::Zstd => {
-                let no_memory = |error| io::Error::new(io::ErrorKind::OutOfMemory, error);
-                let mut decoder = Decoder::new().map_err(no_memory)?;
-                decoder.set_parameter(DParameter::WindowLogMax(ZSTD_WINDOW_LOG))?;
-                Box::new(Zstd {
-                    decoder: Writer::new(under, decoder),
-                })
-            }
+            Self::Gzip => Box::new(Inflate::new(Wrapping::Gzip)),
+            Self::Deflate => Box::new(Inflate::new(Wrapping::of_deflate(start))),
+            Self::Brotli => Box::new(Brotli::new()),
+            Self::Zstd => Box::new(Zstd::new()?),
         })
     }
+}
+
+/// Undoes a coding step by step.
+pub(super) trait Decoder {
+    /// Takes bytes, and makes others.
+    fn step(&mut self, from: &[u8], to: &mut [u8]) -> Step;
+    /// Whether all was wrapped as the coding has it, when nothing comes behind what was taken, and
+    /// nothing is left to make of it. An error: it is not whole.
+    fn end(&mut self) -> io::Result<bool>;
+}
+
+/// What came of a step.
+pub(super) struct Step {
+    /// How many bytes were taken.
+    pub taken: usize,
+    /// How many were made.
+    pub made: usize,
+    /// Whether there may be more to make of what was taken. An error: what comes behind those that were
+    /// made is none of the coding.
+    pub outcome: io::Result<bool>,
+}
+
+impl Step {
+    pub fn of(taken: usize, made: usize, outcome: io::Result<bool>) -> Self {
+        Self {
+            taken,
+            made,
+            outcome,
+        }
+    }
+}
+
+pub(super) fn breaks_off() -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, "it breaks off")
 }
 
 /// Whether bytes may be the start of text: there is no "binary data byte" of the MIME Sniffing
@@ -122,143 +146,125 @@ fn is_text(start: &[u8]) -> bool {
         || !start.iter().any(is_binary)
 }
 
-/// A coding that is said to be there. Where the first bytes are none of it they go on as they are:
-/// servers say gzip of what they left plain.
-struct Claim {
-    coding: Coding,
-    plain: bool,
-    state: State,
-}
-
-enum State {
-    /// The bytes so far, and what is under the decoder to be.
-    Open(Vec<u8>, Option<Under>),
-    Settled(Under),
-}
-
-impl Claim {
-    /// Takes in bytes until it is clear what they are. `is_end`: no more come.
-    fn settle(&mut self, bytes: &[u8], is_end: bool) -> io::Result<()> {
-        let State::Open(start, under) = &mut self.state else {
-            return Ok(());
-        };
-        start.extend_from_slice(bytes);
-        let Some(is_coded) = self.coding.is_of(start, is_end) else {
-            return Ok(());
-        };
-        let (start, under) = (std::mem::take(start), under.take().expect("settled once"));
-        self.plain = !is_coded;
-        let mut settled = match is_coded {
-            true => self.coding.decoder(&start, under)?,
-            false => under,
-        };
-        let outcome = settled.write_all(&start);
-        self.state = State::Settled(settled);
-        outcome
-    }
-
-    fn layer(&mut self) -> Option<&mut Under> {
-        match &mut self.state {
-            State::Settled(layer) => Some(layer),
-            State::Open(_, under) => under.as_mut(),
-        }
-    }
-}
-
-impl Write for Claim {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut self.state {
-            State::Settled(layer) => layer.write(bytes),
-            State::Open(..) => self.settle(bytes, false).map(|()| bytes.len()),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.layer().map_or(Ok(()), |layer| layer.flush())
-    }
-}
-
-impl Layer for Claim {
-    fn finish(&mut self) -> io::Result<(Vec<u8>, bool)> {
-        if let State::Open(start, Some(under)) = &mut self.state
-            && start.is_empty()
-        {
-            // Nothing is in any coding.
-            return under.finish();
-        }
-        self.settle(&[], true)?;
-        let plain = self.plain;
-        let layer = self.layer().ok_or(io::ErrorKind::OutOfMemory)?;
-        layer
-            .finish()
-            .map(|(bytes, whole)| (bytes, whole && !plain))
-    }
-
-    fn bytes(&mut self) -> &[u8] {
-        self.layer().map_or(&[], |layer| layer.bytes())
-    }
-}
-
 struct Brotli {
-    decoder: DecompressorWriter<Under>,
+    state: BrotliState<StandardAlloc, StandardAlloc, StandardAlloc>,
+    is_over: bool,
 }
 
-impl Write for Brotli {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.decoder.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.decoder.flush()
+impl Brotli {
+    fn new() -> Self {
+        let memory = StandardAlloc::default;
+        let mut state = BrotliState::new(memory(), memory(), memory());
+        // Larger ones than RFC 7932 has, of up to 1 GiB.
+        state.set_parameter(BROTLI_DECODER_PARAM_LARGE_WINDOW, 0);
+        Self {
+            state,
+            is_over: false,
+        }
     }
 }
 
-impl Layer for Brotli {
-    fn finish(&mut self) -> io::Result<(Vec<u8>, bool)> {
-        self.decoder.close()?;
-        self.decoder.get_mut().finish()
+impl Decoder for Brotli {
+    fn step(&mut self, from: &[u8], to: &mut [u8]) -> Step {
+        let (mut left, mut taken) = (from.len(), 0);
+        let (mut room, mut made) = (to.len(), 0);
+        let result = BrotliDecompressStream(
+            &mut left,
+            &mut taken,
+            from,
+            &mut room,
+            &mut made,
+            to,
+            &mut 0,
+            &mut self.state,
+        );
+        self.is_over = matches!(result, BrotliResult::ResultSuccess);
+        let invalid = |why| Err(io::Error::new(io::ErrorKind::InvalidData, why));
+        let outcome = match result {
+            BrotliResult::ResultFailure => invalid("corrupt data"),
+            BrotliResult::ResultSuccess if left > 0 => invalid("something is behind its end"),
+            BrotliResult::NeedsMoreOutput => Ok(true),
+            _ => Ok(false),
+        };
+        Step::of(taken, made, outcome)
     }
 
-    fn bytes(&mut self) -> &[u8] {
-        self.decoder.get_mut().bytes()
+    fn end(&mut self) -> io::Result<bool> {
+        match self.is_over {
+            true => Ok(true),
+            false => Err(breaks_off()),
+        }
     }
 }
 
 struct Zstd {
-    decoder: Writer<Under, Decoder<'static>>,
+    decoder: raw::Decoder<'static>,
+    /// The last frame is over.
+    is_over: bool,
+    /// What was made of a block may not have been given out yet.
+    holds: bool,
 }
 
-impl Write for Zstd {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.decoder.write(bytes)
+impl Zstd {
+    fn new() -> io::Result<Self> {
+        let no_memory = |error| io::Error::new(io::ErrorKind::OutOfMemory, error);
+        let mut decoder = raw::Decoder::new().map_err(no_memory)?;
+        decoder.set_parameter(DParameter::WindowLogMax(ZSTD_WINDOW_LOG))?;
+        Ok(Self {
+            decoder,
+            is_over: false,
+            holds: false,
+        })
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        self.decoder.flush()
-    }
-}
-
-impl Layer for Zstd {
-    fn finish(&mut self) -> io::Result<(Vec<u8>, bool)> {
-        // What the decoder holds back is not to be lost with what may be missing.
-        let outcome = self.decoder.flush().and_then(|()| self.decoder.finish());
-        let whole = outcome.is_ok();
-        if let Err(mistake) = outcome {
-            // Where nothing but the checksum is missing, any other is a wrong one.
-            let lacks_checksum = mistake.kind() == io::ErrorKind::UnexpectedEof
-                && (0..ZSTD_CHECKSUM)
-                    .find_map(|_| self.decoder.write(&[0]).err())
-                    .is_some_and(|error| is_of_checksum(&error));
-            if !lacks_checksum {
-                return Err(mistake);
-            }
+    /// Takes bytes up to the end of a block, without giving out what it makes of that: with a
+    /// mistake in the next one the decoder would not say how much it gave.
+    fn take(&mut self, from: &[u8]) -> io::Result<usize> {
+        if self.is_over {
+            self.decoder.reinit()?;
         }
-        let finished = self.decoder.writer_mut().finish();
-        finished.map(|(bytes, under)| (bytes, under && whole))
+        let status = self.decoder.run_on_buffers(from, &mut [])?;
+        self.is_over = status.remaining == 0;
+        self.holds = !self.is_over;
+        Ok(status.bytes_read)
     }
 
-    fn bytes(&mut self) -> &[u8] {
-        self.decoder.writer_mut().bytes()
+    fn give(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        let status = self.decoder.run_on_buffers(&[], to)?;
+        self.is_over = status.remaining == 0;
+        self.holds = status.bytes_written == to.len();
+        Ok(status.bytes_written)
+    }
+}
+
+impl Decoder for Zstd {
+    fn step(&mut self, from: &[u8], to: &mut [u8]) -> Step {
+        let (mut taken, mut made) = (0, 0);
+        let mut step = || {
+            if !self.holds && !from.is_empty() {
+                taken = self.take(from)?;
+            }
+            if self.holds {
+                made = self.give(to)?;
+            }
+            Ok(self.holds)
+        };
+        let outcome = step();
+        Step::of(taken, made, outcome)
+    }
+
+    fn end(&mut self) -> io::Result<bool> {
+        if self.is_over {
+            return Ok(true);
+        }
+        // Where nothing but the checksum is missing, any other is a wrong one.
+        let lacks_checksum = (0..ZSTD_CHECKSUM)
+            .find_map(|_| self.take(&[0]).err())
+            .is_some_and(|error| is_of_checksum(&error));
+        match lacks_checksum {
+            true => Ok(false),
+            false => Err(breaks_off()),
+        }
     }
 }
 

@@ -3,15 +3,15 @@
 //! The decoders of flate2 refuse what has no trailer, or a wrong one, and don't say whether that is
 //! all that is wrong: so the wrapping is read here.
 
-use std::io::{self, Write};
+use std::io;
 
 use adler2::Adler32;
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 
-use super::{Layer, Under};
+use super::coding::{Decoder, Step, breaks_off};
 
-/// How much is decompressed at once.
-const PIECE: usize = 16 << 10;
+/// The furthest that deflate looks back.
+pub(super) const WINDOW: usize = 32 << 10;
 
 // Flags of gzip (RFC 1952, section 2.3.1).
 const FHCRC: u8 = 1 << 1;
@@ -54,8 +54,6 @@ pub(super) struct Inflate {
     stage: Stage,
     decoder: Decompress,
     check: Check,
-    piece: Box<[u8]>,
-    under: Under,
     /// Each trailer was there and right, as far as that matters.
     whole: bool,
 }
@@ -131,7 +129,7 @@ impl Check {
 }
 
 impl Inflate {
-    pub fn new(wrapping: Wrapping, under: Under) -> Self {
+    pub fn new(wrapping: Wrapping) -> Self {
         Self {
             wrapping,
             stage: match wrapping {
@@ -140,38 +138,33 @@ impl Inflate {
             },
             decoder: Decompress::new(false),
             check: Check::of(wrapping),
-            piece: vec![0; PIECE].into(),
-            under,
             whole: true,
         }
     }
 
-    /// Decompresses; gives how many bytes were taken.
-    fn inflate(&mut self, bytes: &[u8], flush: FlushDecompress) -> io::Result<usize> {
-        let mut taken = 0;
-        loop {
-            let before = (self.decoder.total_in(), self.decoder.total_out());
-            let status = self
-                .decoder
-                .decompress(&bytes[taken..], &mut self.piece, flush);
-            let count = (self.decoder.total_in() - before.0) as usize;
-            let made = (self.decoder.total_out() - before.1) as usize;
-            taken += count;
-            self.check.update(&self.piece[..made]);
-            // What came before a mistake, too.
-            self.under.write_all(&self.piece[..made])?;
-            match status {
-                Err(_) => return Err(corrupt("corrupt deflate stream")),
-                Ok(Status::StreamEnd) => {
-                    self.stage = Stage::Trailer(Vec::new());
-                    self.end_trailer()?;
-                    return Ok(taken);
-                }
-                Ok(_) if made == self.piece.len() => {}
-                Ok(_) if taken == bytes.len() || count == 0 => return Ok(taken),
-                Ok(_) => {}
+    /// Takes some of the data.
+    fn inflate(&mut self, from: &[u8], to: &mut [u8]) -> Step {
+        let before = (self.decoder.total_in(), self.decoder.total_out());
+        // The decoder works up to the end of its window, and with a mistake in that keeps to itself what
+        // there was no room for. So it is given room up to there.
+        let most = WINDOW - before.1 as usize % WINDOW;
+        let most = most.min(to.len());
+        let to = &mut to[..most];
+        let status = self.decoder.decompress(from, to, FlushDecompress::None);
+        let taken = (self.decoder.total_in() - before.0) as usize;
+        let made = (self.decoder.total_out() - before.1) as usize;
+        self.check.update(&to[..made]);
+        let outcome = match status {
+            Ok(Status::StreamEnd) => {
+                self.stage = Stage::Trailer(Vec::new());
+                self.end_trailer().map(|()| false)
             }
-        }
+            // It lacks neither bytes nor room.
+            Ok(_) if taken + made == 0 && !from.is_empty() => Err(corrupt(DATA)),
+            Ok(_) => Ok(made == to.len()),
+            Err(_) => Err(corrupt(DATA)),
+        };
+        Step::of(taken, made, outcome)
     }
 
     /// Goes on behind the trailer, if it is there.
@@ -188,13 +181,16 @@ impl Inflate {
         Ok(())
     }
 
-    /// Takes in some bytes; gives how many.
+    /// Takes some bytes of what is around the data; gives how many.
     fn take(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let Some(&byte) = bytes.first() else {
+            return Ok(0);
+        };
         match &mut self.stage {
             Stage::Header(header) => {
                 let (taken, is_over) = match self.wrapping {
                     Wrapping::Gzip => header.take_gzip(bytes)?,
-                    _ => header.take_zlib(bytes)?,
+                    _ => header.take_zlib(byte)?,
                 };
                 if is_over {
                     self.whole &= header.is_right;
@@ -202,10 +198,7 @@ impl Inflate {
                 }
                 Ok(taken)
             }
-            Stage::Data => match self.inflate(bytes, FlushDecompress::None)? {
-                0 if matches!(self.stage, Stage::Data) => Err(corrupt("corrupt deflate stream")),
-                taken => Ok(taken),
-            },
+            Stage::Data => Ok(0),
             Stage::Trailer(came) => {
                 let left = self.check.len() - came.len();
                 let piece = &bytes[..left.min(bytes.len())];
@@ -215,7 +208,7 @@ impl Inflate {
                 Ok(taken)
             }
             Stage::Between(first) => {
-                match (*first, bytes[0]) {
+                match (*first, byte) {
                     (None, 0x1F) => *first = Some(0x1F),
                     (Some(_), 0x8B) => {
                         let mut header = Header::default();
@@ -233,44 +226,38 @@ impl Inflate {
     }
 }
 
+const DATA: &str = "corrupt deflate stream";
+
 fn corrupt(why: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, why.to_owned())
 }
 
-impl Write for Inflate {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+impl Decoder for Inflate {
+    fn step(&mut self, from: &[u8], to: &mut [u8]) -> Step {
+        // What is around the data, and data that is empty, leaves the room to what is behind it.
         let mut taken = 0;
-        while taken < bytes.len() {
-            taken += self.take(&bytes[taken..])?;
-        }
-        Ok(taken)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.under.flush()
-    }
-}
-
-impl Layer for Inflate {
-    fn finish(&mut self) -> io::Result<(Vec<u8>, bool)> {
-        if matches!(self.stage, Stage::Data) {
-            self.inflate(&[], FlushDecompress::Finish)?;
-        }
-        match self.stage {
-            Stage::Header(_) | Stage::Data => {
-                let why = "it breaks off";
-                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, why));
+        loop {
+            let rest = &from[taken..];
+            let step = match self.stage {
+                Stage::Data => self.inflate(rest, to),
+                _ => match self.take(rest) {
+                    Ok(taken) => Step::of(taken, 0, Ok(false)),
+                    Err(mistake) => Step::of(0, 0, Err(mistake)),
+                },
+            };
+            taken += step.taken;
+            if taken == from.len() || step.made > 0 || step.outcome.is_err() {
+                return Step { taken, ..step };
             }
-            Stage::Trailer(_) => self.whole = false,
-            Stage::Between(_) | Stage::Over => {}
         }
-        let whole = self.whole;
-        let finished = self.under.finish();
-        finished.map(|(bytes, under)| (bytes, under && whole))
     }
 
-    fn bytes(&mut self) -> &[u8] {
-        self.under.bytes()
+    fn end(&mut self) -> io::Result<bool> {
+        match self.stage {
+            Stage::Header(_) | Stage::Data => Err(breaks_off()),
+            Stage::Trailer(_) => Ok(false),
+            Stage::Between(_) | Stage::Over => Ok(self.whole),
+        }
     }
 }
 
@@ -382,8 +369,7 @@ impl Header {
         (self.part, self.at, self.is_right) = (part, 0, is_right);
     }
 
-    fn take_zlib(&mut self, bytes: &[u8]) -> io::Result<(usize, bool)> {
-        let byte = bytes[0];
+    fn take_zlib(&mut self, byte: u8) -> io::Result<(usize, bool)> {
         self.at += 1;
         if self.at == 1 {
             return Ok((1, false));
