@@ -54,6 +54,7 @@ pub mod ffi;
 pub mod fuzz;
 mod headers;
 mod job;
+mod memory;
 mod options;
 mod pool;
 mod schedule;

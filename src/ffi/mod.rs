@@ -20,6 +20,9 @@ pub mod config;
 pub(crate) mod fuzz;
 pub mod job;
 pub mod pool;
+/// cbindgen:ignore
+#[cfg(any(test, all(feature = "mimalloc", not(debug_assertions))))]
+mod reserve;
 pub mod result;
 
 #[cfg(all(feature = "mimalloc", not(debug_assertions)))]
