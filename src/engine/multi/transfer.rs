@@ -32,6 +32,7 @@ use crate::engine::{
 use crate::error::{ErrorCode, Failure};
 use crate::headers::Headers;
 use crate::job::Timings;
+use crate::memory;
 use crate::options::{HttpVersion, Options};
 
 // Not in curl-sys.
@@ -78,6 +79,8 @@ pub(super) struct Transfer<R> {
     received: u64,
     /// What is wrong with the head, or behind the body, that curl lets pass.
     malformed: Option<String>,
+    /// What there was no memory for.
+    lacking: Option<&'static str>,
     /// A receiver panicked. The `curl` crate would catch that too, but call nobody afterwards.
     panicked: bool,
     share: Share,
@@ -396,6 +399,8 @@ impl<R: Receive> Transfer<R> {
     pub fn take_answer(&mut self) -> (u16, Headers) {
         let headers = std::mem::take(&mut self.headers);
         match self.has_answer() {
+            // They would be in the way of others.
+            true if self.lacking.is_some() => (self.status, Headers::default()),
             true => (self.status, headers),
             false => Default::default(),
         }
@@ -467,6 +472,10 @@ impl<R: Receive> Transfer<R> {
         let Some(receiver) = &mut self.receiver else {
             return Flow::Stop;
         };
+        if memory::is_out() {
+            self.lacking = Some("the body");
+            return Flow::Stop;
+        }
         self.received += data.len() as u64;
         let flow = catch_unwind(AssertUnwindSafe(|| receiver.data(data)));
         self.after(flow)
@@ -531,6 +540,9 @@ impl<R: Receive> Handler for Transfer<R> {
                     }
                 }
             }
+        } else if memory::is_out() || !self.headers.make_room(line) {
+            self.lacking = Some("the headers");
+            return false;
         } else {
             self.headers.push(line);
         }
@@ -677,6 +689,7 @@ impl<R: Receive> Handle<R> {
             trailers: 0,
             received: 0,
             malformed: None,
+            lacking: None,
             panicked: false,
             share: Share::default(),
             watch: Rc::new(Watch::new(shared)),
@@ -853,6 +866,9 @@ impl<R: Receive> Handle<R> {
                 "the library panicked over the answer",
             );
         }
+        if let Some(what) = transfer.lacking {
+            return Some(memory::failure(url.as_str(), what));
+        }
         if let Some(what) = &transfer.malformed {
             return protocol(ErrorCode::ProtocolError, what);
         }
@@ -891,7 +907,7 @@ impl<R: Receive> Handle<R> {
             interface: options.interface.as_deref(),
             took,
         };
-        Some(codes::failure(url.as_str(), &error, &circumstances))
+        Some(codes::failure(url.as_str(), error, &circumstances))
     }
 
     /// Makes the handle ready for a hop. `http1`: its host wants HTTP/1.1.
@@ -914,6 +930,7 @@ impl<R: Receive> Handle<R> {
                 transfer.trailers = 0;
                 transfer.received = 0;
                 transfer.malformed = None;
+                transfer.lacking = None;
                 transfer.panicked = false;
                 transfer.share = Share::default();
                 transfer.watch.clear();
