@@ -8,6 +8,7 @@ use crate::error::{ErrorCode, Failure};
 use coding::Coding;
 
 mod coding;
+mod fallible;
 mod inflate;
 
 /// The most room made in advance because a header promised so much.

@@ -4,10 +4,11 @@
 use std::io::{self, Write};
 
 use brotli_decompressor::BrotliDecoderParameter::BROTLI_DECODER_PARAM_LARGE_WINDOW;
-use brotli_decompressor::DecompressorWriter;
+use brotli_decompressor::writer::DecompressorWriterCustomAlloc;
 use zstd::stream::raw::{DParameter, Decoder};
 use zstd::stream::zio::Writer;
 
+use super::fallible::{Cell, Fallible};
 use super::inflate::{Inflate, Wrapping};
 use super::{Kept, Layer, Under, is_too_large};
 
@@ -96,10 +97,14 @@ impl Coding {
             Self::Gzip => Box::new(Inflate::new(Wrapping::Gzip, under)),
             Self::Deflate => Box::new(Inflate::new(Wrapping::of_deflate(start), under)),
             Self::Brotli => {
-                let mut decoder = DecompressorWriter::new(under, 16 << 10);
+                let memory = Fallible::default();
+                let parts = || memory.clone();
+                let buffer = parts().cell(16 << 10)?;
+                let mut decoder =
+                    DecompressorWriterCustomAlloc::new(under, buffer, parts(), parts(), parts());
                 // Larger ones than RFC 7932 has, of up to 1 GiB.
                 decoder.set_parameter(BROTLI_DECODER_PARAM_LARGE_WINDOW, 0);
-                Box::new(Brotli { decoder })
+                Box::new(Brotli { decoder, memory })
             }
             Self::Zstd => {
                 let no_memory = |error| io::Error::new(io::ErrorKind::OutOfMemory, error);
@@ -200,12 +205,23 @@ impl Layer for Claim {
 }
 
 struct Brotli {
-    decoder: DecompressorWriter<Under>,
+    decoder: DecompressorWriterCustomAlloc<Under, Cell, Fallible, Fallible, Fallible>,
+    memory: Fallible,
+}
+
+impl Brotli {
+    /// What a mistake is: there may have been no memory.
+    fn why(&self, mistake: io::Error) -> io::Error {
+        match self.memory.failed() {
+            true => io::ErrorKind::OutOfMemory.into(),
+            false => mistake,
+        }
+    }
 }
 
 impl Write for Brotli {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.decoder.write(bytes)
+        self.decoder.write(bytes).map_err(|error| self.why(error))
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -215,7 +231,7 @@ impl Write for Brotli {
 
 impl Layer for Brotli {
     fn finish(&mut self) -> io::Result<(Vec<u8>, bool)> {
-        self.decoder.close()?;
+        self.decoder.close().map_err(|error| self.why(error))?;
         self.decoder.get_mut().finish()
     }
 
