@@ -120,14 +120,14 @@ fn exhausted() {
         let limit = format!("ulimit -S -v {} && exec \"$@\"", mib << 10);
         let mut shell = Command::new("sh");
         shell.args(["-c", &limit, "sh"]).arg(&program).arg(what);
-        shell.args([site.url(""), faults.url("/")]);
+        shell.args([site.url("/"), faults.url("/")]);
         // Else each thread of the system's allocator takes 64 MiB of what there may be.
         shell
             .env("MALLOC_ARENA_MAX", "1")
             .env("RUST_BACKTRACE", "0");
         run(&mut shell, 0)
     };
-    let counts = (140..380).step_by(6).map(|mib| limited("load", mib));
+    let counts = (160..400).step_by(6).map(|mib| limited("load", mib));
     let reached = counts.filter(|said| said.contains("accepted")).count();
     assert!(reached >= 20, "{reached} of the limits let a pool be");
     for what in ["pages", "headers", "urls"] {

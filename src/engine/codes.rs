@@ -41,7 +41,10 @@ pub(super) struct Circumstances<'a> {
 pub(super) fn failure(url: &str, error: &curl::Error, how: &Circumstances<'_>) -> Failure {
     let own_words = error.extra_description();
     let kind = classify(error, how);
-    let words = own_words.unwrap_or(error.description());
+    // Of want of memory curl's own words tell where it was met, and not what it was.
+    let is_memory = error.code() == code::CURLE_OUT_OF_MEMORY;
+    let words = own_words.filter(|_| !is_memory);
+    let words = words.unwrap_or(error.description());
     let mut message = format!("{}: {words}", shown(url));
     if let Some(peer) = how.peer {
         message.push_str(&format!(" (address {peer})"));
