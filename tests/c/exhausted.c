@@ -192,7 +192,7 @@ static void load(void) {
       job_of(urls[6], sizeof *urls, faults, "bomb-br?mb=12"),
       job_of(urls[7], sizeof *urls, faults, "bomb-gzip?mb=9"),
   };
-  for (int n = 0; n < 1000; n++) {
+  for (int n = 0; n < 400; n++) {
     jobs[n % 8].group = n % 3 == 0 ? "a" : n % 3 == 1 ? "b" : "";
     if (!submit(&jobs[n % 8])) take_one(10);
     if (hoarded > 0 && n % 16 == 0) ask(hoard[hoarded - 1], false);
