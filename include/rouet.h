@@ -637,7 +637,7 @@ void pool_kept_options_free(struct pool_kept_options_t *kept);
 // Writes the handle to `pool`: the caller's, until pool_free. Any thread may call it.
 //
 // POOL_OK: it runs. POOL_INVALID_ARGUMENT: pool_last_error names the argument or field.
-// POOL_OUT_OF_RESOURCES: no thread or descriptor is left.
+// POOL_OUT_OF_RESOURCES: no thread, descriptor or memory is left.
 //
 // Requires:
 // `config` and what it points to are as pool_config_t says; `pool` is writable.
@@ -690,7 +690,8 @@ enum pool_status_t pool_options_from(struct pool_t *pool,
 //
 // POOL_OK: accepted; exactly one result will come. POOL_AGAIN: no room in time; nothing was
 // kept. POOL_CLOSED: the stream was finished or cancelled. POOL_INVALID_ARGUMENT: pool_last_error
-// names the argument or field; nothing was kept.
+// names the argument or field; nothing was kept. POOL_OUT_OF_RESOURCES: no memory is left for it;
+// nothing was kept.
 //
 // Requires:
 // `pool` is a live handle; `job` and what it points to are as pool_job_t says.
@@ -704,8 +705,8 @@ enum pool_status_t pool_submit(struct pool_t *pool,
 // once.
 //
 // POOL_OK: all were accepted. POOL_AGAIN: some were not; `accepted` says how many were.
-// POOL_CLOSED, POOL_INVALID_ARGUMENT: the job at index `accepted` was refused, those before it
-// were accepted.
+// POOL_CLOSED, POOL_INVALID_ARGUMENT, POOL_OUT_OF_RESOURCES: the job at index `accepted` was
+// refused, those before it were accepted.
 // `accepted` is written whatever the status, unless it or another argument is NULL.
 //
 // Requires:
@@ -989,7 +990,8 @@ const char *pool_result_text(const struct pool_result_t *result, size_t *size);
 // The links of the body, if it is HTML: the http and https URLs of its `<a>` and `<area>`,
 // absolute, each once, in the order of the page; their queries in the encoding of the page, as
 // browsers write them (URL Standard). Writes their number to `count`, unless that is NULL. NULL,
-// and 0: there is none. What else a page refers to: pool_result_elements.
+// and 0: there is none, or no memory is left for them. What else a page refers to:
+// pool_result_elements.
 //
 // Requires:
 // As for pool_result_mimetype; `count` is NULL or writable.
@@ -1000,7 +1002,7 @@ const char *const *pool_result_links(const struct pool_result_t *result, size_t 
 // that are obsolete too, in the order of the page and as often as it does. Left out is what is not
 // http or https, what stays within the page (`#top`), and `<a>` and `<area>` that lead to the page
 // itself. Whether a browser would load it is not asked: see rel. Writes their number to `count`,
-// unless that is NULL. NULL, and 0: there is none.
+// unless that is NULL. NULL, and 0: there is none, or no memory is left for them.
 //
 // The array is to be gone through by the struct_size of its elements, or as one of pool_element_t
 // by who was compiled with the library's own header.

@@ -145,6 +145,13 @@ fn invalid_status(status: u16) -> &'static str {
         .unwrap_or("invalid-status")
 }
 
+impl Error {
+    /// There is no memory for what a call needs.
+    pub(crate) fn no_memory(what: &str) -> Self {
+        Self::OutOfResources(format!("no memory is left for {what}"))
+    }
+}
+
 impl fmt::Display for ErrorCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -169,6 +176,12 @@ impl Failure {
             subcode: None,
             message: message.into(),
         }
+    }
+
+    /// There is no memory for what the job of that URL, as it is shown, needs.
+    pub(crate) fn no_memory(url: &str, what: &str) -> Self {
+        let message = format!("{url}: no memory is left for {what}: lower max_workers");
+        Self::new(ErrorCode::InternalError, message)
     }
 }
 

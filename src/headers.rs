@@ -99,6 +99,15 @@ impl Headers {
         self.lines.capacity()
     }
 
+    /// Makes room for one more line. `false`: there is no memory for it.
+    #[cfg(not(feature = "isahc"))]
+    pub(crate) fn make_room(&mut self, line: &[u8]) -> bool {
+        // At first what most answers need: no growing step by step.
+        let least = if self.lines.capacity() == 0 { 512 } else { 0 };
+        let size = least.max(Sizes::LEN + line.len());
+        self.lines.try_reserve(size).is_ok()
+    }
+
     /// Takes in one line as received, its end included. A line that is none, such as the empty
     /// one at the end, is passed over; a folded one (RFC 9112, section 5.2) goes on the one before.
     pub(crate) fn push(&mut self, line: &[u8]) {
@@ -119,10 +128,6 @@ impl Headers {
             return;
         };
         let value = value.trim_ascii_start().len();
-        if self.lines.capacity() == 0 {
-            // What most answers need: no growing step by step.
-            self.lines.reserve(512);
-        }
         self.last = self.lines.len();
         self.count += 1;
         let sizes = Sizes([end, line.len() - end - value, value]);

@@ -441,23 +441,17 @@ impl JobResult {
     /// absolute, each once, in the order of the page. Their queries are in the encoding of the page,
     /// as browsers write them (URL Standard).
     pub fn links(&self) -> &[String] {
-        let links = &self.content().links;
-        if links.get().is_none()
-            && let Some(found) = self.find_links()
-        {
-            return links.get_or_init(|| found);
-        }
-        links.get().map_or(&[], |links| links)
+        once(&self.content().links, || self.find_links()).map_or(&[], |links| links)
     }
 
     /// The links, for one who keeps them in another form. `None`: there can be none, or there is no
-    /// memory for the text.
+    /// memory for them.
     pub(crate) fn find_links(&self) -> Option<Vec<String>> {
         if !self.is_html() {
             return None;
         }
         let (page, text, syntax, encoding) = self.markup()?;
-        Some(sniff::links(&page, text, syntax, encoding))
+        sniff::links(&page, text, syntax, encoding)
     }
 
     /// All that the body refers to, if it is HTML: by `<a>`, `<img>`, `srcset`, `<script>`, `<link>`,
@@ -465,15 +459,17 @@ impl JobResult {
     /// obsolete too, in the order of the page and as often as it does. Left out is what is not `http` or
     /// `https`, what stays within the page (`#top`), and `<a>` and `<area>` that lead to the page itself.
     pub fn elements(&self) -> &[Element] {
-        match self.is_html() {
-            true => self.content().elements.get_or_init(|| {
-                let markup = self.markup();
-                markup.map_or_else(Vec::new, |(url, text, syntax, encoding)| {
-                    sniff::elements(&url, text, syntax, encoding)
-                })
-            }),
-            false => &[],
+        once(&self.content().elements, || self.find_elements()).map_or(&[], |elements| elements)
+    }
+
+    /// The same, for one who keeps them in another form. `None`: there can be none, or there is no
+    /// memory for them.
+    pub(crate) fn find_elements(&self) -> Option<Vec<Element>> {
+        if !self.is_html() {
+            return None;
         }
+        let (page, text, syntax, encoding) = self.markup()?;
+        sniff::elements(&page, text, syntax, encoding)
     }
 
     /// The page's URL and text, and how that is read.
@@ -485,13 +481,8 @@ impl JobResult {
     /// The text with a NUL behind it, which C wants.
     pub(crate) fn text_and_nul(&self) -> Option<&str> {
         let encoding = self.encoding_of_text()?;
-        let text = &self.content().text;
-        if let Some(text) = text.get() {
-            return Some(text);
-        }
-        // Without memory for it there is none, and it may be asked for again.
-        let decoded = sniff::decode(encoding, &self.body, 1)?;
-        Some(text.get_or_init(|| decoded + "\0"))
+        let decode = || Some(sniff::decode(encoding, &self.body, 1)? + "\0");
+        once(&self.content().text, decode).map(String::as_str)
     }
 
     fn encoding_of_text(&self) -> Option<&'static Encoding> {
@@ -556,6 +547,15 @@ impl JobResult {
             + self.body.capacity();
         size as u64
     }
+}
+
+/// What was found, or is found now. Without memory for it there is none, and it may be asked for again.
+pub(crate) fn once<T>(known: &OnceLock<T>, find: impl FnOnce() -> Option<T>) -> Option<&T> {
+    if known.get().is_none() {
+        let found = find()?;
+        return Some(known.get_or_init(|| found));
+    }
+    known.get()
 }
 
 fn has_line_break(value: &[u8]) -> bool {

@@ -56,6 +56,7 @@ mod job;
 mod options;
 mod plan;
 mod pool;
+mod process;
 mod schedule;
 mod sniff;
 mod subcode;

@@ -3,7 +3,9 @@
 
 mod support;
 
-use support::c::{compile, plain, run};
+use std::process::Command;
+
+use support::c::{compile, is_released, plain, run};
 use support::wire::{Fault, Wire};
 use support::{faults, secure_site, site};
 
@@ -103,4 +105,36 @@ fn memory() {
         program.args([faults.url("/body-chunks"), site.url("/text")]),
         0,
     );
+}
+
+/// However much less memory there is than work, the process lives. It is the allocator of a release that
+/// sees to that; of other builds it is the system's.
+#[test]
+fn exhausted() {
+    if !is_released() {
+        return;
+    }
+    let (site, faults) = (site(), faults());
+    let program = compile("tests/c/exhausted.c");
+    let limited = |what: &str, mib: usize| {
+        let limit = format!("ulimit -S -v {} && exec \"$@\"", mib << 10);
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &limit, "sh"]).arg(&program).arg(what);
+        shell.args([site.url("/"), faults.url("/")]);
+        // Else each thread of the system's allocator takes 64 MiB of what there may be.
+        shell
+            .env("MALLOC_ARENA_MAX", "1")
+            .env("RUST_BACKTRACE", "0");
+        run(&mut shell, 0)
+    };
+    let counts = (160..400).step_by(6).map(|mib| limited("load", mib));
+    let reached = counts.filter(|said| said.contains("accepted")).count();
+    assert!(reached >= 20, "{reached} of the limits let a pool be");
+    for what in ["pages", "headers", "urls"] {
+        for mib in (160..400).step_by(40) {
+            limited(what, mib);
+        }
+        let said = limited(what, 240);
+        assert!(!said.contains(" 0 times"), "{what}: {said}");
+    }
 }

@@ -6,10 +6,10 @@ use std::time::Duration;
 use curl_sys as code;
 use url::Url;
 
-use super::{MORE_DESCRIPTORS, is_of_descriptors};
 use crate::address::shown;
 use crate::error::{ErrorCode, Failure};
 use crate::plan::Plan;
+use crate::process::descriptors;
 use crate::subcode::Subcode;
 
 // Not in curl-sys.
@@ -41,7 +41,10 @@ pub(super) struct Circumstances<'a> {
 pub(super) fn failure(url: &str, error: &curl::Error, how: &Circumstances<'_>) -> Failure {
     let own_words = error.extra_description();
     let kind = classify(error, how);
-    let words = own_words.unwrap_or(error.description());
+    // Of want of memory curl's own words tell where it was met, and not what it was.
+    let is_memory = error.code() == code::CURLE_OUT_OF_MEMORY;
+    let words = own_words.filter(|_| !is_memory);
+    let words = words.unwrap_or(error.description());
     let mut message = format!("{}: {words}", shown(url));
     if let Some(peer) = how.peer {
         message.push_str(&format!(" (address {peer})"));
@@ -59,9 +62,9 @@ pub(super) fn failure(url: &str, error: &curl::Error, how: &Circumstances<'_>) -
     );
     if is_of_socket && let Some(errno) = how.errno.filter(|errno| *errno != 0) {
         message.push_str(&format!(": {}", io::Error::from_raw_os_error(errno)));
-        if is_of_descriptors(errno) {
+        if descriptors::are_out(errno) {
             message.push_str(": ");
-            message.push_str(MORE_DESCRIPTORS);
+            message.push_str(descriptors::MORE);
         }
     }
     message.push_str(&format!(", after {:.3} s", how.took.as_secs_f64()));
@@ -174,7 +177,7 @@ fn classify(error: &curl::Error, how: &Circumstances<'_>) -> ErrorCode {
         code::CURLE_OPERATION_TIMEDOUT if !how.connected => ErrorCode::ConnectTimeout,
         code::CURLE_OPERATION_TIMEDOUT if !how.answered => ErrorCode::ReadTimeout,
         code::CURLE_OPERATION_TIMEDOUT => ErrorCode::Timeout,
-        code::CURLE_COULDNT_CONNECT if how.errno.is_some_and(is_of_descriptors) => {
+        code::CURLE_COULDNT_CONNECT if how.errno.is_some_and(descriptors::are_out) => {
             ErrorCode::ConnectionError
         }
         code::CURLE_COULDNT_CONNECT if proxied => ErrorCode::ProxyError,

@@ -30,14 +30,15 @@ use once_cell::unsync::OnceCell;
 
 use super::codes::{self, Circumstances};
 use super::{
-    Exchange, Flow, Hop, Names, Receive, SHARE, fork, guard, in_curls_range, left, others_first,
-    request, route,
+    Exchange, Flow, Hop, Names, Receive, SHARE, guard, in_curls_range, left, others_first, request,
+    route,
 };
 use crate::address::{Limits, shown};
 use crate::error::{ErrorCode, Failure};
 use crate::headers::Headers;
 use crate::job::Timings;
 use crate::options::HttpVersion;
+use crate::process::fork;
 use crate::sync::Poller;
 
 /// How much of a body is taken at once: curl hands over no more.

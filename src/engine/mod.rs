@@ -18,7 +18,6 @@ use crate::plan::Plan;
 mod browser;
 #[cfg(not(engine = "pretend"))]
 mod codes;
-pub(crate) mod fork;
 mod guard;
 #[cfg(engine = "isahc")]
 mod isahc;
@@ -48,14 +47,6 @@ pub(crate) use request::is_idempotent;
 const SHORTEST: Duration = Duration::from_millis(1);
 /// The longest time curl can count on every platform.
 const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
-
-/// What to do when there is no descriptor left.
-const MORE_DESCRIPTORS: &str = "raise the limit (ulimit -n) or lower max_workers";
-
-/// Whether the system's error says that there is no descriptor left.
-fn is_of_descriptors(errno: i32) -> bool {
-    matches!(errno, libc::EMFILE | libc::ENFILE)
-}
 
 /// What one transfer may take of a turn of its shard to take in what came: so long, or so many bytes.
 /// The rest waits for the next turn, so that no server keeps the others of its shard waiting.

@@ -17,9 +17,10 @@ use dns_lookup::{AddrInfoHints, LookupErrorKind, SockType};
 use futures_channel::oneshot;
 use tokio::runtime::{Builder, Handle};
 
-use super::{Hop, MORE_DESCRIPTORS, is_of_descriptors};
+use super::Hop;
 use crate::address::shown;
 use crate::error::{ErrorCode, Failure};
+use crate::process::descriptors;
 
 /// How long an answer holds. The system's resolver does not tell the record's own time to live;
 /// a minute is what curl takes too.
@@ -273,7 +274,7 @@ fn look_up(host: &str) -> (Answer, Duration) {
         }
         // Whatever it was then told.
         Err(_) if no_descriptor_is_left() => {
-            let why = format!("no descriptor is left: {}", MORE_DESCRIPTORS);
+            let why = format!("no descriptor is left: {}", descriptors::MORE);
             (ErrorCode::NameResolutionFailure, why, KEEP_TEMPORARY)
         }
         Err(error) => {
@@ -292,5 +293,5 @@ fn look_up(host: &str) -> (Answer, Duration) {
 fn no_descriptor_is_left() -> bool {
     let error = File::open("/dev/null").err();
     let errno = error.and_then(|error| error.raw_os_error());
-    errno.is_some_and(is_of_descriptors)
+    errno.is_some_and(descriptors::are_out)
 }

@@ -11,11 +11,12 @@ use std::time::{Duration, Instant};
 
 use futures_channel::oneshot;
 
-use super::{Exchange, Flow, Hop, Names, Receive, fork, guard, left};
+use super::{Exchange, Flow, Hop, Names, Receive, guard, left};
 use crate::address::Limits;
 use crate::error::Failure;
 use crate::headers::Headers;
 use crate::job::Timings;
+use crate::process::fork;
 use crate::sync::Poller;
 use crate::sync::thread::{self, JoinHandle};
 

@@ -9,6 +9,7 @@ use coding::Coding;
 use layer::{Layer, ROOM};
 
 mod coding;
+mod fallible;
 mod inflate;
 mod layer;
 #[cfg(test)]

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::result::{lend, no_memory, pool_result_t};
 use super::{Sized_, init_sized, invalid, pool_status_t, read_sized, write_sized};
 use crate::error::Error;
+use crate::process::memory;
 use crate::{
     Callback, HttpVersion, Options, ParallelismFn, PoolConfig, Retry, Rule, StreamConfig,
     ThrottleFn,
@@ -677,7 +678,10 @@ pub(super) unsafe fn read_options(options: *const pool_options_t) -> Result<Opti
         let body = if given.body.is_null() && given.body_size == 0 {
             None
         } else {
-            Some(slice(given.body.cast::<u8>(), given.body_size, "body")?.into())
+            let body = slice(given.body.cast::<u8>(), given.body_size, "body")?;
+            let kept = memory::keep_back(body.len());
+            let _kept = kept.ok_or_else(|| Error::no_memory("a copy of the body"))?;
+            Some(body.into())
         };
         let ca_file = if given.ca_file.is_null() {
             None
@@ -791,7 +795,7 @@ pub(super) unsafe fn text<'a>(
 ///
 /// # Safety
 /// As for `text`.
-unsafe fn bytes<'a>(
+pub(super) unsafe fn bytes<'a>(
     start: *const c_char,
     size: usize,
     field: &str,

@@ -3,10 +3,11 @@
 use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 
-use super::config::{lossy, pool_options_t, read_options, text};
+use super::config::{bytes, pool_options_t, read_options, text};
 use super::kept::pool_kept_options_t;
 use super::{Sized_, init_sized, invalid, pool_status_t, read_sized};
 use crate::error::Error;
+use crate::process::memory;
 use crate::{Job, Kind};
 
 /// Download: the body is in the result.
@@ -90,7 +91,9 @@ pub(super) unsafe fn read_job(job: *const pool_job_t) -> Result<Job, Error> {
     // SAFETY: the caller's promise, for the struct and each of its pointers.
     unsafe {
         let given = read_sized(job)?;
-        let url = lossy(given.url, given.url_size, "url")?;
+        let url = bytes(given.url, given.url_size, "url")?.unwrap_or_default();
+        let kept = memory::keep_back(url.len());
+        let _kept = kept.ok_or_else(|| Error::no_memory("one more job"))?;
         Ok(Job {
             kind: match given.kind {
                 POOL_REQUEST => Kind::Request,
@@ -101,7 +104,8 @@ pub(super) unsafe fn read_job(job: *const pool_job_t) -> Result<Job, Error> {
                     ));
                 }
             },
-            url: url.into(),
+            // Bytes that are no UTF-8 become U+FFFD, which is no URL's.
+            url: String::from_utf8_lossy(url).into(),
             group: text(given.group, given.group_size, "group")?.map(Into::into),
             tag: given.tag,
             userdata: given.userdata as usize,

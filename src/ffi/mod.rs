@@ -21,6 +21,9 @@ pub(crate) mod fuzz;
 pub mod job;
 pub mod kept;
 pub mod pool;
+/// cbindgen:ignore
+#[cfg(any(test, not(debug_assertions)))]
+mod reserve;
 pub mod result;
 
 #[cfg(not(debug_assertions))]

@@ -26,7 +26,7 @@ pub struct pool_t {
 /// Writes the handle to `pool`: the caller's, until pool_free. Any thread may call it.
 ///
 /// POOL_OK: it runs. POOL_INVALID_ARGUMENT: pool_last_error names the argument or field.
-/// POOL_OUT_OF_RESOURCES: no thread or descriptor is left.
+/// POOL_OUT_OF_RESOURCES: no thread, descriptor or memory is left.
 ///
 /// # Safety
 /// `config` and what it points to are as pool_config_t says; `pool` is writable.
@@ -156,7 +156,8 @@ pub unsafe extern "C" fn pool_options_from(
 ///
 /// POOL_OK: accepted; exactly one result will come. POOL_AGAIN: no room in time; nothing was
 /// kept. POOL_CLOSED: the stream was finished or cancelled. POOL_INVALID_ARGUMENT: pool_last_error
-/// names the argument or field; nothing was kept.
+/// names the argument or field; nothing was kept. POOL_OUT_OF_RESOURCES: no memory is left for it;
+/// nothing was kept.
 ///
 /// # Safety
 /// `pool` is a live handle; `job` and what it points to are as pool_job_t says.
@@ -182,8 +183,8 @@ pub unsafe extern "C" fn pool_submit(
 /// once.
 ///
 /// POOL_OK: all were accepted. POOL_AGAIN: some were not; `accepted` says how many were.
-/// POOL_CLOSED, POOL_INVALID_ARGUMENT: the job at index `accepted` was refused, those before it
-/// were accepted.
+/// POOL_CLOSED, POOL_INVALID_ARGUMENT, POOL_OUT_OF_RESOURCES: the job at index `accepted` was
+/// refused, those before it were accepted.
 /// `accepted` is written whatever the status, unless it or another argument is NULL.
 ///
 /// # Safety
@@ -693,8 +694,8 @@ fn take(
             return false;
         }
         match Room::of(result) {
-            Some(room) => rooms.push(room),
-            None => lacking = Some(no_memory(result)),
+            Some(room) if rooms.try_reserve(1).is_ok() => rooms.push(room),
+            _ => lacking = Some(no_memory(result)),
         }
         lacking.is_none()
     };

@@ -12,6 +12,8 @@ use super::config::{pool_header_t, slice, text};
 use super::pool_status_t::{self, *};
 use super::{guard, invalid};
 use crate::error::Error;
+use crate::job::once;
+use crate::process::memory;
 use crate::{Element, JobResult};
 
 /// One entry of a result's stack: a URL the job was at.
@@ -174,6 +176,9 @@ pub(super) struct Room(NonNull<u8>, Layout);
 impl Room {
     /// `None`: there is no memory for it.
     pub fn of(result: &JobResult) -> Option<Self> {
+        if memory::is_spent() {
+            return None;
+        }
         let plan = Plan::of(result);
         let size = size_of::<Private>().checked_add(plan.size)?;
         let layout = Layout::from_size_align(size, align_of::<Private>()).ok()?;
@@ -229,10 +234,8 @@ impl Drop for Room {
 /// A body of the caller's, which may be too large to be there twice.
 fn copy(body: &[u8]) -> Result<Vec<u8>, Error> {
     let mut copy = Vec::new();
-    copy.try_reserve_exact(body.len()).map_err(|_| {
-        let size = body.len();
-        Error::OutOfResources(format!("no memory is left for a copy of {size} bytes"))
-    })?;
+    copy.try_reserve_exact(body.len())
+        .map_err(|_| Error::no_memory(&format!("a copy of {} bytes", body.len())))?;
     copy.extend_from_slice(body);
     Ok(copy)
 }
@@ -517,7 +520,8 @@ pub unsafe extern "C" fn pool_result_text(
 /// The links of the body, if it is HTML: the http and https URLs of its `<a>` and `<area>`,
 /// absolute, each once, in the order of the page; their queries in the encoding of the page, as
 /// browsers write them (URL Standard). Writes their number to `count`, unless that is NULL. NULL,
-/// and 0: there is none. What else a page refers to: pool_result_elements.
+/// and 0: there is none, or no memory is left for them. What else a page refers to:
+/// pool_result_elements.
 ///
 /// # Safety
 /// As for pool_result_mimetype; `count` is NULL or writable.
@@ -529,7 +533,7 @@ pub unsafe extern "C" fn pool_result_links(
     // SAFETY: the caller's promise.
     unsafe {
         let links = ask(result, None, |private, job| {
-            Some(private.links.get_or_init(|| Links::of(job)))
+            once(&private.links, || Links::of(job.find_links()?))
         });
         give_list(count, links.map_or(&[], |links| &links.pointers))
     }
@@ -540,7 +544,7 @@ pub unsafe extern "C" fn pool_result_links(
 /// that are obsolete too, in the order of the page and as often as it does. Left out is what is not
 /// http or https, what stays within the page (`#top`), and `<a>` and `<area>` that lead to the page
 /// itself. Whether a browser would load it is not asked: see rel. Writes their number to `count`,
-/// unless that is NULL. NULL, and 0: there is none.
+/// unless that is NULL. NULL, and 0: there is none, or no memory is left for them.
 ///
 /// The array is to be gone through by the struct_size of its elements, or as one of pool_element_t
 /// by who was compiled with the library's own header.
@@ -555,20 +559,23 @@ pub unsafe extern "C" fn pool_result_elements(
     // SAFETY: the caller's promise.
     unsafe {
         let elements = ask(result, None, |private, job| {
-            Some(private.elements.get_or_init(|| Elements::of(job)))
+            once(&private.elements, || Elements::of(job.find_elements()?))
         });
         give_list(count, elements.map_or(&[], |elements| &elements.list))
     }
 }
 
 impl Elements {
-    fn of(job: &JobResult) -> Self {
+    /// `None`: there is no memory for them.
+    fn of(elements: Vec<Element>) -> Option<Self> {
         let mut texts = Texts::default();
         // References of one element share what it says.
         let mut last: Option<&Element> = None;
         let (mut rel, mut text) = ((null(), 0), (null(), 0));
-        let mut list = Vec::with_capacity(job.elements().len());
-        for it in job.elements() {
+        let mut list = Vec::new();
+        list.try_reserve_exact(elements.len()).ok()?;
+        for it in &elements {
+            texts.make_room()?;
             if last.is_none_or(|last| !Arc::ptr_eq(&last.rel, &it.rel)) {
                 rel = texts.put(&it.rel);
             }
@@ -589,10 +596,10 @@ impl Elements {
                 text_size: text.1,
             });
         }
-        Self {
+        Some(Self {
             list,
             _texts: texts,
-        }
+        })
     }
 }
 
@@ -605,6 +612,12 @@ struct Texts {
 }
 
 impl Texts {
+    /// Makes room for the texts of one element. `None`: there is no memory for them.
+    fn make_room(&mut self) -> Option<()> {
+        self.texts.try_reserve(5).ok()?;
+        (!memory::is_out()).then_some(())
+    }
+
     /// Where the text is now, and its bytes.
     fn put(&mut self, text: &str) -> (*const c_char, usize) {
         let text = match text.contains('\0') {
@@ -631,14 +644,24 @@ impl Texts {
 }
 
 impl Links {
-    fn of(job: &JobResult) -> Self {
-        // A URL has no NUL.
-        let links = job.find_links().unwrap_or_default().into_iter();
-        let text: Vec<CString> = links.filter_map(|link| CString::new(link).ok()).collect();
-        Self {
-            pointers: text.iter().map(|link| link.as_ptr()).collect(),
-            _text: text,
+    /// `None`: there is no memory for them.
+    fn of(links: Vec<String>) -> Option<Self> {
+        let (mut pointers, mut text) = (Vec::new(), Vec::new());
+        pointers.try_reserve_exact(links.len()).ok()?;
+        text.try_reserve_exact(links.len()).ok()?;
+        for link in links {
+            if memory::is_out() {
+                return None;
+            }
+            // A URL has no NUL.
+            let link = CString::new(link).unwrap_or_default();
+            pointers.push(link.as_ptr());
+            text.push(link);
         }
+        Some(Self {
+            pointers,
+            _text: text,
+        })
     }
 }
 

@@ -10,9 +10,9 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 use super::stream::{Callback, Core};
 use crate::address;
-use crate::engine::fork;
 use crate::error::{ErrorCode, Failure};
 use crate::job::JobResult;
+use crate::process::fork;
 use crate::sync::atomic::Ordering::SeqCst;
 use crate::sync::{Condvar, Mutex, MutexGuard, thread};
 

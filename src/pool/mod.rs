@@ -10,11 +10,12 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use crate::address::{self, Limits};
-use crate::engine::{Names, fork};
+use crate::engine::Names;
 use crate::error::{Error, Failure};
 use crate::fetch::Heads;
 use crate::job::JobResult;
 use crate::plan::Plans;
+use crate::process::{descriptors, fork};
 use crate::schedule::{Rule, StreamId};
 use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Condvar, Mutex};
@@ -339,7 +340,7 @@ impl Pool {
             asked => asked,
         };
         let spare = SPARE_DESCRIPTORS + DESCRIPTORS_A_SHARD * u64::from(asked_threads);
-        let limit = descriptor_limit().saturating_sub(spare).max(1);
+        let limit = descriptors::limit().saturating_sub(spare).max(1);
         let max_workers = match config.max_workers {
             // Half of the descriptors: idle connections want theirs.
             0 => (u64::from(cores * WORKERS_A_CORE)).min(limit / 2).max(1),
@@ -348,7 +349,7 @@ impl Pool {
                     "max_workers is {asked}, but the process may open {} descriptors, of which \
                      {spare} are left to the rest of it: raise the limit (ulimit -n) \
                      or ask for at most {limit}",
-                    descriptor_limit(),
+                    descriptors::limit(),
                 )));
             }
             asked => asked.into(),
@@ -539,14 +540,4 @@ impl Drop for Engine {
             .log
             .write(Level::Info, || "engine stopped".into());
     }
-}
-
-/// How many descriptors the process may open.
-fn descriptor_limit() -> u64 {
-    if cfg!(miri) {
-        // It has no such function, and opens none.
-        return 1 << 20;
-    }
-    use rustix::process::{Resource, getrlimit};
-    getrlimit(Resource::Nofile).current.unwrap_or(1 << 20)
 }

@@ -16,10 +16,11 @@ use super::log::Level;
 use super::stream::{Core, Task, Work};
 use super::{Common, PoolConfig};
 use crate::address;
-use crate::engine::fork;
 use crate::error::{ErrorCode, Failure, words_of};
 use crate::fetch::{self, Attempt, Engine, Start};
 use crate::job::{JobResult, Kind};
+use crate::process::fork;
+use crate::process::memory;
 use crate::schedule::{Gate, Parallelism, Scheduler, Started, StreamId, Time, Turn};
 use crate::sync::atomic::Ordering;
 use crate::sync::thread;
@@ -596,6 +597,12 @@ fn panicked(task: &Task) -> Attempt {
 
 /// One attempt at a job.
 async fn attempt(task: &Task, work: Work, began: Instant, engine: &Engine) -> Attempt {
+    if memory::keep_back(task.url.len()).is_none() {
+        return Attempt {
+            failure: Some(Failure::no_memory(&task.shown(), "a request")),
+            ..Attempt::default()
+        };
+    }
     let start = |url| Start {
         url,
         given: &task.url,

@@ -17,12 +17,13 @@ use super::inbox::Message;
 use super::log::Level;
 use super::{Common, Pool};
 use crate::address;
-use crate::engine::fork;
 use crate::error::{Error, ErrorCode, Failure};
 use crate::fetch::{self, Attempt};
 use crate::job::{Group, Job, JobResult, Kind};
 use crate::options::Options;
 use crate::plan::Plan;
+use crate::process::fork;
+use crate::process::memory;
 use crate::schedule::{Gate, StreamId};
 use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use crate::sync::{Condvar, Mutex, MutexGuard};
@@ -568,6 +569,7 @@ impl Core {
     ) {
         let before = into.len();
         while let Some(Some(next)) = state.results.front()
+            && into.try_reserve(1).is_ok()
             && wanted(next)
             && let Some(result) = state.results.pop_front().flatten()
         {
@@ -684,7 +686,7 @@ impl Stream {
     /// Hands in a job. Waits for room for so long (`Duration::ZERO`: not at all; `None`: for ever).
     ///
     /// [`Error::Closed`]: the stream was finished or cancelled. [`Error::InvalidArgument`]: the
-    /// job has no URL, or an option is out of its range.
+    /// job has no URL, or an option is out of its range. [`Error::OutOfResources`]: no memory is left.
     pub fn submit(&self, job: Job, timeout: Option<Duration>) -> Result<Submit, Error> {
         self.submit_until(job, Until::after(timeout))
     }
@@ -706,6 +708,9 @@ impl Stream {
                 "url is empty: a job without URL is taken only by a stream with passthrough".into(),
             ));
         }
+        // What it is made into takes more than its URL.
+        let kept = memory::keep_back(job.url.len());
+        let _kept = kept.ok_or_else(|| Error::no_memory("one more job"))?;
         let mut state = core.state();
         loop {
             if state.closed {

@@ -10,6 +10,7 @@ use super::links::Targets;
 use super::refresh::refresh;
 use super::srcset;
 use super::tags::{self, Event, Known, Syntax, Tag};
+use crate::process::memory;
 
 /// A reference in a page to something else: of an element, by one of its attributes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,13 +95,15 @@ fn wanted(name: &[u8], drawing: bool) -> Option<&'static Known> {
 
 /// What a page refers to, in its order, as often as it does; what leads to nothing that can be fetched
 /// and what stays within the page (`#top`) is left out, and so are `<a>` and `<area>` that lead to the
-/// page itself. Whether a browser would load it is not asked: see `rel`.
+/// page itself. Whether a browser would load it is not asked: see `rel`. `None`: there is no memory for
+/// them.
 pub(crate) fn elements(
     page: &Url,
     html: &str,
     syntax: Syntax,
     encoding: &'static Encoding,
-) -> Vec<Element> {
+) -> Option<Vec<Element>> {
+    let _kept = memory::keep_back(html.len())?;
     let mut found = Found::default();
     tags::read_all(html, syntax, wanted, |event| match event {
         Event::Start(tag, _) => found.start(tag),
@@ -109,6 +112,9 @@ pub(crate) fn elements(
     });
     while let Some(open) = found.open.pop() {
         found.close(&open);
+    }
+    if found.lacks_memory {
+        return None;
     }
     let mut targets = Targets::of(page, html, found.base, encoding);
     let mut elements = Vec::new();
@@ -126,6 +132,9 @@ pub(crate) fn elements(
             ControlFlow::Continue(None) => continue,
             ControlFlow::Break(()) => break,
         };
+        if memory::is_out() || elements.try_reserve(1).is_err() {
+            return None;
+        }
         elements.push(Element {
             url: url.into(),
             element,
@@ -134,7 +143,7 @@ pub(crate) fn elements(
             text,
         });
     }
-    elements
+    Some(elements)
 }
 
 /// A reference as it is written.
@@ -161,6 +170,8 @@ struct Found {
     references: Vec<Reference>,
     open: Vec<Open>,
     nothing: Arc<str>,
+    /// There was no memory for one more reference.
+    lacks_memory: bool,
 }
 
 impl Found {
@@ -195,6 +206,12 @@ impl Found {
                 let target = trimmed(target);
                 // An empty one leads to the page, and of a picture or script to nothing.
                 if !target.is_empty() || is_link(tag.name, attribute) {
+                    if memory::is_out() || self.references.try_reserve(1).is_err() {
+                        self.lacks_memory = true;
+                    }
+                    if self.lacks_memory {
+                        return;
+                    }
                     self.references.push(Reference {
                         element: tag.name,
                         attribute,
@@ -207,7 +224,7 @@ impl Found {
             match attribute {
                 "rel" | "alt" | "type" | "http-equiv" => {}
                 "srcset" | "imagesrcset" => {
-                    srcset::candidates(value).into_iter().for_each(&mut add);
+                    srcset::candidates(value).for_each(&mut add);
                 }
                 "ping" => value.split_ascii_whitespace().for_each(&mut add),
                 // By the HTML Standard a button's picture.
@@ -303,7 +320,7 @@ mod tests {
             }
             shown
         };
-        let found = elements(&page, html, syntax, UTF_8);
+        let found = elements(&page, html, syntax, UTF_8).expect("memory");
         found.into_iter().map(shown).collect()
     }
 
@@ -490,7 +507,7 @@ mod tests {
         let page = Url::parse(PAGE).unwrap();
         let encoding = Encoding::for_label(b"windows-1251").unwrap();
         let html = "<form action='/s?q=ж'><img srcset='/ж?ж 1x'>";
-        let found = elements(&page, html, Syntax::Html, encoding);
+        let found = elements(&page, html, Syntax::Html, encoding).expect("memory");
         let urls: Vec<_> = found.iter().map(|it| &*it.url).collect();
         assert_eq!(urls, ["http://ex.com/s?q=%E6", "http://ex.com/%D0%B6?%E6"]);
         let html = "<title/><script src='/1'/><iframe src='/2'/><img src='/3'/>";
@@ -505,11 +522,12 @@ mod tests {
                     <svg><a href=3></a></svg><a href='page.html#y'>";
         let links = crate::sniff::links(&page, html, Syntax::Html, UTF_8);
         let mut found: Vec<_> = elements(&page, html, Syntax::Html, UTF_8)
+            .expect("memory")
             .into_iter()
             .map(|it| it.url)
             .collect();
         found.remove(2);
-        assert_eq!(found, links);
+        assert_eq!(Some(found), links);
     }
 
     #[test]
@@ -540,7 +558,7 @@ mod tests {
         let set: String = (0..50_000).map(|i| format!("{i}, ")).collect();
         let page = Url::parse(PAGE).unwrap();
         let html = format!("<img alt={long} srcset='{set}'>");
-        let found = elements(&page, &html, Syntax::Html, UTF_8);
+        let found = elements(&page, &html, Syntax::Html, UTF_8).expect("memory");
         assert_eq!(found.len(), 50_000);
         assert!(Arc::ptr_eq(&found[0].text, &found[49_999].text));
     }
@@ -550,7 +568,7 @@ mod tests {
         fn any_markup(html in "(<|>|</|/>|<a |<img |<base |<link |<script|<svg|<use |<button |<template|</a>|href=|src=|srcset=|alt=|rel=|'|\"|/x|, |1x|#|&amp|é| |text){0,40}") {
             for syntax in [Syntax::Html, Syntax::Xml] {
                 let page = Url::parse(PAGE).unwrap();
-                for found in elements(&page, &html, syntax, UTF_8) {
+                for found in elements(&page, &html, syntax, UTF_8).expect("memory") {
                     let url = Url::parse(&found.url).unwrap();
                     proptest::prop_assert_eq!(url.as_str(), &*found.url);
                     proptest::prop_assert!(address::check(&url).is_ok());

@@ -9,6 +9,7 @@ use url::Url;
 
 use super::tags::{self, Kind, Noscript, Syntax};
 use crate::address;
+use crate::process::memory;
 
 /// How many bytes of URLs are made for each byte of a page, and for any page. A long base before
 /// many short links would make gigabytes of a megabyte.
@@ -19,19 +20,24 @@ const MOST: usize = 256 << 20;
 
 /// Where the `<a href>` and `<area href>` of a page lead: absolute, `http` and `https` only, each
 /// once, in the order of the page. Fragments are kept, as some sites have their pages in them; a
-/// link to the page itself is left out. `encoding`: the page's, in which queries are written.
+/// link to the page itself is left out. `encoding`: the page's, in which queries are written. `None`:
+/// there is no memory for them.
 pub(crate) fn links(
     page: &Url,
     html: &str,
     syntax: Syntax,
     encoding: &'static Encoding,
-) -> Vec<String> {
-    let found = Found::read(html, syntax);
+) -> Option<Vec<String>> {
+    let _kept = memory::keep_back(html.len())?;
+    let found = Found::read(html, syntax)?;
     let mut targets = Targets::of(page, html, found.base, encoding);
     // Those that there are already, by their places.
     let (mut seen, hasher) = (HashTable::new(), RandomState::new());
     let mut links: Vec<String> = Vec::new();
     for href in found.hrefs {
+        if memory::is_out() {
+            return None;
+        }
         let link = match targets.read(&href, true) {
             ControlFlow::Continue(Some(url)) => String::from(url),
             ControlFlow::Continue(None) => continue,
@@ -40,11 +46,14 @@ pub(crate) fn links(
         let hash = |link: &String| hasher.hash_one(link);
         let known = |place: &usize| links[*place] == link;
         if seen.find(hash(&link), known).is_none() {
+            let rehash = |place: &usize| hash(&links[*place]);
+            seen.try_reserve(1, rehash).ok()?;
+            links.try_reserve(1).ok()?;
             seen.insert_unique(hash(&link), links.len(), |place| hash(&links[*place]));
             links.push(link);
         }
     }
-    links
+    Some(links)
 }
 
 /// Makes URLs of what a page refers to, as long as there is room for them.
@@ -154,18 +163,23 @@ struct Found {
 }
 
 impl Found {
-    /// Reads a page's tags, those of `<noscript>` too: nobody runs scripts here.
-    fn read(html: &str, syntax: Syntax) -> Self {
+    /// Reads a page's tags, those of `<noscript>` too: nobody runs scripts here. `None`: there is no
+    /// memory for what they say.
+    fn read(html: &str, syntax: Syntax) -> Option<Self> {
         let mut found = Self::default();
+        let mut fits = true;
         tags::read(html, syntax, Noscript::Tags, |tag, _| {
             let href = || tag.get("href").map(str::to_owned);
             match tag.kind {
-                Kind::Anchor => found.hrefs.extend(href()),
+                Kind::Anchor => {
+                    fits = fits && !memory::is_out() && found.hrefs.try_reserve(1).is_ok();
+                    found.hrefs.extend(href().filter(|_| fits));
+                }
                 Kind::Base if found.base.is_none() => found.base = href(),
                 _ => {}
             }
         });
-        found
+        fits.then_some(found)
     }
 }
 
@@ -181,7 +195,7 @@ mod tests {
     const PAGE: &str = "http://ex.com/dir/page.html";
 
     fn links(page: &Url, html: &str) -> Vec<String> {
-        super::links(page, html, Syntax::Html, UTF_8)
+        super::links(page, html, Syntax::Html, UTF_8).expect("memory")
     }
 
     fn found(html: &str) -> Vec<String> {
@@ -341,7 +355,7 @@ mod tests {
             "<base href='/b?ж'><a href='?q=ж'><a href='/ж?q=日&amp;r=%D0%B6#ж'><a href='#ж'>";
         let encoding = Encoding::for_label(b"windows-1251").unwrap();
         assert_eq!(
-            super::links(&page, html, Syntax::Html, encoding),
+            super::links(&page, html, Syntax::Html, encoding).expect("memory"),
             [
                 "http://ex.com/b?q=%E6",
                 "http://ex.com/%D0%B6?q=%26%2326085%3B&r=%D0%B6#%D0%B6",
@@ -355,7 +369,7 @@ mod tests {
         let page = Url::parse(PAGE).unwrap();
         let html = "<title/><script src='x'/><a href='/1'/><iframe src='x'/><a href='/2'/>";
         assert_eq!(links(&page, html), [""; 0]);
-        let found = super::links(&page, html, Syntax::Xml, UTF_8);
+        let found = super::links(&page, html, Syntax::Xml, UTF_8).expect("memory");
         assert_eq!(found, ["http://ex.com/1", "http://ex.com/2"]);
     }
 

@@ -23,9 +23,10 @@ use slab::Slab;
 use url::Url;
 
 use super::source::{self, Source};
-use super::{Exchange, Hop, Names, Receive, fork, guard, in_curls_range, left, route};
+use super::{Exchange, Hop, Names, Receive, guard, in_curls_range, left, route};
 use crate::address::{Limits, shown};
 use crate::error::{ErrorCode, Failure};
+use crate::process::fork;
 use crate::sync::Poller;
 use sockets::{Interest, Sockets};
 use transfer::{Handle, Transfer, Ways};

@@ -14,7 +14,7 @@ use polling::{Event, PollMode};
 use socket2::SockRef;
 
 use super::idle::{Speech, State, acknowledge};
-use crate::engine::fork;
+use crate::process::fork;
 use crate::sync::Poller;
 
 /// How often a connection is looked at more closely when it is used again: what a server sends

@@ -25,14 +25,13 @@ use super::idle::{Speech, Tls, unacknowledged};
 use super::sockets::Sockets;
 use crate::address::shown;
 use crate::engine::codes::{self, Circumstances};
-use crate::engine::{
-    Flow, Hop, Receive, SHARE, SHARE_BYTES, browser, guard, is_of_descriptors, request,
-};
+use crate::engine::{Flow, Hop, Receive, SHARE, SHARE_BYTES, browser, guard, request};
 use crate::error::{ErrorCode, Failure};
 use crate::headers::Headers;
 use crate::job::Timings;
 use crate::options::HttpVersion;
 use crate::plan::{Plan, Scheme};
+use crate::process::{descriptors, memory};
 
 // Not in curl-sys.
 const CURLOPT_PREREQFUNCTION: CURLoption = curl_sys::CURLOPTTYPE_FUNCTIONPOINT + 312;
@@ -78,6 +77,8 @@ pub(super) struct Transfer<R> {
     received: u64,
     /// What is wrong with the head, or behind the body, that curl lets pass.
     malformed: Option<String>,
+    /// What there was no memory for.
+    lacking: Option<&'static str>,
     /// A receiver panicked. The `curl` crate would catch that too, but call nobody afterwards.
     panicked: bool,
     share: Share,
@@ -396,6 +397,8 @@ impl<R: Receive> Transfer<R> {
     pub fn take_answer(&mut self) -> (u16, Headers) {
         let headers = std::mem::take(&mut self.headers);
         match self.has_answer() {
+            // They would be in the way of others.
+            true if self.lacking.is_some() => (self.status, Headers::default()),
             true => (self.status, headers),
             false => Default::default(),
         }
@@ -466,6 +469,10 @@ impl<R: Receive> Transfer<R> {
         let Some(receiver) = &mut self.receiver else {
             return Flow::Stop;
         };
+        if memory::is_out() {
+            self.lacking = Some("the body");
+            return Flow::Stop;
+        }
         let flow = catch_unwind(AssertUnwindSafe(|| receiver.data(data)));
         self.after(flow)
     }
@@ -529,6 +536,9 @@ impl<R: Receive> Handler for Transfer<R> {
                     }
                 }
             }
+        } else if memory::is_out() || !self.headers.make_room(line) {
+            self.lacking = Some("the headers");
+            return false;
         } else {
             self.headers.push(line);
         }
@@ -684,6 +694,7 @@ impl<R: Receive> Handle<R> {
             trailers: 0,
             received: 0,
             malformed: None,
+            lacking: None,
             panicked: false,
             share: Share::default(),
             watch: Rc::new(Watch::new(shared)),
@@ -812,7 +823,7 @@ impl<R: Receive> Handle<R> {
     /// sent by another.
     pub fn had_no_descriptor(&self) -> bool {
         let no_socket = self.easy.get_ref().watch.no_socket.get();
-        !self.was_sent() && is_of_descriptors(no_socket)
+        !self.was_sent() && descriptors::are_out(no_socket)
     }
 
     /// Whether the server asks for HTTP/1.1 in place of what was sent, and if so, whether it told that
@@ -864,6 +875,9 @@ impl<R: Receive> Handle<R> {
                 ErrorCode::InternalError,
                 "the library panicked over the answer",
             );
+        }
+        if let Some(what) = transfer.lacking {
+            return Some(Failure::no_memory(&shown(url.as_str()), what));
         }
         if let Some(what) = &transfer.malformed {
             return protocol(ErrorCode::ProtocolError, what);
@@ -926,6 +940,7 @@ impl<R: Receive> Handle<R> {
                 transfer.trailers = 0;
                 transfer.received = 0;
                 transfer.malformed = None;
+                transfer.lacking = None;
                 transfer.panicked = false;
                 transfer.share = Share::default();
                 transfer.watch.clear();

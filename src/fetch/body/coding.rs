@@ -4,9 +4,10 @@
 use std::io;
 
 use brotli_decompressor::BrotliDecoderParameter::BROTLI_DECODER_PARAM_LARGE_WINDOW;
-use brotli_decompressor::{BrotliDecompressStream, BrotliResult, BrotliState, StandardAlloc};
+use brotli_decompressor::{BrotliDecompressStream, BrotliResult, BrotliState};
 use zstd::stream::raw::{self, DParameter, Operation};
 
+use super::fallible::Fallible;
 use super::inflate::{Inflate, Wrapping};
 
 /// The largest window of zstd: 8 MiB (RFC 9659). A frame may ask for 128 MiB of memory otherwise.
@@ -147,18 +148,20 @@ fn is_text(start: &[u8]) -> bool {
 }
 
 struct Brotli {
-    state: BrotliState<StandardAlloc, StandardAlloc, StandardAlloc>,
+    state: BrotliState<Fallible, Fallible, Fallible>,
+    memory: Fallible,
     is_over: bool,
 }
 
 impl Brotli {
     fn new() -> Self {
-        let memory = StandardAlloc::default;
-        let mut state = BrotliState::new(memory(), memory(), memory());
+        let memory = Fallible::default();
+        let mut state = BrotliState::new(memory.clone(), memory.clone(), memory.clone());
         // Larger ones than RFC 7932 has, of up to 1 GiB.
         state.set_parameter(BROTLI_DECODER_PARAM_LARGE_WINDOW, 0);
         Self {
             state,
+            memory,
             is_over: false,
         }
     }
@@ -181,6 +184,9 @@ impl Decoder for Brotli {
         self.is_over = matches!(result, BrotliResult::ResultSuccess);
         let invalid = |why| Err(io::Error::new(io::ErrorKind::InvalidData, why));
         let outcome = match result {
+            BrotliResult::ResultFailure if self.memory.failed() => {
+                Err(io::ErrorKind::OutOfMemory.into())
+            }
             BrotliResult::ResultFailure => invalid("corrupt data"),
             BrotliResult::ResultSuccess if left > 0 => invalid("something is behind its end"),
             BrotliResult::NeedsMoreOutput => Ok(true),

@@ -163,6 +163,6 @@ pub(crate) fn generation() -> u32 {
 
 /// Whether there may be processes with copies of this one's sockets.
 #[cfg(not(engine = "isahc"))]
-pub(super) fn has_forked() -> bool {
+pub(crate) fn has_forked() -> bool {
     FORKED.load(Relaxed)
 }
