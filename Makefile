@@ -20,7 +20,7 @@ EXAMPLE = $(CC) -std=c11 -O2 -Wall -Wextra -pedantic -Iinclude $< -o $@ \
 INSTALL = PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' LIBDIR='$(LIBDIR)' INCLUDEDIR='$(INCLUDEDIR)' \
 	MANDIR='$(MANDIR)' FEATURES='$(FEATURES)' scripts/install
 
-.PHONY: all library site bare buffered demo bench test fresh soak fuzz shuttle sanitize miri lint docs abi html \
+.PHONY: all library site bare buffered demo bench test fresh soak fuzz shuttle sanitize miri lint options abi html \
 	install uninstall npm clean help
 
 all: library $(RELEASE)/fetch $(RELEASE)/throughput ## the library and the examples, in target/release
@@ -86,8 +86,8 @@ lint: ## formatting, clippy, documentation, the man page, and the header as the 
 	scripts/man 0 | mandoc -T lint -W warning
 	git diff --exit-code include/rouet.h
 
-docs: ## docs/options.md, from the sources
-	$(RUST) ROUET_WRITE_DOCS=1 $(CARGO) test --locked --test docs options_reference
+options: ## what each language has of the options, from options/options.toml
+	$(RUST) $(CARGO) run --locked --quiet --package rouet-options
 
 abi: ## abi/VERSION, what programs compiled with this version rely on
 	mkdir -p abi

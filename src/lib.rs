@@ -56,6 +56,7 @@ mod headers;
 mod job;
 mod options;
 mod pool;
+mod ranges;
 mod schedule;
 mod sniff;
 mod subcode;

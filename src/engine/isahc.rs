@@ -351,7 +351,7 @@ fn make(
     if let Some(address) = address {
         request = request.dial(address);
     }
-    request = match &options.interface {
+    request = match &options.network_interface {
         None => request,
         Some(name) => match name.parse::<IpAddr>() {
             Ok(address) => request.interface(address),
@@ -523,7 +523,7 @@ fn lost(
         broken: false,
         peer: peer.as_deref(),
         proxy: options.proxy.as_deref(),
-        interface: options.interface.as_deref(),
+        interface: options.network_interface.as_deref(),
         took,
     };
     let unconnected = match timed_out {

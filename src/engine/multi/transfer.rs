@@ -888,7 +888,7 @@ impl<R: Receive> Handle<R> {
             broken: transfer.watch.broken.get(),
             peer: peer.filter(|ip| !ip.is_empty()),
             proxy: options.proxy.as_deref(),
-            interface: options.interface.as_deref(),
+            interface: options.network_interface.as_deref(),
             took,
         };
         Some(codes::failure(url.as_str(), &error, &circumstances))
