@@ -891,7 +891,7 @@ impl<R: Receive> Handle<R> {
             interface: options.network_interface.as_deref(),
             took,
         };
-        Some(codes::failure(url.as_str(), &error, &circumstances))
+        Some(codes::failure(url.as_str(), error, &circumstances))
     }
 
     /// Makes the handle ready for a hop. `http1`: its host wants HTTP/1.1.
