@@ -20,8 +20,8 @@ EXAMPLE = $(CC) -std=c11 -O2 -Wall -Wextra -pedantic -Iinclude $< -o $@ \
 INSTALL = PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' LIBDIR='$(LIBDIR)' INCLUDEDIR='$(INCLUDEDIR)' \
 	MANDIR='$(MANDIR)' FEATURES='$(FEATURES)' scripts/install
 
-.PHONY: all library site bare buffered demo bench test quick fresh soak fuzz shuttle sanitize miri lint deny docs abi \
-	html install uninstall npm clean help
+.PHONY: all library site bare buffered demo bench test quick fresh soak fuzz shuttle sanitize miri lint deny \
+	options abi html install uninstall npm clean help
 
 all: library $(RELEASE)/fetch $(RELEASE)/throughput ## the library and the examples, in target/release
 
@@ -100,8 +100,8 @@ deny: ## licences, sources and known faults of the crates we use
 	scripts/setup lint
 	. scripts/tools; find_rust; find_deny && cargo-deny --locked check
 
-docs: ## docs/options.md, from the sources
-	$(RUST) ROUET_WRITE_DOCS=1 $(CARGO) test --locked --features capi --test docs options_reference
+options: ## what each language has of the options, from options/options.toml
+	$(RUST) $(CARGO) run --locked --quiet --package rouet-options
 
 abi: ## abi/VERSION, what programs compiled with this version rely on
 	mkdir -p abi

@@ -156,128 +156,137 @@ typedef struct pool_header_t {
 typedef struct pool_options_t {
   // Set by pool_options_init.
   size_t struct_size;
-  // The request method, but CONNECT. Default NULL: GET for a request; for a resolve HEAD, or GET
-  // with a body.
+  // The request method. CONNECT is refused. Default NULL: GET for a request; for a resolve HEAD,
+  // or GET with a body.
   const char *method;
-  // Headers to send, in this order. Authorization, Cookie and Host are not sent on to another origin;
-  // Proxy-Authorization goes to an HTTP proxy alone. A name or value with a line break, a NUL
-  // or another control character is refused. So is what says where a request ends and what
-  // becomes of its connection: Content-Length, Transfer-Encoding, Trailer, Expect, Upgrade,
-  // HTTP2-Settings, Proxy-Connection, TE but for trailers, Connection but for keep-alive, TE
-  // and close (which closes it behind the answer), a second Host and one that is no host.
-  // Default NULL: none.
+  // The headers to send, in their order. Authorization, Cookie and Host are not sent on to
+  // another origin. Proxy-Authorization goes to an HTTP proxy alone, on each hop, and to no
+  // server (RFC 9110, section 11.7.2). A header with an empty value is sent empty. A name or
+  // value with a line break, a NUL or another control character is refused. A header that says
+  // where the request ends or what becomes of its connection is refused too: Content-Length,
+  // Transfer-Encoding, Trailer, Expect, Upgrade, HTTP2-Settings, Proxy-Connection, TE with
+  // anything but trailers, Connection with anything but keep-alive, TE and close. Connection
+  // with close closes the connection behind the answer. A second Host is refused, and so is one
+  // that is no host. Default NULL: none.
   const struct pool_header_t *headers;
-  // The number of headers, 1000 at most. Default 0.
+  // The number of entries in headers. At most 1000. Default 0.
   size_t header_count;
-  // The value of a Cookie header, not sent on to another origin. Default NULL: none.
+  // The value of a Cookie header. The cookie is not sent on to another origin. Default NULL:
+  // none.
   const char *cookie;
-  // 1: cookies that answers set on the way are sent with the job's next hops, to the hosts and
-  // paths they are meant for (RFC 6265). They are forgotten when the attempt ends. A URL may
-  // then be met again after a cookie was set. Default 0.
+  // 1: sends cookies that answers set on the way with the job's next hops, to the hosts and
+  // paths that they are meant for (RFC 6265). The cookies are forgotten when the attempt ends. A
+  // URL may be met again after a cookie was set. Default 0.
   int32_t stateful;
-  // 1: send the User-Agent of a widespread browser instead of rouet/VERSION. One among headers
-  // comes first. Default 0.
+  // 1: sends the User-Agent of a widespread browser instead of rouet/VERSION. A User-Agent in
+  // headers is sent instead of both. Default 0.
   int32_t spoof_ua;
-  // What to send as the request's body. Default NULL: none.
+  // The bytes to send as the request's body. An empty body is sent too, if this is not NULL.
+  // Default NULL: none.
   const void *body;
-  // The bytes of the body. Default 0.
+  // The number of bytes in body. Default 0.
   size_t body_size;
-  // Seconds to look up the name, connect and shake hands, each hop; above 0. Default 5.
+  // The time to look up the name, connect and shake hands, for each hop. In seconds, above 0.
+  // Default 5.
   double connect_timeout;
-  // Seconds for a whole attempt, all hops and the body; above 0. Default 30.
+  // The time for a whole attempt: all hops and the body. In seconds, above 0. Default 30.
   double timeout;
-  // The largest body taken, in bytes after decompression; beyond it the job ends in
-  // body-too-large. Default 268435456: 256 MiB.
+  // The size of the largest body that is taken, in bytes after decompression. A job with a
+  // larger one ends in body-too-large. At least 1. Default 268435456: 256 MiB.
   uint64_t max_body_size;
-  // 1: ask for gzip, deflate, br or zstd, and undo them. Default 0.
+  // 1: asks for gzip, deflate, br or zstd, and undoes them. Default 0.
   int32_t compressed;
-  // 1: follow redirections, of any kind. Default 1.
+  // 1: follows redirections of any kind. 0: the answer that redirects is the result. Default 1.
   int32_t follow_redirects;
-  // How many redirections are followed before max-redirects; -1: 10 for a request, 20 for a
-  // resolve. Default -1.
+  // The number of redirections that are followed. A job with one more ends in max-redirects.
+  // Default -1: 10 for a request, 20 for a resolve.
   int32_t max_redirects;
-  // 1: follow a Refresh header, on an answer below 400 that is no redirection itself, whatever
-  // its delay. Several such lines: the first that leads to what can be requested. A page that
-  // refreshes itself, or leads back to where the job was, or to what can't be requested, is where a
-  // job ends. Default 1.
+  // 1: follows a Refresh header, whatever its delay, on an answer below 400 that is no
+  // redirection itself. The first such line that leads to what can be requested counts: one to
+  // market: or to a broken URL does not. A job ends where a page refreshes itself, leads back to
+  // where the job was, or leads to what can't be requested. Default 1.
   int32_t follow_refresh_header;
-  // 1: follow a page's <meta http-equiv="refresh"> likewise. It is looked for in the first 1 KiB
-  // of an HTML body, or 64 KiB with follow_js_relocation or canonicalize; a resolve then uses
-  // GET. One within `<noscript>` counts only without follow_js_relocation and where nothing else
-  // leads on. Default 0.
+  // 1: follows a page's `<meta http-equiv="refresh">` in the same way as a Refresh header. The
+  // tag is looked for in the first 1 KiB of an HTML body, or in the first 64 KiB with
+  // follow_js_relocation or canonicalize. A resolve then uses GET. A tag within `<noscript>`
+  // counts only without follow_js_relocation, and where nothing else leads on. Default 0.
   int32_t follow_meta_refresh;
-  // 1: follow a page's script likewise that sends its reader elsewhere by plain text such as
-  // location = "…" or location.replace("…") within the first 64 KiB of an HTML body; a resolve
-  // then uses GET. Default 0.
+  // 1: follows a page's script in the same way as a Refresh header. The script has to send its
+  // reader elsewhere by plain text such as location = "…" or location.replace("…") within the
+  // first 64 KiB of an HTML body. A resolve then uses GET. Default 0.
   int32_t follow_js_relocation;
-  // 1: take the target from the URL itself, without a request, where the URL is that of a known
+  // 1: takes the target from the URL itself, without a request, where the URL is that of a known
   // kind of redirection: …?url=…, l.facebook.com/l.php?u=…, AMP caches. The job's group is then
   // that of the target. Default 0.
   int32_t infer_redirection;
-  // 1: the stack ends in the URL that the last page calls its own with <link rel="canonical">,
-  // if it is another and is told in the first 64 KiB. It is not requested. A resolve then uses
-  // GET. Default 0.
+  // 1: ends the stack in the URL that the last page calls its own with `<link rel="canonical">`,
+  // if that is another URL and is told in the first 64 KiB. That URL is not requested. A resolve
+  // then uses GET. Default 0.
   int32_t canonicalize;
-  // 1: certificates go unchecked. Default 0.
+  // 1: leaves certificates unchecked. Default 0.
   int32_t insecure;
-  // 1: offer the TLS ciphers of a widespread browser, in its order. Default 0.
+  // 1: offers the TLS ciphers of a widespread browser, in its order. Default 0.
   int32_t spoof_tls_ciphers;
-  // Final statuses that are errors: invalid-status-404. Default NULL: none.
+  // The final statuses that are errors, such as invalid-status-404. Default NULL: none.
   const uint16_t *raise_on_statuses;
-  // The number of these statuses. Default 0.
+  // The number of entries in raise_on_statuses. Default 0.
   size_t raise_on_status_count;
-  // The encoding of the text, by a label of the Encoding Standard such as "windows-1251": it is
-  // then not looked for. Default NULL: none.
+  // The encoding of the text, by a label of the Encoding Standard such as "windows-1251".
+  // Default NULL: it is looked for.
   const char *known_encoding;
-  // A PEM file of the certificate authorities to trust. Default NULL: the system's.
+  // The PEM file of the certificate authorities to trust. Default NULL: the system's.
   const char *ca_file;
-  // A proxy: http://, https://, socks5:// or socks5h://, with credentials if it needs them. The
-  // environment's http_proxy and no_proxy are not looked at. Default NULL: none.
+  // The URL of a proxy, with credentials if it needs them. The URL starts with http://,
+  // https://, socks5:// or socks5h://. The environment's http_proxy and no_proxy are not looked
+  // at. Default NULL: none.
   const char *proxy;
-  // "HOST:PORT:CONNECT-TO-HOST:CONNECT-TO-PORT", as in curl: connect there instead. An empty
-  // HOST or PORT matches any. Ports are 1 to 65535, and hosts are written as in a URL (xn--…).
-  // Default NULL: none.
+  // The places to connect to instead, as "HOST:PORT:CONNECT-TO-HOST:CONNECT-TO-PORT", as in
+  // curl. An empty HOST or PORT matches any. Ports are 1 to 65535, and hosts are written as in a
+  // URL (xn--…). Default NULL: none.
   const char *const *connect_to;
-  // The number of connect_to entries, 10,000 at most. Default 0.
+  // The number of entries in connect_to. At most 10,000. Default 0.
   size_t connect_to_count;
-  // "HOST:PORT:ADDRESS", or several addresses with commas between, as in curl's --resolve: use
-  // these. A HOST of * is any. Jobs of one pool share connections by host and port: do not give
-  // one host different addresses in one pool. Default NULL: none.
+  // The addresses of hosts, as "HOST:PORT:ADDRESS", or with several addresses and commas between
+  // them, as in curl's --resolve. A HOST of * is any. Jobs of one pool share connections by host
+  // and port: do not give one host different addresses in one pool. Default NULL: none.
   const char *const *dns;
-  // The number of dns entries, 10,000 at most. Default 0.
+  // The number of entries in dns. At most 10,000. Default 0.
   size_t dns_count;
   // The local interface, address or host name to connect from. A host name is looked up for each
   // hop, as the URL's is. Default NULL: any.
   const char *network_interface;
-  // POOL_HTTP_ANY, POOL_HTTP_1_1 or POOL_HTTP_2_PRIOR_KNOWLEDGE. Default POOL_HTTP_ANY.
+  // The choice of HTTP versions to offer. The value is POOL_HTTP_ANY, POOL_HTTP_1_1 or
+  // POOL_HTTP_2_PRIOR_KNOWLEDGE. Default POOL_HTTP_ANY.
   int32_t http_version;
-  // 1: a failed attempt is made again, after retry_min_wait·4^(n−1) seconds, at most
-  // retry_max_wait, varied by a quarter either way. The waiting job occupies no worker, and its
-  // group's throttle still holds. Made again: connections refused, reset or broken off,
-  // unreachable hosts and networks, protocol errors, and names that can't be looked up for now.
-  // With 0 retry_on_timeout and retry_on_statuses have no effect, and are refused. Default 0.
+  // 1: makes a failed attempt again. The wait after the nth attempt is retry_min_wait·4^(n−1),
+  // at most retry_max_wait, varied by a quarter either way. The waiting job occupies no worker,
+  // and its group's throttle still holds. Connections refused, reset or broken off, unreachable
+  // hosts and networks, protocol errors, and names that can't be looked up for now are tried
+  // again; docs/errors.md has the list. Without it retry_on_timeout and retry_on_statuses have
+  // no effect, and are refused. Default 0.
   int32_t retry;
-  // Attempts in all, the first included; at least 1. Default 3.
+  // The number of attempts in all, the first included. At least 1. Default 3.
   uint32_t retry_max_attempts;
-  // 1: time-outs are tried again too. Default 0.
+  // 1: tries time-outs again too. Default 0.
   int32_t retry_on_timeout;
-  // Seconds to wait after the first attempt; 0 or above. Default 10.
+  // The wait after the first attempt. In seconds, 0 or above. Default 10.
   double retry_min_wait;
-  // The longest wait, in seconds; at least retry_min_wait. Default 86400: one day.
+  // The longest wait, at least retry_min_wait. In seconds, 0 or above. Default 86400: one day.
   double retry_max_wait;
-  // Statuses of a final answer that are tried again too. Default NULL: none.
+  // The statuses of a final answer that are tried again too. Default NULL: none.
   const uint16_t *retry_on_statuses;
-  // The number of these statuses. Default 0.
+  // The number of entries in retry_on_statuses. Default 0.
   size_t retry_on_status_count;
-  // 1: the result's URLs, as submitted and in its stack, have *** in place of a user and password.
-  // Messages and the log always do. Headers and bodies stay as they came. Default 0.
+  // 1: puts *** in place of a user and password in the result's URLs, as submitted and in its
+  // stack. Messages and the log always have *** there. Headers and bodies stay as they came.
+  // Default 0.
   int32_t mask_credentials;
-  // 1: a resolve whose HEAD got 400, 403, 404, 405, 406 or 5xx, or no answer because the connection
-  // was closed or reset, asks with GET too, at once: many servers answer HEAD otherwise than GET.
-  // The pool remembers of each host, up to some thousands, what came of it: where GET got another
-  // answer its next URLs are asked for with GET alone, where it got the same such an answer to
-  // HEAD is believed, but for 405 and 501, which are of the method. 0: the answer to HEAD is the
-  // result. Default 1.
+  // 1: asks with GET too, at once, where a resolve's HEAD got 400, 403, 404, 405, 406 or 5xx, or
+  // no answer because the connection was closed or reset. Many servers answer HEAD otherwise
+  // than GET. The pool remembers for each host, up to some thousands, what came of it. A host
+  // whose GET got another answer is asked with GET alone from then on. A host whose GET got the
+  // same answer is believed when its HEAD gets that again. 405 and 501 are never believed,
+  // because they are about the method. 0: the answer to HEAD is the result. Default 1.
   int32_t head_fallback;
 } pool_options_t;
 
@@ -404,79 +413,82 @@ typedef uint32_t (*pool_parallelism_fn)(const char *group, void *userdata);
 typedef int (*pool_callback_fn)(struct pool_result_t *result, void *userdata);
 
 // How a pool and its stream are set up. Set by pool_config_init, then changed as wanted; copied
-// by the call that takes it.
+// by the call that takes it. Each field says whose it is: the pool's, or the stream's.
 typedef struct pool_config_t {
   // Set by pool_config_init.
   size_t struct_size;
-  // Of the pool: transfers at once, over all its streams. Default 0: 64 a core, within the
+  // Pool. The number of transfers at once, over all streams. Default 0: 64 a core, within the
   // process's limit of descriptors.
   uint32_t max_workers;
-  // Of the pool: threads that run transfers, 256 at most, and never more than max_workers.
-  // Default 0: one a core.
+  // Pool. The number of threads that run transfers. There are never more than max_workers. At
+  // most 256. Default 0: one a core.
   uint32_t threads;
-  // Of the pool: seconds between the end (and the start) of a group's last job and the start
-  // of its next; 0 or above. Default 0.2.
+  // Pool. The time between the end (and the start) of a group's last job and the start of its
+  // next. In seconds, 0 or above. Default 0.2.
   double throttle;
-  // Of the pool: jobs of one group in flight at once; at least 1. Default 1.
+  // Pool. The number of jobs of one group in flight at once. At least 1. Default 1.
   uint32_t domain_parallelism;
-  // Of the pool: asked at the end of each attempt at a job how long its group waits, unless the
-  // group has a rule (pool_set_domain_rule): a server's Retry-After can be heeded so. What it
-  // says holds until the next end, or until the group has had nothing to do for that long.
-  // Default NULL: throttle holds.
+  // Pool. The function that is asked at the end of each attempt at a job how long its group
+  // waits, unless the group has a rule (pool_set_domain_rule). The function may heed a server's
+  // Retry-After. What the function says holds until the next end, or until the group has had
+  // nothing to do for that long. Default NULL: throttle holds.
   pool_throttle_fn throttle_fn;
-  // Of the pool: asked how many jobs of a group may be in flight, unless it has a rule.
-  // Default NULL: domain_parallelism holds.
+  // Pool. The function that is asked how many jobs of a group may be in flight, unless the group
+  // has a rule (pool_set_domain_rule). Default NULL: domain_parallelism holds.
   pool_parallelism_fn parallelism_fn;
-  // Of the pool: handed to throttle_fn and parallelism_fn. Default NULL.
+  // Pool. The pointer that throttle_fn and parallelism_fn are called with. Default NULL.
   void *domain_userdata;
-  // Of the stream: 1: results come in the order of submission, within a window of buffer_size
-  // jobs. Default 0: as they are done.
+  // Stream. 1: gives results in the order of their jobs, within a window of buffer_size jobs. 0:
+  // they come as they are done. Default 0.
   int32_t ordered;
-  // Of the stream: 1: a job without URL gives a result without URL, error and answer.
-  // Default 0: it is POOL_INVALID_ARGUMENT.
+  // Stream. 1: gives a job without URL a result without URL, error and answer. 0: such a job is
+  // POOL_INVALID_ARGUMENT. Default 0.
   int32_t passthrough;
-  // Of the stream: jobs held and not started, those that wait for a retry included, and again
-  // jobs started whose results were not taken, so it also bounds the stream's transfers at
-  // once; at least 1. An ordered stream has this many jobs outstanding in all. Default 1024.
+  // Stream. The most jobs that are held and not started, jobs that wait for a retry included,
+  // and as many again that are started and whose results were not taken. The same number bounds
+  // the stream's transfers at once. An ordered stream has this many jobs outstanding in all. At
+  // least 1. Default 1024.
   size_t buffer_size;
-  // Of the stream: bytes of results not taken, beyond which no more jobs are started; the
-  // bodies of those under way come on top. At least 1. Default 268435456: 256 MiB.
+  // Stream. The bytes of results not taken, beyond which no more jobs are started. The bodies of
+  // those under way come on top. At least 1. Default 268435456: 256 MiB.
   uint64_t max_buffered_bytes;
-  // Of the stream: how its jobs are done. Default NULL: as pool_options_init has it.
+  // Stream. The options of jobs that have none of their own. Default NULL: all have their
+  // defaults.
   const struct pool_options_t *options;
-  // Of the stream: called with each result that has an answer before it can be taken. Default
-  // NULL: none.
+  // Stream. The function that is called with each result that has an answer, before it can be
+  // taken. Default NULL: none.
   pool_callback_fn callback;
-  // Of the stream: handed to callback. Default NULL.
+  // Stream. The pointer that callback is called with. Default NULL.
   void *callback_userdata;
-  // Of the pool: 1: jobs that lead to an address that is no public server's end in
-  // forbidden-address: loopback, private and link-local networks, multicast, the metadata of
+  // Pool. 1: lets no job get to an address that is no public server's: the job ends in
+  // forbidden-address. Loopback, private and link-local networks, multicast, the metadata of
   // clouds, all that IANA has set apart, and addresses of IPv6 that carry one of these
-  // (IPv4-mapped, NAT64, 6to4, Teredo). This and the fields below hold for the address that is
-  // connected to, on every hop, after the name was looked up, whatever named it: a URL, a
-  // redirection, dns, connect_to. A proxy is free of them, being the caller's choice; of what it
-  // is asked for, scheme, port and addresses are held to them, but names only with socks5://, as
-  // the others look names up themselves. Default 0.
+  // (IPv4-mapped, NAT64, 6to4, Teredo) are not public. This option and https_only,
+  // deny_networks, allow_networks and allowed_ports hold for the address that is connected to,
+  // on every hop, after the name was looked up, whatever named it: a URL, a redirection, dns,
+  // connect_to. A proxy is free of them, because it is the caller's choice. The scheme, port and
+  // addresses that a proxy is asked for are held to them. Names that it is asked for are held to
+  // them only with socks5://, because other proxies look names up themselves. Default 0.
   int32_t deny_private_addresses;
-  // Of the pool: 1: only https URLs are asked for; another, or a redirection to one, ends in
-  // forbidden-address. Default 0.
+  // Pool. 1: asks for https URLs only. A job with another URL, or with a redirection to one,
+  // ends in forbidden-address. Default 0.
   int32_t https_only;
-  // Of the pool: networks that are forbidden, as "10.0.0.0/8", "fc00::/7", or an address. A NAT64
-  // prefix of one's own belongs here. 0.0.0.0 and :: are judged as 127.0.0.1 and ::1, where Linux
-  // connects them to. Default NULL: none.
+  // Pool. The networks that are forbidden, as "10.0.0.0/8", "fc00::/7", or an address. A NAT64
+  // prefix of one's own belongs here. The addresses 0.0.0.0 and :: are judged as 127.0.0.1 and
+  // ::1, because Linux connects them to these. Default NULL: none.
   const char *const *deny_networks;
-  // Of the pool: the number of deny_networks, 10,000 at most. Default 0.
+  // Pool. The number of entries in deny_networks. At most 10,000. Default 0.
   size_t deny_network_count;
-  // Of the pool: networks that are not forbidden, whatever deny_private_addresses and
-  // deny_networks say; refused when neither forbids any. To let nothing through but these, deny
+  // Pool. The networks that are not forbidden, whatever deny_private_addresses and deny_networks
+  // say. Such a list is refused when neither forbids any. To let nothing through but these, deny
   // "0.0.0.0/0" and "::/0". Default NULL: none.
   const char *const *allow_networks;
-  // Of the pool: the number of allow_networks, 10,000 at most. Default 0.
+  // Pool. The number of entries in allow_networks. At most 10,000. Default 0.
   size_t allow_network_count;
-  // Of the pool: the only ports that may be connected to; others end in forbidden-address.
-  // Default NULL: any.
+  // Pool. The only ports that may be connected to. A job that leads to another ends in
+  // forbidden-address. Default NULL: any.
   const uint16_t *allowed_ports;
-  // Of the pool: the number of allowed_ports. Default 0.
+  // Pool. The number of entries in allowed_ports. Default 0.
   size_t allowed_port_count;
 } pool_config_t;
 

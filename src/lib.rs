@@ -57,6 +57,7 @@ mod options;
 mod plan;
 mod pool;
 mod process;
+mod ranges;
 mod schedule;
 mod sniff;
 mod subcode;

@@ -885,8 +885,8 @@ fn no_option_gets_a_line_break_or_a_nul_onto_the_wire() {
         ("dns", |o, text| {
             o.dns = vec![format!("a.test:80:127.0.0.1{text}")]
         }),
-        ("interface", |o, text| {
-            o.interface = Some(format!("lo{text}"))
+        ("network_interface", |o, text| {
+            o.network_interface = Some(format!("lo{text}"))
         }),
         ("known_encoding", |o, text| {
             o.known_encoding = Some(format!("utf-8{text}"));

@@ -189,6 +189,7 @@ fn what_is_installed() {
     for words in [
         "pool_submit(pool, &job, 0);",
         "POOL_AGAIN",
+        "retry_max_wait",
         env!("CARGO_PKG_VERSION"),
     ] {
         assert!(text.contains(words), "{text}");

@@ -730,12 +730,12 @@ fn interface_is_where_connections_come_from() {
     let server = Raw::start(|request| answer("200 OK", &[], &request.peer.ip().to_string()));
     for address in ["127.0.0.1", "127.0.0.2"] {
         let result = fetch_with(server.url("/"), |options| {
-            options.interface = Some(address.into());
+            options.network_interface = Some(address.into());
         });
         assert_eq!(text(&result), address);
     }
     let result = fetch_with(server.url("/"), |options| {
-        options.interface = Some("nosuch0".into());
+        options.network_interface = Some("nosuch0".into());
     });
     assert_eq!(code(&result), "connection-error");
 }
@@ -755,7 +755,7 @@ fn the_look_up_of_an_interface_holds_up_no_other_job() {
         let stream = stream(&pool);
         let from = |name: &str, n: usize| {
             let interface = (!name.is_empty()).then(|| name.to_owned());
-            let options = options(|options| options.interface = interface);
+            let options = options(|options| options.network_interface = interface);
             let job = Job::request(server.url("/")).group(n.to_string());
             job.options(options).tag(n as u64)
         };

@@ -1082,29 +1082,3 @@ func TestAHundredThousandResults(t *testing.T) {
 		t.Errorf("grew by %d MiB", grown>>20)
 	}
 }
-
-func TestEachOptionOfTheHeaderIsThere(t *testing.T) {
-	header, err := os.ReadFile("../../include/rouet.h")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var source []byte
-	for _, file := range []string{"options.go", "pool.go"} {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		source = append(source, text...)
-	}
-	_, after, _ := strings.Cut(string(header), "typedef struct pool_options_t {\n")
-	options, _, _ := strings.Cut(after, "\n} pool_options_t;")
-	fields := regexp.MustCompile(`(?m)^  \w[^;/]*?(\w+);$`).FindAllStringSubmatch(options, -1)
-	if len(fields) < 35 {
-		t.Fatalf("%d options", len(fields))
-	}
-	for _, field := range fields[1:] { // struct_size is the first
-		if !regexp.MustCompile(`\b(c\.|options->)` + field[1] + `\b`).Match(source) {
-			t.Errorf("%s can't be set", field[1])
-		}
-	}
-}

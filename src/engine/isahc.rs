@@ -352,7 +352,7 @@ fn make(
     if let Some(address) = address {
         request = request.dial(address);
     }
-    request = match &plan.interface {
+    request = match &plan.network_interface {
         None => request,
         Some(name) => match name.parse::<IpAddr>() {
             Ok(address) => request.interface(address),
@@ -513,7 +513,7 @@ fn lost(
         broken: false,
         peer: peer.as_deref(),
         proxy: plan.proxy.as_deref(),
-        interface: plan.interface.as_deref(),
+        interface: plan.network_interface.as_deref(),
         took,
     };
     let unconnected = match timed_out {

@@ -159,7 +159,8 @@ unsafe trait Sized_: Copy {
     /// The struct's name in C.
     const NAME: &'static str;
     /// The sizes this struct had in earlier versions, and has now: each a number above the one
-    /// before, and `size_of::<Self>()` last.
+    /// before, and `size_of::<Self>()` last. Those of options come from `since` in
+    /// `options/options.toml`.
     const SIZES: &'static [usize];
     /// The documented defaults, `struct_size` included.
     fn defaults() -> Self;

@@ -1,5 +1,7 @@
 'use strict';
 
+const table = require('./table');
+
 /** Where the fields of the C structs lie: include/rouet.h on a 64-bit machine. */
 
 const SIZES = { pointer: 8, size: 8, uint64: 8, double: 8, int: 4, uint: 4 };
@@ -30,50 +32,9 @@ exports.header = struct(fields(`
   pointer: name value
   size: name_size value_size`));
 
-exports.options = struct(fields(`
-  size: struct_size
-  pointer: method headers
-  size: header_count
-  pointer: cookie
-  int: stateful spoof_ua
-  pointer: body
-  size: body_size
-  double: connect_timeout timeout
-  uint64: max_body_size
-  int: compressed follow_redirects max_redirects follow_refresh_header follow_meta_refresh
-  int: follow_js_relocation infer_redirection canonicalize insecure spoof_tls_ciphers
-  pointer: raise_on_statuses
-  size: raise_on_status_count
-  pointer: known_encoding ca_file proxy connect_to
-  size: connect_to_count
-  pointer: dns
-  size: dns_count
-  pointer: network_interface
-  int: http_version retry
-  uint: retry_max_attempts
-  int: retry_on_timeout
-  double: retry_min_wait retry_max_wait
-  pointer: retry_on_statuses
-  size: retry_on_status_count
-  int: mask_credentials head_fallback`));
+exports.options = struct(table.optionsFields);
 
-exports.config = struct(fields(`
-  size: struct_size
-  uint: max_workers threads
-  double: throttle
-  uint: domain_parallelism
-  pointer: throttle_fn parallelism_fn domain_userdata
-  int: ordered passthrough
-  size: buffer_size
-  uint64: max_buffered_bytes
-  pointer: options callback callback_userdata
-  int: deny_private_addresses https_only
-  pointer: deny_networks
-  size: deny_network_count
-  pointer: allow_networks
-  size: allow_network_count
-  pointer: allowed_ports
-  size: allowed_port_count`));
+exports.config = struct(table.configFields);
 
 exports.job = struct(fields(`
   size: struct_size

@@ -5,6 +5,7 @@ const { inspect, types } = require('node:util');
 const layout = require('./layout');
 const { Arena } = require('./memory');
 const native = require('./native');
+const { OPTIONS, POOL, RETRY, STREAM } = require('./table');
 
 const HTTP_VERSIONS = { any: 0, '1.1': 1, '2-prior-knowledge': 2 };
 
@@ -70,42 +71,40 @@ const copies = {
   },
 };
 
-/** The field that has the number of what a list's field points to. */
-function countOf(field) {
-  return `${field.replace(/(?<=status)es$|(?<=network|port)s$/, '')}_count`;
-}
-
-/** How each kind of option gets from JavaScript into the struct. */
+/**
+ * How each kind of option gets from JavaScript into the struct. What the table says of the option names
+ * its field, and that of its length.
+ */
 const kinds = {
-  flag(name, value, to, field) {
+  flag(name, value, to, { field }) {
     if (typeof value !== 'boolean') throw wrong(name, value, 'true or false');
     to.set(field, value ? 1 : 0);
   },
-  int(name, value, to, field) {
+  int(name, value, to, { field }) {
     to.set(field, integer(name, value, -1, 2 ** 31 - 1));
   },
-  uint(name, value, to, field) {
+  uint(name, value, to, { field }) {
     to.set(field, integer(name, value, 0, 2 ** 32 - 1));
   },
-  size(name, value, to, field) {
+  size(name, value, to, { field }) {
     to.set(field, integer(name, value, 0, Number.MAX_SAFE_INTEGER));
   },
-  seconds(name, value, to, field, arena, most = Infinity) {
+  seconds(name, value, to, { field, most = Infinity }) {
     to.set(field, seconds(name, value, most));
   },
-  milliseconds(name, value, to, field) {
+  milliseconds(name, value, to, { field }) {
     to.set(field, number(name, value) / 1000);
   },
-  text(name, value, to, field, arena) {
+  text(name, value, to, { field }, arena) {
     to.set(field, arena.text(cText(name, value)).address);
   },
-  texts(name, value, to, field, arena) {
+  texts(name, value, to, { field, count }, arena) {
     const texts = list(name, value).map((text) => arena.text(cText(`an entry of ${name}`, text)).address);
     if (texts.length === 0) return;
     to.set(field, arena.pointers(texts));
-    to.set(countOf(field), texts.length);
+    to.set(count, texts.length);
   },
-  numbers(name, value, to, field, arena) {
+  numbers(name, value, to, { field, count }, arena) {
     const numbers = list(name, value);
     if (numbers.length === 0) return;
     const piece = arena.take(2 * numbers.length);
@@ -113,9 +112,9 @@ const kinds = {
       piece.bytes.writeUInt16LE(integer(`a number of ${name}`, number, 0, 65535), 2 * index);
     });
     to.set(field, piece.address);
-    to.set(countOf(field), numbers.length);
+    to.set(count, numbers.length);
   },
-  headers(name, value, to, field, arena) {
+  headers(name, value, to, { field, count }, arena) {
     const given = pairs(name, value);
     if (given.length === 0) return;
     const { size } = layout.header;
@@ -130,96 +129,32 @@ const kinds = {
       line.bytes.copy(lines.bytes, size * index);
     });
     to.set(field, lines.address);
-    to.set('header_count', given.length);
+    to.set(count, given.length);
   },
-  bytes(name, value, to, field, arena) {
+  bytes(name, value, to, { field, count }, arena) {
     const bytes = typeof value === 'string' ? Buffer.from(value) : value;
     if (!types.isUint8Array(bytes)) throw wrong(name, value, 'a string, Buffer or Uint8Array');
     to.set(field, arena.bytes(bytes).address);
-    to.set(`${field}_size`, bytes.length);
+    to.set(count, bytes.length);
   },
-  httpVersion(name, value, to, field) {
+  httpVersion(name, value, to, { field }) {
     if (typeof value !== 'string' || !Object.hasOwn(HTTP_VERSIONS, value)) {
       throw wrong(name, value, `one of ${Object.keys(HTTP_VERSIONS).join(', ')}`);
     }
     to.set(field, HTTP_VERSIONS[value]);
   },
-  retry(name, value, to, field, arena) {
-    if (typeof value === 'boolean') return kinds.flag(name, value, to, field);
+  retry(name, value, to, known, arena) {
+    if (typeof value === 'boolean') return kinds.flag(name, value, to, known);
     if (typeof value !== 'object' || value === null) throw wrong(name, value, 'a boolean or an object');
-    to.set(field, 1);
+    to.set(known.field, 1);
     fill(RETRY, value, to, arena, 'retry.');
   },
-};
-
-/**
- * Options by their names here, as [the kind, the field in C if it has another name, the most]. What
- * is here in seconds is in milliseconds under the same name with Ms behind it.
- */
-const RETRY = {
-  maxAttempts: ['uint', 'retry_max_attempts'],
-  onTimeout: ['flag', 'retry_on_timeout'],
-  minWait: ['seconds', 'retry_min_wait', 600],
-  maxWait: ['seconds', 'retry_max_wait'],
-  onStatuses: ['numbers', 'retry_on_statuses'],
-};
-
-const OPTIONS = {
-  method: ['text'],
-  headers: ['headers'],
-  cookie: ['text'],
-  stateful: ['flag'],
-  spoofUa: ['flag'],
-  body: ['bytes'],
-  connectTimeout: ['seconds', undefined, 60],
-  timeout: ['seconds', undefined, 600],
-  maxBodySize: ['size'],
-  compressed: ['flag'],
-  followRedirects: ['flag'],
-  maxRedirects: ['int'],
-  followRefreshHeader: ['flag'],
-  followMetaRefresh: ['flag'],
-  followJsRelocation: ['flag'],
-  inferRedirection: ['flag'],
-  canonicalize: ['flag'],
-  insecure: ['flag'],
-  spoofTlsCiphers: ['flag'],
-  raiseOnStatuses: ['numbers'],
-  knownEncoding: ['text'],
-  caFile: ['text'],
-  proxy: ['text'],
-  connectTo: ['texts'],
-  dns: ['texts'],
-  networkInterface: ['text'],
-  httpVersion: ['httpVersion'],
-  retry: ['retry'],
-  maskCredentials: ['flag'],
-  headFallback: ['flag'],
-};
-
-const STREAM = {
-  ordered: ['flag'],
-  passthrough: ['flag'],
-  bufferSize: ['size'],
-  maxBufferedBytes: ['size'],
-};
-
-const POOL = {
-  maxWorkers: ['uint'],
-  threads: ['uint'],
-  throttle: ['seconds', undefined, 60],
-  domainParallelism: ['uint'],
-  denyPrivateAddresses: ['flag'],
-  denyNetworks: ['texts'],
-  allowNetworks: ['texts'],
-  allowedPorts: ['numbers'],
-  httpsOnly: ['flag'],
 };
 
 /** What a group's rule has. */
 const RULE = {
   throttle: POOL.throttle,
-  parallelism: ['uint'],
+  parallelism: { kind: 'uint', field: 'parallelism' },
 };
 
 function snakeCased(name) {
@@ -230,8 +165,8 @@ function snakeCased(name) {
 function lookUp(table, name) {
   if (Object.hasOwn(table, name)) return table[name];
   const base = twin(name);
-  if (!name.endsWith('Ms') || !Object.hasOwn(table, base) || table[base][0] !== 'seconds') return undefined;
-  return ['milliseconds', table[base][1] ?? snakeCased(base)];
+  if (!name.endsWith('Ms') || !Object.hasOwn(table, base) || table[base].kind !== 'seconds') return undefined;
+  return { kind: 'milliseconds', field: table[base].field };
 }
 
 /** The name of a time in the other unit. */
@@ -250,8 +185,7 @@ function fill(table, values, to, arena, prefix = '') {
     if (lookUp(table, twin(name)) && values[twin(name)] !== undefined) {
       throw new TypeError(`${prefix}${name} and ${prefix}${twin(name)} are both given: they say the same`);
     }
-    const [kind, field = snakeCased(name), most] = known;
-    kinds[kind](prefix + name, value, to, field, arena, most);
+    kinds[known.kind](prefix + name, value, to, known, arena);
   }
 }
 
@@ -314,7 +248,7 @@ function split(values, ...tables) {
       throw new TypeError(`${name} is no option: there are ${names}`);
     }
     if (value === undefined) continue;
-    const [kind] = lookUp(tables[index], name);
+    const { kind } = lookUp(tables[index], name);
     parts[index][name] = Object.hasOwn(copies, kind) ? copies[kind](name, value) : value;
   }
   return parts;

@@ -94,7 +94,7 @@ const OPTIONS = {
 const STREAM = { ordered: true, passthrough: true, bufferSize: 5, maxBufferedBytes: 6 };
 const POOL = {
   maxWorkers: 7, threads: 8, throttle: 9, domainParallelism: 10, denyPrivateAddresses: true,
-  denyNetworks: ['10.0.0.0/8'], allowNetworks: ['10.0.0.1'], allowedPorts: [80], httpsOnly: true,
+  httpsOnly: true, denyNetworks: ['10.0.0.0/8'], allowNetworks: ['10.0.0.1'], allowedPorts: [80],
 };
 
 const without = (fields, ...names) => fields.filter((field) => !names.includes(field));

@@ -343,7 +343,7 @@ impl<R: Receive> Multi<R> {
         hop: &Hop<'_>,
         found: Option<&[IpAddr]>,
     ) -> Result<(Option<String>, Duration), Failure> {
-        let Some(interface) = hop.plan.interface.as_deref() else {
+        let Some(interface) = hop.plan.network_interface.as_deref() else {
             return Ok((None, Duration::ZERO));
         };
         let (before, name) = match source::read(interface) {

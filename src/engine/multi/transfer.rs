@@ -914,7 +914,7 @@ impl<R: Receive> Handle<R> {
             broken: transfer.watch.broken.get(),
             peer: peer.filter(|ip| !ip.is_empty()),
             proxy: plan.proxy.as_deref(),
-            interface: plan.interface.as_deref(),
+            interface: plan.network_interface.as_deref(),
             took,
         };
         Some(codes::failure(url.as_str(), error, &circumstances))
