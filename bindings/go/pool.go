@@ -307,6 +307,7 @@ func URLGroup(url string) (string, error) {
 	size := len(url) + 64 // of some URLs the host is longer in the end
 	for {
 		group := takeMany[C.char](&a, size)
+		*length = 0 // it stays so where the URL has none
 		err := failure(func() uint32 {
 			return C.pool_url_group(text, C.size_t(len(url)), &group[0], C.size_t(size), length)
 		})

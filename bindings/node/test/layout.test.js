@@ -132,9 +132,10 @@ test('the functions of the library are there, but those of no use here', () => {
   assert.deepEqual(
     declared.filter((name) => !used.has(name)).sort(),
     [
-      // Runs take results packed, and know what is pending; options are merged here; a log would call
-      // JavaScript from the library's threads.
-      'pool_next_result', 'pool_next_results', 'pool_options_from', 'pool_pending',
+      // Runs take results packed, and know what is pending; options are merged and encoded here; a log
+      // would call JavaScript from the library's threads.
+      'pool_kept_options_free', 'pool_next_result', 'pool_next_results', 'pool_options_from',
+      'pool_options_keep', 'pool_pending',
       // All of an answer's headers count, not one alone.
       'pool_result_of_page', 'pool_set_log', 'pool_status_name', 'pool_submit',
     ],
