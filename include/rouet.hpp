@@ -154,7 +154,7 @@ struct header {
 
 /// The HTTP version to use.
 enum class http_version : std::int32_t {
-  /// HTTP/2 where TLS offers it, HTTP/1.1 otherwise.
+  /// HTTP/2 over TLS if the server takes it, otherwise HTTP/1.1.
   any = POOL_HTTP_ANY,
   /// HTTP/1.1 only.
   http_1_1 = POOL_HTTP_1_1,
