@@ -231,7 +231,7 @@ impl Plan {
         Some((to, lead.port.unwrap_or(port)))
     }
 
-    /// The addresses that `dns` gives a host: an entry for its name precedes one for any.
+    /// The addresses that `dns` gives a host. An entry for its name takes precedence over one for any.
     pub fn given(&self, host: &str, port: u16) -> Option<&Arc<[IpAddr]>> {
         self.dns.get(host, port).or_else(|| self.dns.get("*", port))
     }
