@@ -33,7 +33,7 @@ const PRIVATE_V4: [Ipv4Net; 16] = [
     v4(240, 0, 0, 0, 4),      // reserved; 255.255.255.255 is all on this network
 ];
 
-/// IPv6 is told the other way round: only these addresses are given to public servers (IANA's IPv6
+/// IPv6 is defined the other way round: only these addresses are given to public servers (IANA's IPv6
 /// Global Unicast Address Assignments). Loopback, unique local, link-local, multicast and unassigned
 /// addresses are all outside.
 const PUBLIC_V6: Ipv6Net = v6(0x2000, 0, 0, 3);

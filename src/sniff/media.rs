@@ -405,7 +405,7 @@ fn is_mp3(body: &[u8]) -> bool {
         let [0xff, second, third, _, ..] = *body else {
             return None;
         };
-        // Layer III is told by two bits that count backwards.
+        // Layer III is marked by two bits that count backwards.
         if second & 0xe0 != 0xe0 || second >> 1 & 3 != 1 {
             return None;
         }

@@ -385,7 +385,7 @@ impl Watch {
         let limits = &self.shared.limits;
         match to.as_socket() {
             Some(to) => limits.on_address(to.ip()).or(limits.on_port(to.port())),
-            // curl has no other kinds to connect to; if it had, their networks could not be told.
+            // curl has no other kinds to connect to; if it had, their networks would be unknown.
             None => limits.are_on_addresses().then_some("it is none of IP"),
         }
     }
