@@ -504,8 +504,8 @@ typedef struct pool_job_t {
   // The URL. White space, invisible marks (such as byte order marks) and quotes around it are
   // removed. A URL without a scheme gets http:// if it starts with a host; a path, a file name,
   // a number or a mail address does not. A bad URL, or one that is not UTF-8, gives a result
-  // with invalid-url. Default NULL, which is accepted only with passthrough in pool_config_t, as
-  // is the empty text.
+  // with invalid-url. Default NULL: the job has no URL, which is accepted only with passthrough
+  // in pool_config_t; the empty text means the same.
   const char *url;
   // The number of bytes in the URL. Default 0: up to the NUL.
   size_t url_size;
