@@ -33,40 +33,40 @@
  *       pool_free(pool);
  *     }
  *
- * A program with one thread never waits in pool_submit: room comes when results are taken, which
- * nobody else does. It submits with a time-out of 0 until POOL_AGAIN, takes, and submits again. With
- * a thread that submits and one that takes, both may wait for ever.
+ * A program with one thread must never wait in pool_submit, because only taking results makes room
+ * and no other thread does that. It submits with a time-out of 0 until POOL_AGAIN, takes, and submits
+ * again. With one thread that submits and one that takes, both may wait for ever.
  *
- * Words. A pool is the engine: threads, connections, politeness. A pool_t is a handle on a
- * stream of jobs that runs on it: pool_new makes an engine and its first stream, pool_share one
- * more stream on the same engine. A job is one URL; each job that was accepted gives exactly one
- * result: success, error or cancelled. A group is the politeness key of a job, by default the
- * registrable domain of its URL. A hop is one HTTP exchange: a job with redirections has several.
+ * Words. A pool is the engine: threads, connections, politeness. A pool_t is a handle on one stream
+ * of jobs on that engine: pool_new makes an engine and its first stream, pool_share adds a stream. A
+ * job is one URL; each accepted job gives exactly one result: success, error or cancelled. A group is
+ * the politeness key of a job, by default the registrable domain of its URL. A hop is one HTTP
+ * exchange: a job with redirections has several.
  *
- * Structs start with struct_size, set by the *_init function, which is given the size the caller
- * was compiled with: later versions add fields at the end and know who does not have them.
+ * Structs start with struct_size. The *_init function sets it to the size that the caller was
+ * compiled with. Later versions add fields at the end and know by the size who lacks them.
  *
- * Text is UTF-8 and, in what the library hands out, ends in a NUL. Where a size goes with text
- * that you hand in, a size of 0 means: up to the NUL. Flags are 0 or 1. Times are in seconds,
- * but for timeout_ms: milliseconds, 0 never waits, negative waits for ever.
+ * Text is UTF-8, and ends in a NUL where the library hands it out. Where you pass text with a size,
+ * a size of 0 means up to the NUL. Flags are 0 or 1. Times are in seconds, except timeout_ms in
+ * milliseconds: 0 never waits, negative waits for ever.
  *
- * Any thread may call anything with any handle, except that pool_free must be the last call on
- * its handle. No call blocks on the network. Nothing is kept of what you pass in once a call
- * has returned, but a job's userdata, a log function, and the functions of a configuration.
+ * Any thread may call any function with any handle, except that pool_free must be the last call on
+ * its handle. No call blocks on the network. When a call has returned, the library keeps nothing of
+ * what you passed but a job's userdata, a log function, and the functions of a configuration.
  *
- * A handle stays with the process that made it. In one that was forked from it every call with the
- * handle is POOL_INVALID_ARGUMENT, and pool_free does nothing; results that were taken before are
- * in both; pools of its own may be made there. As long as such a process lives and has not called
- * exec, servers see those connections as open that were when it was forked, and its copy of
- * pool_event_fd is not to be read from. A fork waits until no thread of a pool is at work, some
- * milliseconds as a rule and a second at most, so that the child inherits no lock that is held.
+ * A handle belongs to the process that made it. In a forked child every call with the handle gives
+ * POOL_INVALID_ARGUMENT, and pool_free does nothing. Results taken before the fork are in both
+ * processes, and the child may make pools of its own. Until the child ends or calls exec, servers
+ * see the connections from before the fork as open, and the child must not read from its copy of
+ * pool_event_fd. A fork waits until no thread of a pool is at work, usually milliseconds and a second
+ * at most, because the child would otherwise inherit locks that are held.
  *
- * Once loaded the library stays so: dlclose is allowed at any time after pool_free and leaves it in
- * its place, because a look-up of a name that the system has not given up may still run.
+ * The library stays loaded: dlclose is allowed at any time after pool_free but does not unload it,
+ * because a name look-up that the system has not given up may still run.
  *
  * Every function that can fail returns a pool_status_t, writes its outputs only on POOL_OK, and
  * leaves a sentence that names the field at fault for pool_last_error. Any of them may give
- * POOL_INTERNAL_ERROR; which other statuses it gives, and what they mean there, each one says.
+ * POOL_INTERNAL_ERROR; each one lists its other statuses and what they mean there.
  */
 
 
@@ -80,55 +80,56 @@
 #define POOL_VERSION "0.1.0"
 
 
-// The version of the C interface: it grows by one when a program must be compiled anew.
+// The version of the C interface. It grows by one when programs must be recompiled.
 #define POOL_ABI_VERSION 1
 
-// Offer HTTP/2 over TLS, HTTP/1.1 otherwise. A host that gives HTTP/2 up (RFC 9113, section 7,
-// HTTP_1_1_REQUIRED) is asked once more over HTTP/1.1, and so for an hour.
+// HTTP/2 over TLS if the server takes it, otherwise HTTP/1.1. A host that rejects HTTP/2 (RFC
+// 9113, section 7, HTTP_1_1_REQUIRED) is asked again over HTTP/1.1, which it then gets for an
+// hour.
 #define POOL_HTTP_ANY 0
 
 // HTTP/1.1 only.
 #define POOL_HTTP_1_1 1
 
-// HTTP/2 without asking first, in the clear too (RFC 9113, section 3.3).
+// HTTP/2 without asking first, also in the clear (RFC 9113, section 3.3).
 #define POOL_HTTP_2_PRIOR_KNOWLEDGE 2
 
 // Download: the body is in the result.
 #define POOL_REQUEST 0
 
-// Find where the URL ends; no body.
+// Find where the URL ends, without a body.
 #define POOL_RESOLVE 1
 
 // Nothing is logged.
 #define POOL_LOG_OFF 0
 
-// What the library could not do and no result tells.
+// Failures of the library that no result reports.
 #define POOL_LOG_ERROR 1
 
-// And attempts that failed and will be made again.
+// The same, and attempts that failed and will be made again.
 #define POOL_LOG_WARN 2
 
-// And the engine's stop, streams opened, finished and cancelled.
+// The same, and streams opened, finished and cancelled, and the engine's stop.
 #define POOL_LOG_INFO 3
 
-// And each hop.
+// The same, and each hop.
 #define POOL_LOG_DEBUG 4
 
-// What a call came to.
+// The outcome of a call.
 typedef enum pool_status_t {
-  // Done as asked.
+  // The call did what it was asked to.
   POOL_OK = 0,
-  // Not now: the buffer is full, or no result is there yet, and the time to wait is up.
+  // The buffer is full or no result is there yet, and the time to wait is up.
   POOL_AGAIN = 1,
   // The stream was finished or cancelled and all its results were taken: none will come.
   POOL_DONE = 2,
   // The stream was finished or cancelled: it takes no more jobs.
   POOL_CLOSED = 3,
-  // An argument or a field is not what it should be; pool_last_error names it.
+  // An argument or a field is wrong; pool_last_error names it.
   POOL_INVALID_ARGUMENT = 4,
-  // The machine gave no thread, descriptor or memory for it; pool_last_error says which.
+  // The machine gave no thread, descriptor or memory; pool_last_error says which.
   POOL_OUT_OF_RESOURCES = 5,
-  // A fault in the library; pool_last_error has its words. Please report it.
+  // The library has a fault; pool_last_error describes it. Please report it.
   POOL_INTERNAL_ERROR = 6,
 } pool_status_t;
 
@@ -142,17 +143,17 @@ typedef struct pool_t pool_t;
 typedef struct pool_header_t {
   // The name, in the case it was written in.
   const char *name;
-  // The value without the white space around it. In an answer these are the bytes as received,
+  // The value without the white space around it. An answer's value is the bytes as received,
   // which need not be UTF-8.
   const char *value;
-  // The bytes of the name; 0 in a request: up to the NUL.
+  // The number of bytes in the name. In a request, 0 means up to the NUL.
   size_t name_size;
-  // The bytes of the value; 0 in a request: up to the NUL.
+  // The number of bytes in the value. In a request, 0 means up to the NUL.
   size_t value_size;
 } pool_header_t;
 
-// How jobs are done. Set by pool_options_init, then changed as wanted; copied by each call that
-// takes it.
+// How jobs are done. pool_options_init sets the defaults, and the caller changes fields. Each call
+// that takes the struct copies it.
 typedef struct pool_options_t {
   // Set by pool_options_init.
   size_t struct_size;
@@ -290,68 +291,68 @@ typedef struct pool_options_t {
   int32_t head_fallback;
 } pool_options_t;
 
-// One entry of a result's stack: a URL the job was at.
+// One entry of a result's stack: a URL at which the job was.
 typedef struct pool_hop_t {
   // The URL as it was requested, or would have been.
   const char *url;
-  // Its bytes, without the NUL.
+  // The number of its bytes, without the NUL.
   size_t url_size;
   // What led on from here: "location-header", "refresh-header", "meta-refresh", "js-relocation"
-  // or "infer" (the URL itself); or "hit": this is where the job ended. "canonical", always the
-  // last: what the page before calls itself.
+  // or "infer" (the URL itself). "hit": the job ended here. "canonical", always last: the URL
+  // that the page before declares for itself.
   const char *type;
-  // The answer's status; 0: no answer came, or no request was made (infer, canonical).
+  // The answer's status. 0: no answer came, or no request was made (infer, canonical).
   int32_t status;
 } pool_hop_t;
 
-// What came of a job. The caller's, until pool_result_free.
+// The result of a job, the caller's until pool_result_free.
 //
-// The struct and everything it points to but the body, userdata and value are one block of memory:
-// block_size bytes from the struct's own address: the struct, the headers, the stack, and then all
-// text, each right behind the last. The body is one more. Both can be copied whole.
+// The body is one piece of memory. The struct and everything else it points to, except userdata
+// and value, are another: block_size bytes from the struct's own address, with the struct, the
+// headers, the stack and then all text, each right behind the last. Both can be copied whole.
 typedef struct pool_result_t {
   // The size of this struct in the library that made it.
   size_t struct_size;
-  // The bytes of the block, this struct included.
+  // The number of bytes in the block, including this struct.
   size_t block_size;
   // The job's tag.
   uint64_t tag;
   // The job's userdata.
   void *userdata;
-  // The URL as it was submitted, but for bytes that are not UTF-8, which are U+FFFD; NULL: the
-  // job had none (passthrough).
+  // The URL as submitted, with U+FFFD for bytes that are not UTF-8. NULL: the job had none
+  // (passthrough).
   const char *url;
-  // Its bytes, without the NUL.
+  // The number of its bytes, without the NUL.
   size_t url_size;
-  // NULL: success, whatever the status. Otherwise the error's stable name, as
-  // "connection-refused"; docs/errors.md lists them.
+  // The error's stable name, such as "connection-refused"; docs/errors.md lists them. NULL:
+  // success, whatever the status.
   const char *error_code;
   // What failed, where and why, for people; NULL on success.
   const char *error_message;
-  // Where the job ended: the last URL of the stack; NULL when there is none.
+  // Where the job ended: the last URL of the stack, or NULL if there is none.
   const char *end_url;
-  // Its bytes, without the NUL.
+  // The number of its bytes, without the NUL.
   size_t end_url_size;
-  // The headers of the last answer, in order, case and repeats kept.
+  // The headers of the last answer, with their order, case and repeats.
   const struct pool_header_t *headers;
   // The number of headers.
   size_t header_count;
-  // The URLs the job was at, one a hop, the first one first.
+  // The URLs at which the job was, one for each hop, in order.
   const struct pool_hop_t *stack;
-  // The number of these.
+  // The number of entries in the stack.
   size_t stack_count;
-  // The body of the last answer, decompressed when the job asked for compression; not followed
-  // by a NUL. NULL: none.
+  // The body of the last answer, decompressed if the job asked for compression, without a NUL at
+  // its end. NULL: no body.
   const uint8_t *body;
-  // Its bytes.
+  // The number of bytes in the body.
   size_t body_size;
   // When the last attempt began, in seconds since 1970 UTC.
   double start_time;
-  // When it ended.
+  // When the last attempt ended, in the same way.
   double end_time;
-  // Seconds of the last attempt, over all its hops, in looking up names.
+  // Seconds the last attempt spent, over all its hops, in looking up names.
   double name_lookup_time;
-  // ... in connecting, to a proxy too.
+  // ... in connecting, also to a proxy.
   double connect_time;
   // ... in TLS handshakes.
   double tls_time;
@@ -361,59 +362,62 @@ typedef struct pool_result_t {
   double receive_time;
   // POOL_REQUEST or POOL_RESOLVE.
   int32_t kind;
-  // The status of the last answer; 0: none came.
+  // The status of the last answer; 0 if none came.
   int32_t status;
-  // How many attempts were made; 0: none, the job ended before its first.
+  // The number of attempts made; 0 if the job ended before its first.
   uint32_t attempts;
-  // What the stream's callback attached, by writing it here; NULL without one. Never looked at.
+  // What the stream's callback attached by writing it here; NULL without a callback. The library
+  // does not look at it.
   void *value;
-  // What in particular it was, where an error's name covers several things: of "ssl" it is
-  // "expired", "not-yet-valid", "wrong-name", "unknown-authority", "bad-certificate", "ca-file",
+  // The particular cause, where an error's name covers several. For "ssl" it is "expired",
+  // "not-yet-valid", "wrong-name", "unknown-authority", "bad-certificate", "ca-file",
   // "client-certificate" or "protocol", and there may be more. NULL: nothing more is known.
   const char *error_subcode;
-  // The group the job was in, whose turn it waited for: as it was given, or that of its URL
+  // The group whose turn the job waited for: the one it named, or that of its URL
   // (pool_url_group). Redirections do not change it. "": unconstrained. NULL: no server was to
-  // be asked, the job having no URL or a bad one.
+  // be asked, because the URL was missing or bad.
   const char *group;
-  // Its bytes, without the NUL.
+  // The number of its bytes, without the NUL.
   size_t group_size;
-  // NULL: the body is whole, or there is none. Otherwise why it may not be all there was, in the
-  // words of WARC-Truncated (WARC 1.1, section 5.13) and one more. "disconnect": the connection
-  // ended without TLS's goodbye, where nothing but its end tells that of the body; most often it
-  // is whole. "coding": it was not as Content-Encoding has it, but what is in it came whole: there
-  // was no trailer, or a wrong one, or the body was in no coding and is as it came. Others may
-  // come with later versions.
+  // Why the body may be incomplete, in the words of WARC-Truncated (WARC 1.1, section 5.13) and
+  // one more; NULL if it is whole or there is none. "disconnect": the connection ended without
+  // TLS's goodbye, where only its end marks the body's; most often the body is whole. "coding":
+  // the body broke the rules of its Content-Encoding, but its content came whole: the trailer
+  // was missing or wrong, or the body was in no coding and is as it came. Later versions may add
+  // others.
   const char *truncated;
 } pool_result_t;
 
-// Says how many seconds a group waits, from the end of a job on, before its next one starts; below
-// 0 or NaN: as the pool's throttle says. `result` is what came of that attempt, valid during the
-// call and not to be freed. Called on the thread that does the group's transfers, on several at
-// once for several groups: it must be quick and must not call the library, but for the pool_result
-// functions.
+// Returns how many seconds after the end of a job its group waits before the next one starts.
+// Below 0 or NaN: the pool's throttle applies. `result` is the result of that attempt; it is valid
+// during the call and must not be freed. The function is called on the thread that does the
+// group's transfers, and on several threads at once for several groups. It must be quick, and may
+// call only the pool_result functions of the library.
 typedef double (*pool_throttle_fn)(const char *group,
                                    const struct pool_result_t *result,
                                    void *userdata);
 
-// Says how many jobs of a group may be in flight; 0 counts as 1. Called when a group gets a job
-// that has none and whose throttle has run out, where and as pool_throttle_fn is.
+// Returns how many jobs of a group may be in flight; 0 counts as 1. The function is called when a
+// group without jobs gets one and its throttle has run out. It runs where pool_throttle_fn does,
+// under the same rules.
 typedef uint32_t (*pool_parallelism_fn)(const char *group, void *userdata);
 
-// Sees a result before it can be taken, to save its body for instance, and may attach a value by
-// writing result->value; nothing else of the result is to be written, and it is not to be freed.
-// Returns 0; anything else makes the result an error, callback-error.
+// Sees a result before it can be taken, for instance to save its body, and may attach a value by
+// writing result->value. It must write nothing else of the result, and not free it. It returns 0;
+// anything else turns the result into a callback-error.
 //
-// Called once for each job that has an answer, whatever its status, on threads of its own, 64 at
-// most over the pool, for several results at once. It may take its time: it holds back no
-// transfer, only the room in the stream's buffer that a result takes, and its thread from other
-// callbacks. It may submit jobs and cancel, but must not wait for room or results, nor free the
-// handle. Results that wait for it when the stream is cancelled end in cancelled; pool_free waits
-// for the calls under way. A value attached to a result that nobody takes is lost: pool_cancel,
-// and take until POOL_DONE, before pool_free.
+// The function is called once for each job that has an answer, whatever its status, for several
+// results at once, on threads of its own: at most 64 in the pool. It may take its time: it delays
+// no transfer and holds only its thread and its result's place in the stream's buffer. It may
+// submit jobs and cancel. It must not wait for room or results, or free the handle. Results that
+// still wait for their call when the stream is cancelled end in cancelled; pool_free waits for the
+// calls under way. A value attached to a result that nobody takes is lost: call pool_cancel, and
+// take until POOL_DONE, before pool_free.
 typedef int (*pool_callback_fn)(struct pool_result_t *result, void *userdata);
 
-// How a pool and its stream are set up. Set by pool_config_init, then changed as wanted; copied
-// by the call that takes it. Each field says whose it is: the pool's, or the stream's.
+// How a pool and its stream are set up. pool_config_init sets the defaults, and the caller changes
+// fields. The call that takes the struct copies it. Each field says whether it belongs to the pool
+// or to the stream.
 typedef struct pool_config_t {
   // Set by pool_config_init.
   size_t struct_size;
@@ -492,35 +496,34 @@ typedef struct pool_config_t {
   size_t allowed_port_count;
 } pool_config_t;
 
-// One URL to request or resolve. Set by pool_job_init, then changed as wanted; copied when
-// submitted.
+// One URL to request or resolve. pool_job_init sets the defaults, and the caller changes fields.
+// Submitting copies the struct.
 typedef struct pool_job_t {
   // Set by pool_job_init.
   size_t struct_size;
-  // The URL. White space, marks that are not seen (as byte order marks) and quotes around it are
-  // taken off, and http:// is put before it when it has no scheme and starts with a host: a path,
-  // a file's name, a number or a mail address is none. A bad one, or one that is not UTF-8, gives
-  // a result with invalid-url. Default NULL, which like the empty text is taken only with
-  // passthrough in pool_config_t.
+  // The URL. White space, invisible marks (such as byte order marks) and quotes around it are
+  // removed. A URL without a scheme gets http:// if it starts with a host; a path, a file name,
+  // a number or a mail address does not. A bad URL, or one that is not UTF-8, gives a result
+  // with invalid-url. Default NULL: the job has no URL, which is accepted only with passthrough
+  // in pool_config_t; the empty text means the same.
   const char *url;
-  // The bytes of the URL. Default 0: up to the NUL.
+  // The number of bytes in the URL. Default 0: up to the NUL.
   size_t url_size;
-  // The politeness key; the empty text "" is unconstrained: no throttle, no limit. Default
-  // NULL: the registrable domain of the URL, or its host when that has none.
+  // The politeness key. "" is unconstrained: no throttle, no limit. Default NULL: the URL's
+  // registrable domain, or the host if it has none.
   const char *group;
-  // The bytes of the group. Default 0: up to the NUL.
+  // The number of bytes in the group. Default 0: up to the NUL.
   size_t group_size;
-  // Comes back in the result. Default 0.
+  // A number that comes back in the result. Default 0.
   uint64_t tag;
-  // Comes back in the result; never looked at. Default NULL.
+  // A pointer that comes back in the result; the library does not look at it. Default NULL.
   void *userdata;
-  // How the job is done; pool_options_from gives the stream's to start from. Default NULL: as
-  // the stream's options say.
+  // How the job is done; pool_options_from gives the stream's options to start from. Default
+  // NULL: the stream's options.
   const struct pool_options_t *options;
   // POOL_REQUEST or POOL_RESOLVE. Default POOL_REQUEST.
   int32_t kind;
-  // The same as options, read beforehand by pool_options_keep, and given instead of them. Default
-  // NULL.
+  // Options that pool_options_keep has read, instead of `options`. Default NULL.
   const struct pool_kept_options_t *kept_options;
 } pool_job_t;
 
@@ -528,53 +531,55 @@ typedef struct pool_job_t {
 typedef struct pool_stats_t {
   // sizeof(pool_stats_t), set by the caller.
   size_t struct_size;
-  // Of the stream: jobs accepted so far.
+  // Stream: jobs accepted so far.
   uint64_t accepted;
-  // Of the stream: results taken so far.
+  // Stream: results taken so far.
   uint64_t delivered;
-  // Of the stream: results so far, taken or not, that were errors.
+  // Stream: results so far, taken or not, that were errors.
   uint64_t failed;
-  // Of the stream: jobs accepted and not started, those that wait for a retry included.
+  // Stream: jobs accepted and not started, including those that wait for a retry.
   uint64_t held;
-  // Of the stream: jobs started whose results were not taken.
+  // Stream: jobs started whose results were not taken.
   uint64_t started;
-  // Of the stream: bytes that results not taken hold, all that belongs to them.
+  // Stream: bytes held by results that were not taken, with everything that belongs to them.
   uint64_t buffered_bytes;
-  // Of the engine: transfers running.
+  // Engine: transfers running.
   uint64_t in_flight;
-  // Of the engine: groups that have jobs, or whose throttle has not run out.
+  // Engine: groups that have jobs, or whose throttle has not run out.
   uint64_t groups;
-  // Of the engine: connections opened so far, those that came to nothing included.
+  // Engine: connections opened so far, including those that failed.
   uint64_t connections;
-  // Of the engine: name look-ups made so far; those answered from the cache are not counted.
+  // Engine: name look-ups made so far, not counting answers from the cache.
   uint64_t name_lookups;
 } pool_stats_t;
 
-// Takes one line of log: `level` is a POOL_LOG_* value, `message` ends in a NUL and is valid
-// during the call. Called on any thread, on several at once; it must not call the library.
+// Takes one line of log. `level` is a POOL_LOG_* value; `message` ends in a NUL and is valid
+// during the call. The function is called on any thread, several at once, and must not call the
+// library.
 typedef void (*pool_log_fn)(int32_t level, const char *message, void *userdata);
 
-// A reference in a page to something else: of an element, by one of its attributes. The library's.
+// One reference from a page to something else, by an attribute of an element. It belongs to the
+// library.
 typedef struct pool_element_t {
-  // The size of this struct in the library that made it: the next one lies so many bytes behind
-  // its start.
+  // The size of this struct in the library that made it: the next one starts that many bytes
+  // after it.
   size_t struct_size;
-  // Where it leads: absolute, http or https, its query in the encoding of the page.
+  // Where it leads: absolute, http or https, its query in the page's encoding.
   const char *url;
-  // Its bytes, without the NUL.
+  // The number of its bytes, without the NUL.
   size_t url_size;
-  // The name of the element, in lower case, as "img".
+  // The name of the element in lower case, such as "img".
   const char *element;
-  // The name of the attribute, in lower case, as "srcset".
+  // The name of the attribute in lower case, such as "srcset".
   const char *attribute;
-  // The element's rel, white space in it made one blank; "": it has none.
+  // The element's rel, with white space made single blanks; "" if it has none.
   const char *rel;
-  // Its bytes, without the NUL.
+  // The number of its bytes, without the NUL.
   size_t rel_size;
-  // What a reader reads in its place, in one line: the text of an `<a>` or `<button>`, with the alt
-  // of the images in it; the alt of an image; "": nothing. UTF-8, without NULs.
+  // What a reader sees in its place, in one line: the text of an `<a>` or `<button>` with the
+  // alt of its images; the alt of an image; otherwise "". UTF-8, without NULs.
   const char *text;
-  // Its bytes, without the NUL.
+  // The number of its bytes, without the NUL.
   size_t text_size;
 } pool_element_t;
 
@@ -582,71 +587,73 @@ typedef struct pool_element_t {
 extern "C" {
 #endif // __cplusplus
 
-// The library's version, as "0.1.0". Static. Any thread may call it; never fails.
+// Returns the library's version, such as "0.1.0". The text is static. Any thread may call it;
+// never fails.
 const char *pool_version(void);
 
-// The POOL_ABI_VERSION the library was built with. Any thread may call it; never fails.
+// Returns the POOL_ABI_VERSION that the library was built with. Any thread may call it; never
+// fails.
 uint32_t pool_abi_version(void);
 
-// The name of a status, as "POOL_AGAIN"; "unknown status" for a number that is none.
-// Static. Any thread may call it; never fails.
+// Returns the name of a status, such as "POOL_AGAIN", or "unknown status" for any other number.
+// The text is static. Any thread may call it; never fails.
 const char *pool_status_name(int32_t status);
 
-// What was wrong with the last call of this thread that returned POOL_CLOSED,
+// Returns what was wrong with this thread's last call that gave POOL_CLOSED,
 // POOL_INVALID_ARGUMENT, POOL_OUT_OF_RESOURCES or POOL_INTERNAL_ERROR: a sentence that names the
-// field at fault; "" before the first. The same address each time, for this thread to read until
-// it ends; the next failing call writes over it. Never fails.
+// field at fault, or "" before the first such call. The address is the same each time. Only this
+// thread may read there, until it ends; its next failing call overwrites the text. Never fails.
 const char *pool_last_error(void);
 
-// Writes the defaults into `options`, which stays the caller's; `struct_size` is
+// Writes the defaults into `options`, which stays the caller's. `struct_size` is
 // `sizeof(pool_options_t)`. Any thread may call it.
 //
-// POOL_OK: written. POOL_INVALID_ARGUMENT: NULL, or a size that is not known.
+// POOL_OK: written. POOL_INVALID_ARGUMENT: NULL, or an unknown size.
 //
 // Requires:
 // `options` is NULL or points to `struct_size` writable bytes.
 enum pool_status_t pool_options_init(struct pool_options_t *options, size_t struct_size);
 
-// Writes the defaults into `config`, which stays the caller's; `struct_size` is
+// Writes the defaults into `config`, which stays the caller's. `struct_size` is
 // `sizeof(pool_config_t)`. Any thread may call it.
 //
-// POOL_OK: written. POOL_INVALID_ARGUMENT: NULL, or a size that is not known.
+// POOL_OK: written. POOL_INVALID_ARGUMENT: NULL, or an unknown size.
 //
 // Requires:
 // `config` is NULL or points to `struct_size` writable bytes.
 enum pool_status_t pool_config_init(struct pool_config_t *config, size_t struct_size);
 
-// Writes the defaults into `job`, which stays the caller's; `struct_size` is
-// `sizeof(pool_job_t)`. Any thread may call it.
+// Writes the defaults into `job`, which stays the caller's. `struct_size` is `sizeof(pool_job_t)`.
+// Any thread may call it.
 //
-// POOL_OK: written. POOL_INVALID_ARGUMENT: NULL, or a size that is not known.
+// POOL_OK: written. POOL_INVALID_ARGUMENT: NULL, or an unknown size.
 //
 // Requires:
 // `job` is NULL or points to `struct_size` writable bytes.
 enum pool_status_t pool_job_init(struct pool_job_t *job, size_t struct_size);
 
-// Reads and checks options, for jobs to name as kept_options: to hand in a job with them costs as
-// little as without options of its own, however many dns and connect_to have. Writes them to `kept`,
-// the caller's until pool_kept_options_free; `options` and what it points to are copied. Any thread
-// may call it.
+// Reads and checks options once, for jobs to name as kept_options. Such jobs cost as little to
+// submit as jobs without their own options, however many entries dns and connect_to have. Writes
+// the kept options to `kept`, the caller's until pool_kept_options_free; `options` and what it
+// points to are copied. Any thread may call it.
 //
 // POOL_OK: here they are. POOL_INVALID_ARGUMENT: an option is out of its range, or `options` or
 // `kept` is NULL.
 //
 // Requires:
-// `options` points to a pool_options_t as its comments have it; `kept` is writable.
+// `options` points to a pool_options_t as its comments describe; `kept` is writable.
 enum pool_status_t pool_options_keep(const struct pool_options_t *options,
                                      struct pool_kept_options_t **kept);
 
-// Frees kept options; jobs that were handed in with them have what they need. NULL is nothing. Any
-// thread may call it, once, and none may be using them. Never fails.
+// Frees kept options; jobs submitted with them are unaffected. NULL does nothing. Any thread may
+// call it, once, when no other call uses them. Never fails.
 //
 // Requires:
 // `kept` is NULL or came from pool_options_keep, and was not freed.
 void pool_kept_options_free(struct pool_kept_options_t *kept);
 
-// Starts an engine and opens its first stream. `config` may be NULL: the defaults.
-// Writes the handle to `pool`: the caller's, until pool_free. Any thread may call it.
+// Starts an engine and opens its first stream. `config` may be NULL for the defaults. Writes the
+// handle to `pool`, the caller's until pool_free. Any thread may call it.
 //
 // POOL_OK: it runs. POOL_INVALID_ARGUMENT: pool_last_error names the argument or field.
 // POOL_OUT_OF_RESOURCES: no thread, descriptor or memory is left.
@@ -655,39 +662,37 @@ void pool_kept_options_free(struct pool_kept_options_t *kept);
 // `config` and what it points to are as pool_config_t says; `pool` is writable.
 enum pool_status_t pool_new(const struct pool_config_t *config, struct pool_t **pool);
 
-// Opens one more stream on the engine of `pool`: its own jobs, order, buffer and results, the
-// same threads, connections and politeness. `config` may be NULL: the defaults; its fields that
-// are of the pool must be as pool_config_init left them, or as pool_new was given them; its
-// throttle_fn and parallelism_fn must be NULL.
-// Writes the handle to `shared`: the caller's, until pool_free. The engine lives until its last
-// handle ends. Any thread may call it.
+// Opens another stream on the engine of `pool`. The stream has its own jobs, order, buffer and
+// results, and shares threads, connections and politeness. `config` may be NULL for the defaults;
+// the pool's fields in it must be as pool_config_init left them or as pool_new got them, and
+// throttle_fn and parallelism_fn must be NULL. Writes the handle to `shared`, the caller's until
+// pool_free. The engine lives until its last handle ends. Any thread may call it.
 //
 // POOL_OK: it is open. POOL_INVALID_ARGUMENT: pool_last_error names the argument or field.
 //
 // Requires:
-// `pool` is a live handle; `config` and what it points to are as pool_config_t says; `shared`
-// is writable.
+// `pool` is a live handle; `config` and what it points to are as pool_config_t says; `shared` is
+// writable.
 enum pool_status_t pool_share(struct pool_t *pool,
                               const struct pool_config_t *config,
                               struct pool_t **shared);
 
-// Ends a handle: cancels what its stream has outstanding, frees the results that were not taken
-// and, when it was the engine's last handle, stops and joins the threads. Returns promptly,
-// whatever the network does. NULL is nothing. Results that were taken stay the caller's. Any
-// thread may call it, but it must be the last call on the handle, and no other call on it may be
-// running. In a process that was forked from the handle's, or is ending, it waits for nothing and
-// leaves the rest to the system: a program may also end without it, whatever is under way. Never
-// fails.
+// Ends a handle: cancels its stream's outstanding jobs, frees the results that were not taken and,
+// with the engine's last handle, stops and joins the threads. Returns promptly, whatever the
+// network does. NULL does nothing. Results that were taken stay the caller's. Any thread may call
+// it, but it must be the last call on the handle, with no other call running. In a forked child,
+// or when the process is ending, it waits for nothing and leaves the rest to the system: a program
+// may also end without it, whatever is under way. Never fails.
 //
 // Requires:
 // `pool` is NULL or a live handle that no other thread is using.
 void pool_free(struct pool_t *pool);
 
-// Writes into `options` how the stream does jobs that have no options of their own, to be changed
-// for a job that is to differ; `struct_size` is `sizeof(pool_options_t)`. What it points to lives
-// until pool_free, and is not to be written to. Any thread may call it.
+// Writes into `options` the stream's own options, as a start for a job that is to differ.
+// `struct_size` is `sizeof(pool_options_t)`. What the struct points to lives until pool_free and
+// must not be written to. Any thread may call it.
 //
-// POOL_OK: written. POOL_INVALID_ARGUMENT: NULL, or a size that is not known.
+// POOL_OK: written. POOL_INVALID_ARGUMENT: NULL, or an unknown size.
 //
 // Requires:
 // `pool` is a live handle; `options` is NULL or points to `struct_size` writable bytes.
@@ -695,14 +700,13 @@ enum pool_status_t pool_options_from(struct pool_t *pool,
                                      struct pool_options_t *options,
                                      size_t struct_size);
 
-// Hands a job to the stream, which copies what it needs. With `timeout_ms` 0 it never waits;
-// otherwise it waits so long (negative: for ever) for room in the buffer. A program with one
-// thread must not wait for ever: room comes when it takes results. Any thread may call it,
-// several at once.
+// Submits a job; the stream copies what it needs. The call waits up to `timeout_ms` for room in
+// the buffer; 0 never waits, negative waits for ever. A program with one thread must not wait for
+// ever, because only taking results makes room. Any thread may call it, several at once.
 //
-// POOL_OK: accepted; exactly one result will come. POOL_AGAIN: no room in time; nothing was
-// kept. POOL_CLOSED: the stream was finished or cancelled. POOL_INVALID_ARGUMENT: pool_last_error
-// names the argument or field; nothing was kept. POOL_OUT_OF_RESOURCES: no memory is left for it;
+// POOL_OK: accepted; exactly one result will come. POOL_AGAIN: no room in time; nothing was kept.
+// POOL_CLOSED: the stream was finished or cancelled. POOL_INVALID_ARGUMENT: pool_last_error names
+// the argument or field; nothing was kept. POOL_OUT_OF_RESOURCES: no memory is left for it;
 // nothing was kept.
 //
 // Requires:
@@ -711,33 +715,32 @@ enum pool_status_t pool_submit(struct pool_t *pool,
                                const struct pool_job_t *job,
                                int32_t timeout_ms);
 
-// Hands over `count` jobs in order and writes to `accepted` how many there was room for: with
-// `timeout_ms` 0 those that fit at once, otherwise it waits so long (negative: for ever) until
-// all fit. The jobs stay the caller's, as for pool_submit. Any thread may call it, several at
-// once.
+// Submits `count` jobs in order and writes to `accepted` how many found room. The call waits up to
+// `timeout_ms` until all fit; 0 takes those that fit at once, negative waits for ever. The jobs
+// stay the caller's, as for pool_submit. Any thread may call it, several at once.
 //
-// POOL_OK: all were accepted. POOL_AGAIN: some were not; `accepted` says how many were.
-// POOL_CLOSED, POOL_INVALID_ARGUMENT, POOL_OUT_OF_RESOURCES: the job at index `accepted` was
-// refused, those before it were accepted.
-// `accepted` is written whatever the status, unless it or another argument is NULL.
+// POOL_OK: all were accepted. POOL_AGAIN: only the first `accepted` were. POOL_CLOSED,
+// POOL_INVALID_ARGUMENT, POOL_OUT_OF_RESOURCES: the job at index `accepted` was refused, those
+// before it were accepted. `accepted` is written whatever the status, unless it or another
+// argument is NULL.
 //
 // Requires:
-// `pool` is a live handle; `jobs` points to `count` jobs of the first one's struct_size, each
-// as pool_job_t says; `accepted` is writable.
+// `pool` is a live handle; `jobs` points to `count` jobs of the first one's struct_size, each as
+// pool_job_t says; `accepted` is writable.
 enum pool_status_t pool_submit_many(struct pool_t *pool,
                                     const struct pool_job_t *jobs,
                                     size_t count,
                                     int32_t timeout_ms,
                                     size_t *accepted);
 
-// Takes the next result: the next in order for an ordered stream, the next that is done
-// otherwise. With `timeout_ms` 0 it never waits; otherwise it waits so long (negative: for ever)
-// for one. Writes it to `result`; it is the caller's until pool_result_free, also after
-// pool_free. Any thread may call it, several at once: each result is given to one of them.
+// Takes the next result: the next in order from an ordered stream, otherwise the next that is
+// done. The call waits up to `timeout_ms` for one; 0 never waits, negative waits for ever. Writes
+// it to `result`, the caller's until pool_result_free, also after pool_free. Any thread may call
+// it, several at once: each result goes to one of them.
 //
 // POOL_OK: here it is. POOL_AGAIN: none in time. POOL_DONE: the stream was finished or cancelled
 // and all results were taken. POOL_INVALID_ARGUMENT: `pool` or `result` is NULL.
-// POOL_OUT_OF_RESOURCES: no memory is left to give it in; it stays to be taken.
+// POOL_OUT_OF_RESOURCES: no memory is left to give it in; it can still be taken later.
 //
 // Requires:
 // `pool` is a live handle; `result` is writable.
@@ -745,11 +748,11 @@ enum pool_status_t pool_next_result(struct pool_t *pool,
                                     int32_t timeout_ms,
                                     struct pool_result_t **result);
 
-// Takes up to `max` results at once: waits as pool_next_result does for the first one, then
-// takes those that are there. Writes them to `results` and their number to `count`; each is the
+// Takes up to `max` results at once: waits for the first as pool_next_result does, and adds those
+// that are there already. Writes them to `results` and their number to `count`; each is the
 // caller's until pool_result_free. Any thread may call it, several at once.
 //
-// POOL_OK: at least one. POOL_AGAIN and POOL_DONE as for pool_next_result. POOL_INVALID_ARGUMENT:
+// POOL_OK: at least one. POOL_AGAIN and POOL_DONE: as for pool_next_result. POOL_INVALID_ARGUMENT:
 // a pointer is NULL, or `max` is 0.
 //
 // Requires:
@@ -760,18 +763,17 @@ enum pool_status_t pool_next_results(struct pool_t *pool,
                                      int32_t timeout_ms,
                                      size_t *count);
 
-// Takes results as pool_next_results does, but copies them into `buffer`, as many as there are and
-// fit, and frees them: for languages to which a crossing into C costs much. Any thread may call
-// it.
+// Takes results as pool_next_results does, copies as many into `buffer` as fit, and frees them. It
+// serves languages for which a call into C is costly. Any thread may call it.
 //
-// Each is a pool_result_t with its block and its body behind it, block_size bytes in all; the next
-// begins there. All pointers in it but userdata and value are offsets from its start; 0 is NULL.
-// It can't be handed to the pool_result functions: pool_result_of_page makes one that can.
+// Each result is a pool_result_t followed by its block and its body, block_size bytes in all; the
+// next begins there. All its pointers except userdata and value are offsets from its start; 0 is
+// NULL. The pool_result functions do not accept it; pool_result_of_page makes one that they do.
 //
 // POOL_OK: `count` is how many were written: at least one, or none because the next takes more
-// than `size` bytes; `needed` is how many bytes the next takes, 0 when none is there. POOL_AGAIN
-// and POOL_DONE: as for pool_next_result; neither is written. POOL_INVALID_ARGUMENT: something is
-// NULL, or the buffer not aligned.
+// than `size` bytes; `needed` is how many bytes the next takes, 0 when there is no next.
+// POOL_AGAIN and POOL_DONE: as for pool_next_result; neither is written. POOL_INVALID_ARGUMENT:
+// something is NULL, or the buffer is not aligned.
 //
 // Requires:
 // `pool` is a live handle; `buffer` has `size` bytes and the alignment of pool_result_t; `count`
@@ -784,27 +786,27 @@ enum pool_status_t pool_next_packed(struct pool_t *pool,
                                     size_t *needed);
 
 // Says that no more jobs will come: pool_submit gives POOL_CLOSED from now on, and
-// pool_next_result gives POOL_DONE once all results were taken. Does not wait. May be called
-// again, and by any thread.
+// pool_next_result gives POOL_DONE once all results were taken. Does not wait. Any thread may call
+// it, more than once.
 //
-// POOL_OK: so it is. POOL_INVALID_ARGUMENT: `pool` is NULL.
+// POOL_OK: finished. POOL_INVALID_ARGUMENT: `pool` is NULL.
 //
 // Requires:
 // `pool` is a live handle.
 enum pool_status_t pool_finish(struct pool_t *pool);
 
-// Finishes the stream and ends what it has outstanding: each job's result comes, promptly, with
-// the error "cancelled" unless the job was done already. Does not wait. Other streams of the
-// engine go on. May be called again, and by any thread.
+// Finishes the stream and ends its outstanding jobs: each result comes promptly, with the error
+// "cancelled" unless the job was done already. Does not wait. The engine's other streams go on.
+// Any thread may call it, more than once.
 //
-// POOL_OK: so it is. POOL_INVALID_ARGUMENT: `pool` is NULL.
+// POOL_OK: cancelled. POOL_INVALID_ARGUMENT: `pool` is NULL.
 //
 // Requires:
 // `pool` is a live handle.
 enum pool_status_t pool_cancel(struct pool_t *pool);
 
-// Writes to `pending` how many accepted jobs' results were not taken yet. A crawl that answers
-// results with new jobs is drained when it is 0. Any thread may call it.
+// Writes to `pending` the number of accepted jobs whose results were not taken yet. A crawl that
+// submits new jobs for its results is over when this is 0. Any thread may call it.
 //
 // POOL_OK: written. POOL_INVALID_ARGUMENT: `pool` or `pending` is NULL.
 //
@@ -812,14 +814,14 @@ enum pool_status_t pool_cancel(struct pool_t *pool);
 // `pool` is a live handle; `pending` is writable.
 enum pool_status_t pool_pending(struct pool_t *pool, size_t *pending);
 
-// Writes to `fd` a descriptor that polls readable while pool_next_result would not give
-// POOL_AGAIN: a result is there, or the stream is done. For poll, epoll, libuv and the like. It is
-// the handle's, made by the first call; pool_free closes it. Any thread may call it. After it told
-// of results it may tell of the next up to 1 ms late, while more are to come, so that a loop that
-// wakes up finds several: take them with pool_next_results, until POOL_AGAIN.
+// Writes to `fd` a descriptor, for poll, epoll, libuv and the like, that is readable while
+// pool_next_result would not give POOL_AGAIN: a result is there, or the stream is done. The first
+// call makes it; it belongs to the handle, and pool_free closes it. Any thread may call it. While
+// more results are to come, the descriptor may report the next up to 1 ms late, to let a loop that
+// wakes up find several: take them with pool_next_results, until POOL_AGAIN.
 //
-// An event loop that can only read may read from it: it never blocks, and gives a byte for each
-// time that there is something after there was nothing. Then take until POOL_AGAIN.
+// An event loop that can only read may read from it: reading never blocks, and gives a byte each
+// time something arrives after there was nothing. Then take until POOL_AGAIN.
 //
 // POOL_OK: written. POOL_INVALID_ARGUMENT: `pool` or `fd` is NULL. POOL_OUT_OF_RESOURCES: no
 // descriptor is left.
@@ -828,15 +830,15 @@ enum pool_status_t pool_pending(struct pool_t *pool, size_t *pending);
 // `pool` is a live handle; `fd` is writable.
 enum pool_status_t pool_event_fd(struct pool_t *pool, int *fd);
 
-// Tells the group of a job with that URL, unless it names one of its own: the registrable domain of
-// the URL by the public suffix list, private section included, or its host when that has none. With
-// infer_redirection it is that of the URL that is asked instead. The URL is read as a job's is;
-// `url_size` is its bytes, 0: up to the NUL. Writes the name and a NUL to `group`, which has room
-// for `size` bytes, and the bytes of the name to `group_size`. Any thread may call it, and no pool
-// is needed.
+// Tells the group that a job with this URL has unless it names its own: the URL's registrable
+// domain by the public suffix list, private section included, or the host if it has none. With
+// infer_redirection, a job's group is that of the inferred URL instead. The URL is read like a
+// job's; `url_size` is its number of bytes, 0 up to the NUL. Writes the name and a NUL to `group`,
+// which has room for `size` bytes, and the name's number of bytes to `group_size`. Any thread may
+// call it, and no pool is needed.
 //
-// POOL_OK: written. POOL_INVALID_ARGUMENT: `url` is no URL, and pool_last_error says why; or `size`
-// is too small, and `group_size` alone is written; or a pointer is NULL.
+// POOL_OK: written. POOL_INVALID_ARGUMENT: `url` is not a URL, and pool_last_error says why; or
+// `size` is too small, and only `group_size` is written; or a pointer is NULL.
 //
 // Requires:
 // `url` is NULL or has `url_size` bytes, or ends in a NUL; `group` has `size` writable bytes;
@@ -847,14 +849,16 @@ enum pool_status_t pool_url_group(const char *url,
                                   size_t size,
                                   size_t *group_size);
 
-// Sets the rule of one group, a registrable domain or the name a job gave: `throttle` in
-// seconds, 0 or above, `parallelism` at least 1. It holds over all streams of the engine, from
-// the group's next start on, until it is set anew. The name is copied. Any thread may call it.
+// Sets the rule of one group, given by a registrable domain or the name from a job: `throttle` in
+// seconds, at least 0, and `parallelism`, at least 1. The rule holds over all streams of the
+// engine, from the group's next start until it is set anew. The name is copied. Any thread may
+// call it.
 //
-// What reads as a host ("Ex.com", "ex.com.", "bücher.com", `http://ex.com/`) is taken for it.
+// A name that reads as a host ("Ex.com", "ex.com.", "bücher.com", `http://ex.com/`) is taken for
+// that host.
 //
-// POOL_OK: set. POOL_INVALID_ARGUMENT: pool_last_error names the argument. So is a host that is no
-// group of its own, as "www.ex.com", which is in that of "ex.com" (pool_url_group tells).
+// POOL_OK: set. POOL_INVALID_ARGUMENT: pool_last_error names the argument. A host that is not a
+// group of its own is refused too: "www.ex.com" is in the group "ex.com" (pool_url_group tells).
 //
 // Requires:
 // `pool` is a live handle; `domain` ends in a NUL.
@@ -866,18 +870,18 @@ enum pool_status_t pool_set_domain_rule(struct pool_t *pool,
 // Writes to `stats`, which stays the caller's, what the stream and its engine are doing; the
 // figures may be a moment old. Any thread may call it.
 //
-// POOL_OK: written. POOL_INVALID_ARGUMENT: NULL, or a struct_size that is not known.
+// POOL_OK: written. POOL_INVALID_ARGUMENT: NULL, or an unknown struct_size.
 //
 // Requires:
 // `pool` is a live handle; `stats` has struct_size bytes, and that field is set.
 enum pool_status_t pool_stats(struct pool_t *pool, struct pool_stats_t *stats);
 
-// Sends what the engine has to say, up to `level`, to `log`; NULL or POOL_LOG_OFF: nowhere (the
-// default). Holds for all streams of the engine. A line may still reach the former function
+// Sends the engine's log, up to `level`, to `log`. NULL or POOL_LOG_OFF, the default, turns the
+// log off. The call holds for all streams of the engine. The former function may still get a line
 // while this call runs, but not after it. `userdata` stays the caller's. Any thread may call it,
 // but not from `log` itself.
 //
-// POOL_OK: set. POOL_INVALID_ARGUMENT: `pool` is NULL, or `level` is none of POOL_LOG_*.
+// POOL_OK: set. POOL_INVALID_ARGUMENT: `pool` is NULL, or `level` is not a POOL_LOG_* value.
 //
 // Requires:
 // `pool` is a live handle; `log` may be called on any thread, with `userdata`, until it is
@@ -887,17 +891,17 @@ enum pool_status_t pool_set_log(struct pool_t *pool,
                                 pool_log_fn log,
                                 void *userdata);
 
-// Makes a result of a page of the caller's own, as if it had come with status 200: to ask for the
-// text, links and the like of pages that were kept. Writes it to `result`, the caller's until
-// pool_result_free. Any thread may call it, and no pool is needed.
+// Makes a result from a page that the caller kept, as if it had come with status 200, to ask for
+// its text, links and the like. Writes it to `result`, the caller's until pool_result_free. Any
+// thread may call it, and no pool is needed.
 //
-// `url` is where the page was found, which its links and in part its media type and encoding go
-// by; it is cleaned up as a job's is. `content_type` is the value of its Content-Type header,
-// `known_encoding` is as in pool_options_t; each of them may be NULL. The body is copied; it may
-// be NULL when `body_size` is 0.
+// `url` is where the page was found; its links, and in part its media type and encoding, depend on
+// it. The URL is cleaned up like a job's. `content_type` is the value of the Content-Type header,
+// and `known_encoding` is as in pool_options_t; each of the three may be NULL. The body is copied;
+// it may be NULL if `body_size` is 0.
 //
-// POOL_OK: here it is. POOL_INVALID_ARGUMENT: `url` is no URL, `content_type` has a line break,
-// `known_encoding` is no encoding, `body` is NULL and `body_size` not 0, or `result` is NULL.
+// POOL_OK: here it is. POOL_INVALID_ARGUMENT: `url` is not a URL, `content_type` has a line break,
+// `known_encoding` is not an encoding, `body` is NULL and `body_size` not 0, or `result` is NULL.
 // POOL_OUT_OF_RESOURCES: no memory is left for the copy.
 //
 // Requires:
@@ -910,14 +914,14 @@ enum pool_status_t pool_result_of_page(const char *url,
                                        size_t body_size,
                                        struct pool_result_t **result);
 
-// Makes a result as pool_result_of_page does, of an answer with all its headers: several
-// Content-Type count together, the file name in a Content-Disposition counts for
-// pool_result_ext, and a Content-Encoding says that the body is still in that coding. Their sizes
-// are as in pool_options_t; `headers` may be NULL when `header_count` is 0.
+// Makes a result as pool_result_of_page does, from an answer with all its headers. Several
+// Content-Type headers count together, the file name in a Content-Disposition counts for
+// pool_result_ext, and a Content-Encoding says that the body is still in that coding. Header sizes
+// are as in pool_options_t; `headers` may be NULL if `header_count` is 0.
 //
-// POOL_OK: here it is. POOL_INVALID_ARGUMENT: `url` is no URL, a header's name is none or its value
-// has a line break, `known_encoding` is no encoding, `headers` or `body` is NULL and its number not
-// 0, or `result` is NULL.
+// POOL_OK: here it is. POOL_INVALID_ARGUMENT: `url` is not a URL, a header's name is not a name or
+// its value has a line break, `known_encoding` is not an encoding, `headers` or `body` is NULL and
+// its number not 0, or `result` is NULL.
 //
 // Requires:
 // `url` and `known_encoding` are NULL or end in a NUL; `headers` points to `header_count` headers,
@@ -930,94 +934,95 @@ enum pool_status_t pool_result_of_answer(const char *url,
                                          size_t body_size,
                                          struct pool_result_t **result);
 
-// Frees a result, its block and its body, and what was asked of it; its userdata and value stay
-// the caller's. NULL is nothing. Any thread may call it, once, and none may be using the result.
-// Never fails.
+// Frees a result with its block, its body and everything it was asked for; userdata and value stay
+// the caller's. NULL does nothing. Any thread may call it, once, when no thread uses the result
+// any more. Never fails.
 //
 // Requires:
 // `result` is NULL or came from pool_next_result, pool_next_results, pool_result_of_page or
 // pool_result_of_answer, and was not freed.
 void pool_result_free(struct pool_result_t *result);
 
-// The media type of the body, in lower case and without parameters, as "text/html": as the
-// Content-Type headers say (Fetch Standard, "extract a MIME type": the last that is well-formed
-// counts). Without one, or if it is unknown/unknown or application/unknown: as the first bytes of
-// the body tell (MIME Sniffing Standard), and then the extension of its file name or URL. NULL:
-// unknown, or no body was asked for or came.
+// Returns the media type of the body, in lower case and without parameters, such as "text/html".
+// The Content-Type headers decide (Fetch Standard, "extract a MIME type": the last that is
+// well-formed counts). If they are missing, or say unknown/unknown or application/unknown, the
+// first bytes of the body decide (MIME Sniffing Standard), and then the extension of its file name
+// or URL. NULL: unknown, or no body was asked for or came.
 //
-// This and the functions after it find out what they say when they are first asked, on the
-// caller's thread, and keep it: what they give lives as long as the result. Several threads may
-// ask one result at once. They never fail; NULL as a result gives NULL or 0.
+// This function and those after it compute their answer at the first call, on the caller's thread,
+// and keep it; what they return lives as long as the result. Several threads may ask one result at
+// once. They never fail; a NULL result gives NULL or 0.
 //
 // Requires:
-// `result` is NULL or a result that was not freed; so for all functions after this one.
+// `result` is NULL or a result that was not freed. The same holds for all functions after this
+// one.
 const char *pool_result_mimetype(const struct pool_result_t *result);
 
-// The file extension that fits the body, with its dot, as ".html": that of the file name in
-// Content-Disposition (RFC 6266), if it is a usual one; that of its media type; or the URL's when
-// that says nothing definite. NULL: unknown.
+// Returns the file extension that fits the body, with its dot, such as ".html". The file name in
+// Content-Disposition gives it (RFC 6266), if its extension is a usual one; otherwise the media
+// type, or the URL if that type says nothing definite. NULL: unknown.
 //
 // Requires:
 // As for pool_result_mimetype.
 const char *pool_result_ext(const struct pool_result_t *result);
 
-// 1: the body is text, by its media type, or its bytes when that is unknown. 0: it is not. Bytes of
-// a coding that was not undone, as gzip that nobody asked for, are none.
+// Returns 1 if the body is text, by its media type, or by its bytes if that is unknown; otherwise
+// 0. Bytes in a coding that was not undone, such as gzip that nobody asked for, are not text.
 //
 // Requires:
 // As for pool_result_mimetype.
 int32_t pool_result_is_text(const struct pool_result_t *result);
 
-// 1: the body's media type allows for HTML, or is unknown. 0: it does not.
+// Returns 1 if the body's media type allows for HTML or is unknown, otherwise 0.
 //
 // Requires:
 // As for pool_result_mimetype.
 int32_t pool_result_could_be_html(const struct pool_result_t *result);
 
-// 1: the body is HTML: text of the media type text/html or application/xhtml+xml, however it
-// begins; of another XML type, if its root is `<html>`. 0: it is not.
+// Returns 1 if the body is HTML, otherwise 0. HTML is text of the media type text/html or
+// application/xhtml+xml, however it begins, and of another XML type if its root is `<html>`.
 //
 // Requires:
 // As for pool_result_mimetype.
 int32_t pool_result_is_html(const struct pool_result_t *result);
 
-// The encoding of the body, by its name in the Encoding Standard in lower case, as "utf-8" or
-// "windows-1251": that of known_encoding, or by the byte order mark, the Content-Type, what the
-// page says of itself, and then by detection. A declaration that the bytes give the lie is passed
-// over, and ISO-8859-1 in the Content-Type if the page says something else. NULL: the body is no
-// text.
+// Returns the encoding of the body, by its lower-case name in the Encoding Standard, such as
+// "utf-8" or "windows-1251". It comes from known_encoding, the byte order mark, the Content-Type,
+// the page's own declaration, or detection, in this order. A declaration that the bytes contradict
+// is passed over, and so is ISO-8859-1 in the Content-Type if the page says something else. NULL:
+// the body is not text.
 //
 // Requires:
 // As for pool_result_mimetype.
 const char *pool_result_encoding(const struct pool_result_t *result);
 
-// The body as UTF-8 text that ends in a NUL, decoded from its encoding by the Encoding Standard:
-// what is malformed in it becomes U+FFFD. Writes its bytes without the NUL to `size`, unless that
-// is NULL. NULL, and 0: the body is no text, or no memory is left for it.
+// Returns the body as UTF-8 text that ends in a NUL, decoded by the Encoding Standard: malformed
+// parts become U+FFFD. Writes its number of bytes without the NUL to `size`, unless that is NULL.
+// NULL, and 0: the body is not text, or no memory is left for it.
 //
 // Requires:
 // As for pool_result_mimetype; `size` is NULL or writable.
 const char *pool_result_text(const struct pool_result_t *result, size_t *size);
 
-// The links of the body, if it is HTML: the http and https URLs of its `<a>` and `<area>`,
-// absolute, each once, in the order of the page; their queries in the encoding of the page, as
-// browsers write them (URL Standard). Writes their number to `count`, unless that is NULL. NULL,
-// and 0: there is none, or no memory is left for them. What else a page refers to:
-// pool_result_elements.
+// Returns the links of an HTML body: the http and https URLs of its `<a>` and `<area>`, absolute,
+// each once, in the order of the page. Their queries are in the page's encoding, as browsers write
+// them (URL Standard). Writes their number to `count`, unless that is NULL. NULL, and 0: there are
+// no links, or no memory is left for them. pool_result_elements gives a page's other references.
 //
 // Requires:
 // As for pool_result_mimetype; `count` is NULL or writable.
 const char *const *pool_result_links(const struct pool_result_t *result, size_t *count);
 
-// All that the body refers to, if it is HTML: by `<a>`, `<img>`, srcset, `<script>`, `<link>`,
-// `<iframe>`, `<form>`, `<source>` and all others whose attributes have URLs, those of SVG and those
-// that are obsolete too, in the order of the page and as often as it does. Left out is what is not
-// http or https, what stays within the page (`#top`), and `<a>` and `<area>` that lead to the page
-// itself. Whether a browser would load it is not asked: see rel. Writes their number to `count`,
-// unless that is NULL. NULL, and 0: there is none, or no memory is left for them.
+// Returns everything that an HTML body refers to: by `<a>`, `<img>`, srcset, `<script>`, `<link>`,
+// `<iframe>`, `<form>`, `<source>` and all others whose attributes have URLs, including those of
+// SVG and obsolete ones. Order and repeats are the page's. References that are not http or https,
+// that stay within the page (`#top`), and `<a>` and `<area>` that lead to the page itself are left
+// out. The library does not judge whether a browser would load a reference: see rel. Writes their
+// number to `count`, unless that is NULL. NULL, and 0: there are none, or no memory is left for
+// them.
 //
-// The array is to be gone through by the struct_size of its elements, or as one of pool_element_t
-// by who was compiled with the library's own header.
+// Step through the array by the struct_size of its elements, or as an array of pool_element_t in a
+// program compiled with the library's own header.
 //
 // Requires:
 // As for pool_result_mimetype; `count` is NULL or writable.

@@ -1,6 +1,6 @@
 /* rouet for C++17 and later: the C interface of rouet.h with lifetimes, ranges and functions.
  *
- * Only a header: link with -lrouet, as from C. MIT OR Apache-2.0.
+ * This is only a header: link with -lrouet, as from C. MIT OR Apache-2.0.
  *
  * In one screen:
  *
@@ -31,19 +31,19 @@
  *       }
  *     }
  *
- * What a program meets in its normal course is a value: `submit` and `next` give a status that is
- * ok, again, done or closed. What is wrong is an error, and a function tells of it in one of two
- * ways, as you like: it throws rouet::error, or, given an `error &` as its last argument, it writes
- * it there and does not throw. (std::bad_alloc may still come, as from all that allocates.) In a
- * program compiled without exceptions only those that take an `error &` are there.
+ * Normal outcomes are values: `submit` and `next` return a status that is ok, again, done or closed.
+ * Faults are errors, and each function has two forms for them: one throws rouet::error, the other
+ * takes an `error &` as its last argument, writes to it and does not throw. (std::bad_alloc may still
+ * come, as from everything that allocates.) A program compiled without exceptions has only the second.
  *
- * A program with one thread never waits in submit: room comes when results are taken, which nobody
- * else does. It submits with no_wait until that gives again, takes, and submits again, from within a
- * `for` over the pool too. With a thread that submits and one that takes, both may wait for ever.
+ * A program with one thread must never wait in submit, because only taking results makes room and no
+ * other thread does that. It submits with no_wait until that gives again, takes, and submits again,
+ * also within a `for` over the pool. With one thread that submits and one that takes, both may wait
+ * for ever.
  *
- * Any thread may call anything on a pool and on a result, but for what ends, moves or assigns them:
- * no other call on the object may then be running. Text is UTF-8. Text that a result hands out
- * lives as long as the result, and a NUL follows it, but for the body.
+ * Any thread may call any function of a pool or a result, except those that end, move or assign it:
+ * no other call on the object may run then. Text is UTF-8. Text from a result lives as long as the
+ * result and, except for the body, is followed by a NUL.
  *
  * rouet.h explains the words (pool, stream, job, group, hop), and docs/errors.md the error codes.
  */
@@ -89,44 +89,45 @@ using seconds = std::chrono::duration<double>;
 /// A point in time, by the system's clock.
 using time_point = std::chrono::time_point<std::chrono::system_clock, seconds>;
 
-/// How long submit and next wait. Negative is for ever, and so is more than 24 days.
+/// How long submit and next wait. Negative waits for ever, and so does more than 24 days.
 using wait = std::chrono::milliseconds;
-/// Waits until it is done.
+/// Waits for ever.
 inline constexpr wait forever{-1};
 /// Never waits.
 inline constexpr wait no_wait{0};
 
-/// What a call came to. The first four are the normal course of things, the others are errors.
+/// The outcome of a call. The first four are the normal course of things, the others are errors.
 enum class status : int {
-  /// Done as asked.
+  /// The call did what it was asked to.
   ok = POOL_OK,
-  /// Not now: the buffer is full, or no result is there yet, and the time to wait is up.
+  /// The buffer is full or no result is there yet, and the time to wait is up.
   again = POOL_AGAIN,
   /// The stream was finished or cancelled and all its results were taken: none will come.
   done = POOL_DONE,
   /// The stream was finished or cancelled: it takes no more jobs.
   closed = POOL_CLOSED,
-  /// An argument or a field is not what it should be; the error's words name it.
+  /// An argument or a field is wrong; the error's words name it.
   invalid_argument = POOL_INVALID_ARGUMENT,
-  /// The machine gave no thread, descriptor or memory for it; the error's words say which.
+  /// The machine gave no thread, descriptor or memory; the error's words say which.
   out_of_resources = POOL_OUT_OF_RESOURCES,
-  /// A fault in the library; the error has its words. Please report it.
+  /// The library has a fault; the error describes it. Please report it.
   internal_error = POOL_INTERNAL_ERROR,
 };
 
-/// The name of a status in C, as "POOL_AGAIN".
+/// The name of a status in C, such as "POOL_AGAIN".
 inline const char *name(status which) noexcept {
   return pool_status_name(static_cast<std::int32_t>(which));
 }
 
-/// The library's version, as "0.1.0".
+/// The library's version, such as "0.1.0".
 inline const char *version() noexcept { return pool_version(); }
 
-/// The POOL_ABI_VERSION the library was built with.
+/// The POOL_ABI_VERSION that the library was built with.
 inline std::uint32_t abi_version() noexcept { return pool_abi_version(); }
 
-/// What was wrong with a call: a status, and in what() a sentence that names the field at fault.
-/// Thrown, or written to the `error &` a function was given; that of a call without fault is false.
+/// What was wrong with a call: a status, and in what() a sentence that names the field at fault. It
+/// is thrown, or written to the `error &` that a function was given, which is false after a call
+/// without fault.
 class error : public std::runtime_error {
 public:
   /// No error.
@@ -134,7 +135,7 @@ public:
   error(rouet::status status, const std::string &words)
       : std::runtime_error(words), status_(status) {}
 
-  /// What it is: invalid_argument, out_of_resources or internal_error; ok: no error.
+  /// The kind of error: invalid_argument, out_of_resources or internal_error. ok: no error.
   rouet::status status() const noexcept { return status_; }
   /// Whether there is an error.
   explicit operator bool() const noexcept { return status_ != rouet::status::ok; }
@@ -145,24 +146,24 @@ private:
 
 /// A header to send.
 struct header {
-  /// The name; no line break, no NUL.
+  /// The name, without line breaks and NULs.
   std::string name{};
-  /// The value; no line break, no NUL.
+  /// The value, without line breaks and NULs.
   std::string value{};
 };
 
-/// What is spoken with servers.
+/// The HTTP version to use.
 enum class http_version : std::int32_t {
-  /// HTTP/2 over TLS where it is offered, HTTP/1.1 otherwise.
+  /// HTTP/2 over TLS if the server takes it, otherwise HTTP/1.1.
   any = POOL_HTTP_ANY,
   /// HTTP/1.1 only.
   http_1_1 = POOL_HTTP_1_1,
-  /// HTTP/2 without asking first, in the clear too.
+  /// HTTP/2 without asking first, also in the clear.
   http_2_prior_knowledge = POOL_HTTP_2_PRIOR_KNOWLEDGE,
 };
 
-/// How jobs are done. As it is made it has the library's defaults. Copied by each call it is
-/// given to. The fields are those of pool_options_t.
+/// How jobs are done. A new object has the library's defaults. Each call that takes one copies it.
+/// The fields are those of pool_options_t.
 struct options {
   // Generated by make options: fields of a job.
   /// The request method. CONNECT is refused. Default: GET for a request; for a resolve HEAD, or GET
@@ -290,7 +291,7 @@ struct options {
 enum class kind : std::int32_t {
   /// Download: the body is in the result.
   request = POOL_REQUEST,
-  /// Find where the URL ends; no body.
+  /// Find where the URL ends, without a body.
   resolve = POOL_RESOLVE,
 };
 
@@ -298,55 +299,56 @@ class kept_options;
 
 /// One URL to request or resolve. Copied when submitted.
 struct job {
-  /// The URL. White space, marks that are not seen (as byte order marks) and quotes around it are
-  /// taken off, and http:// is put before it when it has no scheme and starts with a host: a path, a
-  /// file's name, a number or a mail address is none. A bad one, or one that is not UTF-8, gives a
-  /// result with invalid-url; an empty one is refused, but with passthrough.
+  /// The URL. White space, invisible marks (such as byte order marks) and quotes around it are
+  /// removed. A URL without a scheme gets http:// if it starts with a host; a path, a file name, a
+  /// number or a mail address does not. A bad URL, or one that is not UTF-8, gives a result with
+  /// invalid-url. An empty one is refused, except with passthrough.
   std::string url{};
-  /// The politeness key; the empty text "" is unconstrained: no throttle, no limit. Default: the
-  /// registrable domain of the URL, or its host when that has none.
+  /// The politeness key. "" is unconstrained: no throttle, no limit. Default: the URL's registrable
+  /// domain, or the host if it has none.
   std::optional<std::string> group{};
-  /// Comes back in the result.
+  /// A number that comes back in the result.
   std::uint64_t tag = 0;
-  /// Comes back in the result; never looked at. Must be good until then.
+  /// A pointer that comes back in the result and must be good until then; the library does not look
+  /// at it.
   void *userdata = nullptr;
-  /// How the job is done; pool::options gives the stream's to start from. Must live until the job
-  /// was submitted, no longer. Default: as the stream's options say.
+  /// How the job is done; pool::options gives the stream's options to start from. They must live
+  /// until the job is submitted, no longer. Default: the stream's options.
   const rouet::options *options = nullptr;
   /// Download or resolve.
   rouet::kind kind = rouet::kind::request;
-  /// The same as options, read beforehand, and given instead of them. Must live until the job was
+  /// Options that were read beforehand, instead of `options`. They must live until the job is
   /// submitted, no longer.
   const rouet::kept_options *kept_options = nullptr;
 };
 
 /// What a stream and its engine are doing and have done.
 struct stats {
-  /// Of the stream: jobs accepted so far.
+  /// Stream: jobs accepted so far.
   std::uint64_t accepted = 0;
-  /// Of the stream: results taken so far.
+  /// Stream: results taken so far.
   std::uint64_t delivered = 0;
-  /// Of the stream: results so far, taken or not, that were errors.
+  /// Stream: results so far, taken or not, that were errors.
   std::uint64_t failed = 0;
-  /// Of the stream: jobs accepted and not started, those that wait for a retry included.
+  /// Stream: jobs accepted and not started, including those that wait for a retry.
   std::uint64_t held = 0;
-  /// Of the stream: jobs started whose results were not taken.
+  /// Stream: jobs started whose results were not taken.
   std::uint64_t started = 0;
-  /// Of the stream: bytes that results not taken hold, all that belongs to them.
+  /// Stream: bytes held by results that were not taken, with everything that belongs to them.
   std::uint64_t buffered_bytes = 0;
-  /// Of the engine: transfers running.
+  /// Engine: transfers running.
   std::uint64_t in_flight = 0;
-  /// Of the engine: groups that have jobs, or whose throttle has not run out.
+  /// Engine: groups that have jobs, or whose throttle has not run out.
   std::uint64_t groups = 0;
-  /// Of the engine: connections opened so far, those that came to nothing included.
+  /// Engine: connections opened so far, including those that failed.
   std::uint64_t connections = 0;
-  /// Of the engine: name look-ups made so far; those answered from the cache are not counted.
+  /// Engine: name look-ups made so far, not counting answers from the cache.
   std::uint64_t name_lookups = 0;
 };
 
 namespace detail {
 
-/// Text of C's: NULL is empty.
+/// C's text; NULL is empty.
 inline std::string_view text(const char *start) noexcept {
   return start ? std::string_view(start) : std::string_view();
 }
@@ -354,7 +356,7 @@ inline std::string_view text(const char *start, std::size_t size) noexcept {
   return start ? std::string_view(start, size) : std::string_view();
 }
 
-/// What a callback left with a result: C has one pointer for it.
+/// What a callback left with a result; C has only one pointer for it.
 struct attachment {
   std::any value;
   std::string failure;
@@ -373,33 +375,33 @@ struct header_view {
       : name(detail::text(c.name, c.name_size)), value(detail::text(c.value, c.value_size)) {}
 };
 
-/// One entry of a result's stack: a URL the job was at.
+/// One entry of a result's stack: a URL at which the job was.
 struct hop {
   /// The URL as it was requested, or would have been.
   std::string_view url;
   /// What led on from here: "location-header", "refresh-header", "meta-refresh", "js-relocation" or
-  /// "infer" (the URL itself); or "hit": this is where the job ended. "canonical", always the last:
-  /// what the page before calls itself.
+  /// "infer" (the URL itself). "hit": the job ended here. "canonical", always last: the URL that
+  /// the page before declares for itself.
   std::string_view type;
-  /// The answer's status; 0: no answer came, or no request was made (infer, canonical).
+  /// The answer's status. 0: no answer came, or no request was made (infer, canonical).
   std::int32_t status;
 
   explicit hop(const pool_hop_t &c) noexcept
       : url(detail::text(c.url, c.url_size)), type(detail::text(c.type)), status(c.status) {}
 };
 
-/// A reference in a page to something else: of an element, by one of its attributes.
+/// One reference from a page to something else, by an attribute of an element.
 struct element {
-  /// Where it leads: absolute, http or https, its query in the encoding of the page.
+  /// Where it leads: absolute, http or https, its query in the page's encoding.
   std::string_view url;
-  /// The name of the element, in lower case, as "img".
+  /// The name of the element in lower case, such as "img".
   std::string_view name;
-  /// The name of the attribute, in lower case, as "srcset".
+  /// The name of the attribute in lower case, such as "srcset".
   std::string_view attribute;
-  /// The element's rel, white space in it made one blank; empty: it has none.
+  /// The element's rel, with white space made single blanks; empty if it has none.
   std::string_view rel;
-  /// What a reader reads in its place, in one line: the text of an <a> or <button>, with the alt of
-  /// the images in it; the alt of an image; empty: nothing.
+  /// What a reader sees in its place, in one line: the text of an <a> or <button> with the alt of
+  /// its images; the alt of an image; otherwise empty.
   std::string_view text;
 
   explicit element(const pool_element_t &c) noexcept
@@ -408,8 +410,7 @@ struct element {
         text(detail::text(c.text, c.text_size)) {}
 };
 
-/// What a result has several of: a range of Views over an array of C's. Lives as long as the
-/// result does.
+/// A list in a result: a range of Views over an array of C's. Lives as long as the result does.
 template <typename View, typename C> class list {
 public:
   using value_type = View;
@@ -417,7 +418,7 @@ public:
 
   class iterator {
   public:
-    // To older algorithms it is an input iterator: it gives values, not references.
+    // Older algorithms see an input iterator, because it gives values, not references.
     using iterator_category = std::input_iterator_tag;
     using iterator_concept = std::forward_iterator_tag;
     using value_type = View;
@@ -448,7 +449,7 @@ public:
   using const_iterator = iterator;
 
   list() noexcept = default;
-  /// `stride`: the bytes from one entry to the next, which a later library may have more of.
+  /// `stride`: the bytes from one entry to the next, of which a later library may have more.
   list(const C *start, std::size_t size, std::size_t stride = sizeof(C)) noexcept
       : start_(start), size_(start ? size : 0), stride_(stride) {}
   iterator begin() const noexcept { return iterator(start_, stride_); }
@@ -469,8 +470,8 @@ private:
   std::size_t stride_ = sizeof(C);
 };
 
-/// What came of a job, to be read: what result, which owns it, and the functions of a config see.
-/// An empty result has none of what it is asked for: empty text, 0, false.
+/// Reads the result of a job: for result, which owns it, and for the functions of a config. An
+/// empty result answers with empty text, 0 or false.
 class result_view {
 public:
   result_view(const result_view &) = delete;
@@ -482,15 +483,15 @@ public:
   void *userdata() const noexcept { return c().userdata; }
   /// Whether the job was a request or a resolve.
   rouet::kind kind() const noexcept { return static_cast<rouet::kind>(c().kind); }
-  /// The URL as it was submitted, but for bytes that are not UTF-8, which are U+FFFD; empty: the job
-  /// had none (passthrough).
+  /// The URL as submitted, with U+FFFD for bytes that are not UTF-8. Empty: the job had none
+  /// (passthrough).
   std::string_view url() const noexcept { return detail::text(c().url, c().url_size); }
-  /// Where the job ended: the last URL of the stack; empty when there is none.
+  /// Where the job ended: the last URL of the stack, or empty if there is none.
   std::string_view end_url() const noexcept { return detail::text(c().end_url, c().end_url_size); }
 
-  /// The group the job was in, whose turn it waited for: as it was given, or that of its URL
-  /// (url_group). Redirections do not change it. Empty text: unconstrained. Nothing: no server was to
-  /// be asked, the job having no URL or a bad one.
+  /// The group whose turn the job waited for: the one it named, or that of its URL (url_group).
+  /// Redirections do not change it. Empty text: unconstrained. nullopt: no server was to be asked,
+  /// because the URL was missing or bad.
   std::optional<std::string_view> group() const noexcept {
     if (!c().group) return std::nullopt;
     return std::string_view(c().group, c().group_size);
@@ -498,27 +499,27 @@ public:
 
   /// Whether there is no error, whatever the status.
   bool ok() const noexcept { return c().error_code == nullptr; }
-  /// The error's stable name, as "connection-refused"; empty: no error.
+  /// The error's stable name, such as "connection-refused"; empty if there is no error.
   std::string_view error_code() const noexcept { return detail::text(c().error_code); }
-  /// What in particular it was, where the name covers several things: of "ssl" it is "expired",
+  /// The particular cause, where an error's name covers several. For "ssl" it is "expired",
   /// "not-yet-valid", "wrong-name", "unknown-authority", "bad-certificate", "ca-file",
   /// "client-certificate" or "protocol", and there may be more. Empty: nothing more is known.
   std::string_view error_subcode() const noexcept { return detail::text(c().error_subcode); }
-  /// What failed, where and why, for people; empty: no error. Of a callback-error, what the
-  /// callback said: the words given to fail, or what() of the exception it threw.
+  /// What failed, where and why, for people; empty if there is no error. For callback-error, what
+  /// the callback said: the words it gave to fail, or what() of the exception it threw.
   std::string_view error_message() const noexcept {
     const detail::attachment *left = attached();
     if (left && !left->failure.empty()) return left->failure;
     return detail::text(c().error_message);
   }
 
-  /// The status of the last answer; 0: none came.
+  /// The status of the last answer; 0 if none came.
   std::int32_t status() const noexcept { return c().status; }
-  /// The headers of the last answer, in order, case and repeats kept.
+  /// The headers of the last answer, with their order, case and repeats.
   list<header_view, pool_header_t> headers() const noexcept {
     return {c().headers, c().header_count};
   }
-  /// The value of the first header of that name, whatever the case of either.
+  /// The value of the first header of that name, in any case.
   std::optional<std::string_view> header(std::string_view name) const noexcept {
     const auto lower = [](char byte) {
       return byte >= 'A' && byte <= 'Z' ? static_cast<char>(byte + ('a' - 'A')) : byte;
@@ -530,25 +531,25 @@ public:
     }
     return std::nullopt;
   }
-  /// The URLs the job was at, one a hop, the first one first.
+  /// The URLs at which the job was, one for each hop, in order.
   list<hop, pool_hop_t> stack() const noexcept { return {c().stack, c().stack_count}; }
-  /// The bytes of the last answer's body, decompressed when the job asked for compression; no NUL
-  /// follows them. Empty: none.
+  /// The body of the last answer, decompressed if the job asked for compression, without a NUL at
+  /// its end. Empty: no body.
   std::string_view body() const noexcept {
     return detail::text(reinterpret_cast<const char *>(c().body), c().body_size);
   }
 
-  /// Why the body may not be all there was: "disconnect" or "coding", as pool_result_t has it; others
-  /// may come with later versions. Empty: it is whole, or there is none.
+  /// Why the body may be incomplete: "disconnect" or "coding", as in pool_result_t; later versions
+  /// may add others. Empty: it is whole, or there is none.
   std::string_view truncated() const noexcept { return detail::text(c().truncated); }
 
   /// When the last attempt began.
   time_point start_time() const noexcept { return time_point(seconds(c().start_time)); }
-  /// When it ended.
+  /// When the last attempt ended.
   time_point end_time() const noexcept { return time_point(seconds(c().end_time)); }
-  /// Of the last attempt, over all its hops: in looking up names.
+  /// The time the last attempt spent, over all its hops, in looking up names.
   seconds name_lookup_time() const noexcept { return seconds(c().name_lookup_time); }
-  /// ... in connecting, to a proxy too.
+  /// ... in connecting, also to a proxy.
   seconds connect_time() const noexcept { return seconds(c().connect_time); }
   /// ... in TLS handshakes.
   seconds tls_time() const noexcept { return seconds(c().tls_time); }
@@ -556,58 +557,60 @@ public:
   seconds wait_time() const noexcept { return seconds(c().wait_time); }
   /// ... from the first byte of the answer to its last.
   seconds receive_time() const noexcept { return seconds(c().receive_time); }
-  /// How many attempts were made; 0: none, the job ended before its first.
+  /// The number of attempts made; 0 if the job ended before its first.
   std::uint32_t attempts() const noexcept { return c().attempts; }
 
-  /// What the stream's callback attached, if that is a T; nullptr otherwise.
+  /// What the stream's callback attached, if that is a T; otherwise nullptr.
   template <typename T> T *value() const noexcept {
     detail::attachment *left = attached();
     return left ? std::any_cast<T>(&left->value) : nullptr;
   }
 
-  // What follows is found out when it is first asked for, on the caller's thread, and kept.
+  // The functions below compute their answer at the first call, on the caller's thread, and keep
+  // it.
 
-  /// The media type of the body, in lower case and without parameters, as "text/html": that of the
-  /// Content-Type headers, or by its first bytes, file name or URL; empty: unknown, or no body came.
+  /// The media type of the body, in lower case and without parameters, such as "text/html". It
+  /// comes from the Content-Type headers, the first bytes, the file name or the URL. Empty:
+  /// unknown, or no body came.
   std::string_view mimetype() const noexcept { return detail::text(pool_result_mimetype(c_)); }
-  /// The file extension that fits the body, with its dot, as ".html": that of the file name in
-  /// Content-Disposition, of the media type, or the URL's; empty: unknown.
+  /// The file extension that fits the body, with its dot, such as ".html". It comes from the file
+  /// name in Content-Disposition, the media type or the URL. Empty: unknown.
   std::string_view ext() const noexcept { return detail::text(pool_result_ext(c_)); }
-  /// Whether the body is text, by its media type, or its bytes when that is unknown. Gzip that
-  /// nobody asked for, and the like, is none.
+  /// Whether the body is text, by its media type, or by its bytes if that is unknown. Gzip and the
+  /// like that nobody asked for is not text.
   bool is_text() const noexcept { return pool_result_is_text(c_) != 0; }
-  /// Whether the body's media type allows for HTML, or is unknown.
+  /// Whether the body's media type allows for HTML or is unknown.
   bool could_be_html() const noexcept { return pool_result_could_be_html(c_) != 0; }
-  /// Whether the body is HTML: text/html or application/xhtml+xml, however it begins; of another
-  /// XML type, if its root is <html>.
+  /// Whether the body is HTML: text/html or application/xhtml+xml, however it begins, and another
+  /// XML type if its root is <html>.
   bool is_html() const noexcept { return pool_result_is_html(c_) != 0; }
-  /// The encoding of the body, by its name in the Encoding Standard in lower case, as "utf-8";
-  /// empty: the body is no text.
+  /// The encoding of the body, by its lower-case name in the Encoding Standard, such as "utf-8".
+  /// Empty: the body is not text.
   std::string_view encoding() const noexcept { return detail::text(pool_result_encoding(c_)); }
-  /// The body as UTF-8 text, what is malformed in it being U+FFFD; empty: the body is no text.
+  /// The body as UTF-8 text, with U+FFFD for malformed parts. Empty: the body is not text.
   std::string_view text() const noexcept {
     std::size_t size = 0;
     const char *start = pool_result_text(c_, &size);
     return detail::text(start, size);
   }
-  /// The links of the body, if it is HTML: the http and https URLs of its <a> and <area>, absolute,
-  /// each once, in the order of the page.
+  /// The links of an HTML body: the http and https URLs of its <a> and <area>, absolute, each once,
+  /// in the order of the page.
   list<std::string_view, const char *> links() const noexcept {
     std::size_t count = 0;
     const char *const *start = pool_result_links(c_, &count);
     return {start, count};
   }
-  /// All that the body refers to, if it is HTML: by <a>, <img>, srcset, <script>, <link>, <iframe>,
-  /// <form> and all others whose attributes have URLs, in the order of the page and as often as it
-  /// does. Left out is what is not http or https, what stays within the page (#top), and <a> and
-  /// <area> that lead to the page itself.
+  /// Everything that an HTML body refers to: by <a>, <img>, srcset, <script>, <link>, <iframe>,
+  /// <form> and all others whose attributes have URLs. Order and repeats are the page's. References
+  /// that are not http or https, that stay within the page (#top), and <a> and <area> that lead to
+  /// the page itself are left out.
   list<element, pool_element_t> elements() const noexcept {
     std::size_t count = 0;
     const pool_element_t *start = pool_result_elements(c_, &count);
     return {start, count, start ? start->struct_size : sizeof(pool_element_t)};
   }
 
-  /// The result as C has it; all zeros when it is empty. Its `value` is this wrapper's own.
+  /// The result as C has it; all zeros if it is empty. Its `value` belongs to this wrapper.
   const pool_result_t &c() const noexcept {
     static constexpr pool_result_t none{};
     return c_ ? *c_ : none;
@@ -626,7 +629,7 @@ protected:
 
 struct page;
 
-/// What came of a job: owns it. Outlives its pool, if need be.
+/// Owns the result of a job. It may outlive its pool.
 class result : public result_view {
 public:
   /// An empty one, for pool::next to fill.
@@ -642,17 +645,17 @@ public:
   ~result() { reset(); }
 
 #if ROUET_EXCEPTIONS
-  /// A result of a page of the program's own, as if it had come with status 200: to ask for the
-  /// text, links and the like of pages that were kept. invalid_argument: the URL is none, or
-  /// known_encoding no encoding.
+  /// Makes a result from a page that the program kept, as if it had come with status 200, to ask
+  /// for its text, links and the like. invalid_argument: the URL is not a URL, or known_encoding is
+  /// not an encoding.
   static result of_page(const page &kept);
 #endif
-  /// The same; gives an empty one when there is an error.
+  /// The same; gives an empty result on an error.
   static result of_page(const page &kept, error &fault);
 
-  /// Whether it has something; false of one that is new or was moved from.
+  /// Whether it holds a result: false for a new object and for one that was moved from.
   bool has_result() const noexcept { return c_ != nullptr; }
-  /// Frees what it has.
+  /// Frees the result it holds.
   void reset() noexcept {
     if (c_) {
       delete attached();
@@ -665,29 +668,29 @@ private:
   explicit result(pool_result_t *c) noexcept : result_view(c) {}
 };
 
-/// A page of the program's own, for result::of_page. Copied by it.
+/// A page of the program's own for result::of_page, which copies it.
 struct page {
-  /// Where it was found, which its links and in part its media type and encoding go by. Default:
-  /// unknown.
+  /// Where the page was found; its links, and in part its media type and encoding, depend on it.
+  /// Default: unknown.
   std::optional<std::string> url{};
   /// The value of its Content-Type header. Default: it had none.
   std::optional<std::string> content_type{};
-  /// More of its headers, of which further Content-Type, Content-Disposition and Content-Encoding
-  /// count; the last says that the body is still in that coding. No line break, no NUL.
+  /// More of its headers. Further Content-Type headers, Content-Disposition and Content-Encoding
+  /// count; Content-Encoding says that the body is still in that coding. No line breaks, no NULs.
   std::vector<header> headers{};
-  /// As in options. Default: it is looked for.
+  /// The encoding, as in options. Default: it is detected.
   std::optional<std::string> known_encoding{};
-  /// Its bytes, which must live until the call is over.
+  /// The bytes of the body, which must live until the call is over.
   std::string_view body{};
 };
 
 /// A result as a stream's callback sees it, before it can be taken.
 class callback_result : public result_view {
 public:
-  /// Attaches a value, to be had from the result by value<T>(); one more replaces it. Freed with
-  /// the result, taken or not.
+  /// Attaches a value, which the result's value<T>() gives. A second one replaces it. It is freed
+  /// with the result, taken or not.
   void attach(std::any value) { left_.value = std::move(value); }
-  /// Makes the result an error, callback-error, in these words; to throw an exception does too.
+  /// Turns the result into a callback-error with these words, as throwing an exception does.
   void fail(std::string why) {
     left_.failure = std::move(why);
     failed_ = true;
@@ -702,52 +705,51 @@ private:
   bool failed_ = false;
 };
 
-/// Sees a result before it can be taken, to save its body for instance, and may attach a value.
-/// What it throws makes the result an error, callback-error.
+/// Sees a result before it can be taken, for instance to save its body, and may attach a value. An
+/// exception from it turns the result into a callback-error.
 ///
-/// Called once for each job that has an answer, whatever its status, on threads of its own, 64 at
-/// most over the pool, for several results at once. It may take its time: it holds back no
-/// transfer, only the room in the stream's buffer that a result takes, and its thread from other
-/// callbacks. It may submit jobs and cancel, but must not wait for room or results, nor end or move
-/// the pool.
+/// The function is called once for each job that has an answer, whatever its status, for several
+/// results at once, on threads of its own: at most 64 in the pool. It may take its time: it delays
+/// no transfer and holds only its thread and its result's place in the stream's buffer. It may
+/// submit jobs and cancel. It must not wait for room or results, or end or move the pool.
 using callback_fn = std::function<void(callback_result &)>;
 
-/// Says how long a group waits, from the end of a job on, before its next one starts; nothing, or
-/// less than 0: as the pool's throttle says, and so when it throws, which is logged as an error.
-/// The result is what came of that attempt.
+/// Returns how long after the end of a job its group waits before the next one starts. The pool's
+/// throttle applies if it returns nullopt or less than 0, or if it throws, which is logged as an
+/// error. The result is that of the attempt.
 ///
-/// Called on the thread that does the group's transfers, on several at once for several groups: it
-/// must be quick and must not call the pool.
+/// The function is called on the thread that does the group's transfers, and on several threads at
+/// once for several groups. It must be quick and must not call the pool.
 using throttle_fn = std::function<std::optional<seconds>(std::string_view group,
                                                          const result_view &result)>;
 
-/// Says how many jobs of a group may be in flight; 0 counts as 1. When it throws, which is logged
-/// as an error, domain_parallelism holds. Called when a group gets a job that has none and whose
-/// throttle has run out, where and as throttle_fn is.
+/// Returns how many jobs of a group may be in flight; 0 counts as 1. If it throws, which is logged
+/// as an error, domain_parallelism holds. The function is called when a group without jobs gets one
+/// and its throttle has run out. It runs where throttle_fn does, under the same rules.
 using parallelism_fn = std::function<std::uint32_t(std::string_view group)>;
 
 /// How much a line of log matters. Each level includes those before it.
 enum class log_level : std::int32_t {
   /// Nothing is logged.
   off = POOL_LOG_OFF,
-  /// What the library could not do and no result tells.
+  /// Failures of the library that no result reports.
   error = POOL_LOG_ERROR,
-  /// And attempts that failed and will be made again.
+  /// Attempts that failed and will be made again.
   warn = POOL_LOG_WARN,
-  /// And the engine's stop, streams opened, finished and cancelled.
+  /// Streams opened, finished and cancelled, and the engine's stop.
   info = POOL_LOG_INFO,
-  /// And each hop.
+  /// Each hop.
   debug = POOL_LOG_DEBUG,
 };
 
-/// Takes one line of log. Called on any thread, on several at once; it must not call the pool. What
-/// it throws is lost.
+/// Takes one line of log. The function is called on any thread, several at once, and must not call
+/// the pool. Its exceptions are lost.
 using log_fn = std::function<void(log_level level, std::string_view message)>;
 
-/// How a pool and its stream are set up. As it is made it has the library's defaults. The fields
-/// are those of pool_config_t, and each says whose it is: the pool's, or the stream's. Functions are
-/// copied. What they refer to must live as long as the pool, and what the pool's functions refer to
-/// as long as every pool that shares its engine.
+/// How a pool and its stream are set up. A new object has the library's defaults. The fields are
+/// those of pool_config_t, and each says whether it belongs to the pool or to the stream. Functions
+/// are copied. What they refer to must live as long as the pool; what the pool's functions refer
+/// to, as long as every pool that shares its engine.
 struct config {
   // Generated by make options: fields of a configuration.
   /// Pool. The number of transfers at once, over all streams. Default 0: 64 a core, within the
@@ -817,8 +819,8 @@ struct config {
 
 namespace detail {
 
-/// Goes through the options side by side: `mine` are rouet::options, `c` are C's. Each field is
-/// named once for both directions.
+/// Visits the options side by side: `mine` is a rouet::options, `c` is C's struct. One list of
+/// fields serves both directions.
 template <typename Visitor, typename Options>
 void each_option(Visitor &visit, Options &mine, pool_options_t &c) {
   // Generated by make options: each of a job.
@@ -860,7 +862,7 @@ void each_option(Visitor &visit, Options &mine, pool_options_t &c) {
   // End of what is generated.
 }
 
-/// The same for a configuration, but for its functions and its options.
+/// Does the same for a configuration, except its functions and options.
 template <typename Visitor>
 void each_setting(Visitor &visit, const config &mine, pool_config_t &c) {
   // Generated by make options: each of a configuration.
@@ -880,14 +882,14 @@ void each_setting(Visitor &visit, const config &mine, pool_config_t &c) {
   // End of what is generated.
 }
 
-/// Hands options over to C. What C gets points into those it was made of, and into this.
+/// Converts options to C's form. C's struct points into the original and into this object.
 class to_c {
 public:
   to_c() = default;
   to_c(const to_c &) = delete;
   to_c &operator=(const to_c &) = delete;
 
-  /// A field whose text has a NUL within, which C would take for its end; or nullptr.
+  /// The field whose text contains a NUL, which would end it for C; or nullptr.
   const char *cut() const noexcept { return cut_; }
 
   void text(const char *field, const std::optional<std::string> &mine, const char *&c) {
@@ -933,11 +935,11 @@ private:
   }
 
   std::vector<pool_header_t> headers_;
-  std::forward_list<std::vector<const char *>> lists_; // whose entries stay where they are
+  std::forward_list<std::vector<const char *>> lists_; // their entries stay in place
   const char *cut_ = nullptr;
 };
 
-/// Options in C's form. They point into those they were made of.
+/// Options in C's form. They point into the original.
 class c_options {
 public:
   explicit c_options(const options &mine) {
@@ -950,11 +952,11 @@ public:
   const char *cut() const noexcept { return to_c_.cut(); }
 
 private:
-  pool_options_t c_{}; // so that a library that is older than this header sees no size it knows
+  pool_options_t c_{}; // zeros: an older library must see no size that it knows
   to_c to_c_;
 };
 
-/// Reads options of C's.
+/// Reads options from C's form.
 struct from_c {
   void text(const char *, std::optional<std::string> &mine, const char *c) {
     if (c) mine = c;
@@ -981,14 +983,14 @@ struct from_c {
   }
 };
 
-/// A result that is the library's, lent for the time of a call.
+/// A result that the library owns, lent for the time of a call.
 class lent_result : public result_view {
 public:
   explicit lent_result(const pool_result_t *c) noexcept : result_view(c) {}
 };
 
-/// What the engine calls: shared by the pools of one engine, so that it lives until the last of
-/// them was freed. No exception passes from here into the library, which is not of C++.
+/// What the engine calls. The pools of one engine share it, and it lives until the last of them is
+/// freed. Exceptions stop here: the library is not written in C++.
 class engine {
 public:
   engine(throttle_fn throttle, parallelism_fn parallelism, std::uint32_t domain_parallelism)
@@ -1021,7 +1023,7 @@ public:
   }
 
 private:
-  /// What a function says, or `otherwise` when it throws, which is logged.
+  /// Returns what a function returns, or `otherwise` if it throws, which is logged.
   template <typename Result, typename Call>
   Result guarded(const char *which, const char *group, Result otherwise, Call call) noexcept {
 #if ROUET_EXCEPTIONS
@@ -1043,7 +1045,7 @@ private:
 #if ROUET_EXCEPTIONS
     try {
       (*static_cast<log_fn *>(function))(static_cast<log_level>(level), message);
-    } catch (...) { // there is nobody left to tell
+    } catch (...) { // nobody is left to tell
     }
 #else
     (*static_cast<log_fn *>(function))(static_cast<log_level>(level), message);
@@ -1056,7 +1058,7 @@ private:
       const std::shared_lock<std::shared_mutex> lock(mutex_);
       if (log_)
         (*log_)(log_level::error, std::string(which) + " threw for group " + group + ": " + what);
-    } catch (...) { // there is nobody left to tell
+    } catch (...) { // nobody is left to tell
     }
   }
 #endif
@@ -1064,11 +1066,11 @@ private:
   const throttle_fn throttle_;
   const parallelism_fn parallelism_;
   const std::uint32_t domain_parallelism_;
-  std::shared_mutex mutex_; // of log_; shared while a line is on its way there
+  std::shared_mutex mutex_; // guards log_; shared while a line is on its way there
   std::unique_ptr<log_fn> log_;
 };
 
-/// The library's way of waiting.
+/// The wait time in the library's form.
 inline std::int32_t milliseconds(wait time) noexcept {
   const auto count = time.count();
   return count < 0 || count > std::numeric_limits<std::int32_t>::max()
@@ -1077,7 +1079,7 @@ inline std::int32_t milliseconds(wait time) noexcept {
 }
 
 #if ROUET_EXCEPTIONS
-/// What a call gives, unless it tells of an error.
+/// Returns what a call gives, and throws the error that it reports.
 template <typename Call> auto throwing(Call call) {
   error fault;
   if constexpr (std::is_void_v<decltype(call(fault))>) {
@@ -1093,16 +1095,16 @@ template <typename Call> auto throwing(Call call) {
 
 } // namespace detail
 
-/// Options that were read and checked, for any number of jobs of any pool: to hand in a job with them
-/// costs as little as without options of its own, however many dns and connect_to have. Move-only; one
-/// that was moved from has none.
+/// Options that were read and checked once, for any number of jobs of any pool. Such jobs cost as
+/// little to submit as jobs without their own options, however many entries dns and connect_to
+/// have. Move-only; an object that was moved from has none.
 class kept_options {
 public:
 #if ROUET_EXCEPTIONS
-  /// Reads options, which are copied. invalid_argument: one is out of its range.
+  /// Reads and copies options. invalid_argument: an option is out of its range.
   explicit kept_options(const options &mine);
 #endif
-  /// The same; has none when there is an error.
+  /// The same; has no options on an error.
   kept_options(const options &mine, error &fault);
   kept_options(kept_options &&other) noexcept : c_(std::exchange(other.c_, nullptr)) {}
   kept_options &operator=(kept_options &&other) noexcept {
@@ -1116,10 +1118,10 @@ private:
   pool_kept_options_t *c_ = nullptr;
 };
 
-/// A stream of jobs and the engine it runs on: what pool_new and pool_share give in C. Move-only;
-/// one that was moved from is empty, and calls on it are an invalid_argument.
+/// A stream of jobs and its engine: what pool_new and pool_share give in C. Move-only; an object
+/// that was moved from is empty, and calls on it give invalid_argument.
 ///
-/// Each function is there twice: throwing rouet::error, and with an `error &` to write to.
+/// Each function exists twice: one throws rouet::error, the other takes an `error &` to write to.
 class pool {
 public:
   class iterator;
@@ -1133,10 +1135,10 @@ public:
     detail::throwing([&](error &fault) { start(setup, fault); });
   }
 #endif
-  /// The same; empty when there is an error. invalid_argument: a field of the config;
-  /// out_of_resources: no thread or descriptor.
+  /// The same; empty on an error. invalid_argument: a field of the config; out_of_resources: no
+  /// thread or descriptor.
   pool(const config &setup, error &fault) { start(setup, fault); }
-  /// An empty one, for another to be moved into.
+  /// An empty pool, for another to be moved into.
   explicit pool(std::nullptr_t) noexcept {}
 
   pool(pool &&other) noexcept
@@ -1151,15 +1153,15 @@ public:
     }
     return *this;
   }
-  /// As close.
+  /// Does what close does.
   ~pool() { close(); }
 
-  /// Ends the pool: cancels what its stream has outstanding, frees the results that were not taken
-  /// and, when it was the engine's last, stops and joins the threads. Waits for callbacks under
-  /// way, and for nothing of the network. Leaves it empty.
+  /// Ends the pool: cancels its stream's outstanding jobs, frees the results that were not taken
+  /// and, with the engine's last pool, stops and joins the threads. Waits for callbacks under way,
+  /// but never for the network. Leaves the pool empty.
   void close() noexcept {
     if (!c_) return;
-    if (callback_) { // the library would free the results, and not know what is attached to them
+    if (callback_) { // the library would free the results without what is attached to them
       pool_cancel(c_);
       pool_result_t *each = nullptr;
       while (pool_next_result(c_, -1, &each) == POOL_OK) result(each).reset();
@@ -1172,20 +1174,20 @@ public:
   /// Whether it is not empty.
   explicit operator bool() const noexcept { return c_ != nullptr; }
 
-  /// The handle, for what is called from C; nullptr when it is empty. It stays the pool's. Results
-  /// taken from it by C's functions have no value that the callback attached, which is then lost.
+  /// The handle, for calls into C; nullptr if the pool is empty. The pool keeps ownership. Results
+  /// taken from it by C's functions lose the values that the callback attached.
   pool_t *c() const noexcept { return c_; }
 
 #if ROUET_EXCEPTIONS
-  /// Opens one more stream on the engine of this pool: its own jobs, order, buffer and results, the
-  /// same threads, connections and politeness. The fields of `setup` that are of the pool must be
-  /// as they were made, or as this pool was given them; throttle_fn and parallelism_fn must be
+  /// Opens another stream on this pool's engine. The stream has its own jobs, order, buffer and
+  /// results, and shares threads, connections and politeness. The pool's fields in `setup` must
+  /// have their defaults or the values this pool was given; throttle_fn and parallelism_fn must be
   /// empty. The engine lives until its last pool ends.
   pool share(const config &setup = config()) {
     return detail::throwing([&](error &fault) { return share(setup, fault); });
   }
 #endif
-  /// The same; gives an empty pool when there is an error. invalid_argument: a field of the config;
+  /// The same; gives an empty pool on an error. invalid_argument: a field of the config;
   /// out_of_resources: no descriptor.
   pool share(const config &setup, error &fault) {
     pool shared(nullptr);
@@ -1196,8 +1198,8 @@ public:
   }
 
 #if ROUET_EXCEPTIONS
-  /// Hands a job to the stream. Waits for room in the buffer, if it must, as long as it is told to.
-  /// A program with one thread must not wait for ever: room comes when it takes results.
+  /// Submits a job, and waits up to `time` for room in the buffer. A program with one thread must
+  /// not wait for ever, because only taking results makes room.
   ///
   /// ok: accepted; exactly one result will come. again: no room in time; nothing was kept. closed:
   /// the stream was finished or cancelled.
@@ -1205,7 +1207,7 @@ public:
     return detail::throwing([&](error &fault) { return submit(work, time, fault); });
   }
 #endif
-  /// The same; gives the error's status when there is one. invalid_argument: a field of the job.
+  /// The same; gives the error's status on an error. invalid_argument: a field of the job.
   [[nodiscard]] status submit(const job &work, wait time, error &fault) {
     std::optional<detail::c_options> options;
     if (work.options) options.emplace(*work.options);
@@ -1215,24 +1217,24 @@ public:
   }
 
 #if ROUET_EXCEPTIONS
-  /// Hands over `count` jobs in order and writes to `accepted` how many there was room for: with
-  /// no_wait those that fit at once, otherwise it waits, as long as it is told to, until all fit.
+  /// Submits `count` jobs in order and writes to `accepted` how many found room. The call waits up
+  /// to `time` until all fit; no_wait takes those that fit at once.
   ///
-  /// ok: all were accepted. again, closed, or an error: some were not; `accepted` says how many
-  /// were, whatever comes of the call. An error is about the job at index `accepted`.
+  /// ok: all were accepted. again, closed, or an error: only the first `accepted` were. `accepted`
+  /// is written whatever the outcome. An error is about the job at index `accepted`.
   [[nodiscard]] status submit_many(const job *work, std::size_t count, std::size_t &accepted,
                                    wait time = forever) {
     return detail::throwing(
         [&](error &fault) { return submit_many(work, count, accepted, time, fault); });
   }
 #endif
-  /// The same; gives the error's status when there is one.
+  /// The same; gives the error's status on an error.
   [[nodiscard]] status submit_many(const job *work, std::size_t count, std::size_t &accepted,
                                    wait time, error &fault) {
     accepted = 0;
     std::vector<pool_job_t> all;
     all.reserve(count);
-    std::deque<detail::c_options> options; // jobs one after the other often have the same
+    std::deque<detail::c_options> options; // successive jobs often have the same
     const char *cut = nullptr;
     for (std::size_t i = 0; i < count && !cut; i++) {
       const bool same = i > 0 && work[i].options == work[i - 1].options;
@@ -1245,17 +1247,16 @@ public:
   }
 
 #if ROUET_EXCEPTIONS
-  /// Takes the next result: the next in order for an ordered stream, the next that is done
-  /// otherwise. Waits for one, if it must, as long as it is told to. What `into` had is freed
-  /// before.
+  /// Takes the next result: the next in order from an ordered stream, otherwise the next that is
+  /// done. Waits up to `time` for one. First frees the result that `into` holds.
   ///
   /// ok: `into` has it. again: none in time. done: the stream was finished or cancelled and all
-  /// results were taken. But for ok `into` is empty.
+  /// results were taken. `into` is empty unless the status is ok.
   [[nodiscard]] status next(result &into, wait time = forever) {
     return detail::throwing([&](error &fault) { return next(into, time, fault); });
   }
 #endif
-  /// The same; gives the error's status when there is one.
+  /// The same; gives the error's status on an error.
   [[nodiscard]] status next(result &into, wait time, error &fault) {
     into.reset();
     pool_result_t *taken = nullptr;
@@ -1266,8 +1267,8 @@ public:
   }
 
 #if ROUET_EXCEPTIONS
-  /// Takes up to `most` results at once, and 256 at most: waits as next does for the first one,
-  /// then takes those that are there. What `into` had is freed before.
+  /// Takes up to `most` results at once, 256 at most: waits for the first as next does, and adds
+  /// those that are there already. First frees the results that `into` holds.
   ///
   /// ok: at least one. again, done: as for next; `into` is then empty.
   [[nodiscard]] status next_many(std::vector<result> &into, std::size_t most,
@@ -1275,13 +1276,13 @@ public:
     return detail::throwing([&](error &fault) { return next_many(into, most, time, fault); });
   }
 #endif
-  /// The same; gives the error's status when there is one. invalid_argument: `most` is 0.
+  /// The same; gives the error's status on an error. invalid_argument: `most` is 0.
   [[nodiscard]] status next_many(std::vector<result> &into, std::size_t most, wait time,
                                  error &fault) {
     pool_result_t *taken[256];
     most = std::min(most, std::size(taken));
     into.clear();
-    into.reserve(most); // what can fail for want of memory, before results are taken
+    into.reserve(most); // allocates first, because it can fail: no result is taken then
     std::size_t count = 0;
     const status came_to =
         check(pool_next_results(c_, taken, most, detail::milliseconds(time), &count), fault);
@@ -1291,9 +1292,9 @@ public:
   }
 
 #if ROUET_EXCEPTIONS
-  /// The results, as they come, until the stream is done: `for (rouet::result &result : pool)`.
-  /// Waits for each for ever. The loop may move a result away, submit jobs without waiting, and end
-  /// early: those not taken stay in the stream, for another loop or for next.
+  /// Gives the results as they come, until the stream is done: `for (rouet::result &result :
+  /// pool)`. Waits for each for ever. The loop may move a result away, submit jobs without waiting,
+  /// and end early: results that were not taken stay in the stream, for another loop or for next.
   iterator begin();
   sentinel end() noexcept { return {}; }
 
@@ -1307,9 +1308,9 @@ public:
   void finish(error &fault) { check(pool_finish(c_), fault); }
 
 #if ROUET_EXCEPTIONS
-  /// Finishes the stream and ends what it has outstanding: each job's result comes, promptly, with
-  /// the error "cancelled" unless the job was done already. Does not wait. Other streams of the
-  /// engine go on. May be called again.
+  /// Finishes the stream and ends its outstanding jobs: each result comes promptly, with the error
+  /// "cancelled" unless the job was done already. Does not wait. The engine's other streams go on.
+  /// May be called again.
   void cancel() {
     detail::throwing([&](error &fault) { cancel(fault); });
   }
@@ -1318,8 +1319,8 @@ public:
   void cancel(error &fault) { check(pool_cancel(c_), fault); }
 
 #if ROUET_EXCEPTIONS
-  /// How many accepted jobs' results were not taken yet. A crawl that answers results with new jobs
-  /// is drained when it is 0.
+  /// The number of accepted jobs whose results were not taken yet. A crawl that submits new jobs
+  /// for its results is over when this is 0.
   std::size_t pending() const {
     return detail::throwing([&](error &fault) { return pending(fault); });
   }
@@ -1332,8 +1333,7 @@ public:
   }
 
 #if ROUET_EXCEPTIONS
-  /// How the stream does jobs that have no options of their own, to be changed for a job that is to
-  /// differ.
+  /// The stream's own options, as a start for a job that is to differ.
   rouet::options options() const {
     return detail::throwing([&](error &fault) { return options(fault); });
   }
@@ -1349,16 +1349,16 @@ public:
   }
 
 #if ROUET_EXCEPTIONS
-  /// A descriptor that polls readable while next would not give again: a result is there, or the
-  /// stream is done. For poll, epoll, libuv and the like. It is the pool's, made by the first call;
-  /// close closes it. After it told of results it may tell of the next up to 1 ms late, while more
-  /// are to come: then take until again. An event loop that can only read may read from it: it
-  /// never blocks, and gives a byte each time that there is something after there was nothing.
+  /// A descriptor, for poll, epoll, libuv and the like, that is readable while next would not give
+  /// again: a result is there, or the stream is done. The first call makes it; it belongs to the
+  /// pool, and close closes it. While more results are to come, it may report the next up to 1 ms
+  /// late: then take until again. An event loop that can only read may read from it: reading never
+  /// blocks, and gives a byte each time something arrives after there was nothing.
   int event_fd() {
     return detail::throwing([&](error &fault) { return event_fd(fault); });
   }
 #endif
-  /// The same; -1 when there is an error. out_of_resources: no descriptor is left.
+  /// The same; -1 on an error. out_of_resources: no descriptor is left.
   int event_fd(error &fault) {
     int fd = -1;
     check(pool_event_fd(c_, &fd), fault);
@@ -1366,11 +1366,11 @@ public:
   }
 
 #if ROUET_EXCEPTIONS
-  /// Sets the rule of one group, a registrable domain or the name a job gave: `throttle` 0 or
-  /// above, `parallelism` at least 1. It holds over all streams of the engine, from the group's
-  /// next start on, until it is set anew. What reads as a host ("Ex.com", "http://ex.com/") is taken
-  /// for it. invalid_argument: one of them, or a host that is no group of its own, as "www.ex.com",
-  /// which is in that of "ex.com" (url_group tells).
+  /// Sets the rule of one group, given by a registrable domain or the name from a job: `throttle`
+  /// at least 0, `parallelism` at least 1. The rule holds over all streams of the engine, from the
+  /// group's next start until it is set anew. A name that reads as a host ("Ex.com",
+  /// "http://ex.com/") is taken for that host. invalid_argument: an argument, or a host that is not
+  /// a group of its own: "www.ex.com" is in the group "ex.com" (url_group tells).
   void set_domain_rule(const std::string &domain, seconds throttle, std::uint32_t parallelism = 1) {
     detail::throwing([&](error &fault) { set_domain_rule(domain, throttle, parallelism, fault); });
   }
@@ -1400,9 +1400,9 @@ public:
   }
 
 #if ROUET_EXCEPTIONS
-  /// Sends what the engine has to say, up to `level`, to `log`; off or an empty function: nowhere
-  /// (the default). Holds for all pools of the engine. A line may still reach the former function
-  /// while this call runs, but not after it; then it is freed. The function lives until it is
+  /// Sends the engine's log, up to `level`, to `log`. off or an empty function, the default, turns
+  /// the log off. The call holds for all pools of the engine. The former function may still get a
+  /// line while this call runs, but not after it, and is then freed. The function lives until it is
   /// replaced or the engine ends.
   void set_log(log_level level, log_fn log) {
     detail::throwing([&](error &fault) { set_log(level, std::move(log), fault); });
@@ -1486,7 +1486,7 @@ private:
     return c;
   }
 
-  /// The stream's callback. What it leaves hangs on the result, which frees it.
+  /// The stream's callback. The result owns what it leaves, and frees it.
   static int see(pool_result_t *c, void *function) noexcept {
 #if ROUET_EXCEPTIONS
     try {
@@ -1513,8 +1513,8 @@ private:
 #endif
   }
 
-  /// The owner of a result that was taken. C's callback can't say why it failed: the words that it
-  /// left for us take the place of the library's.
+  /// Makes the owner of a result that was taken. C's callback can't say why it failed: the words
+  /// that it left for us replace the library's.
   static result adopt(pool_result_t *c) {
     result taken(c);
     detail::attachment *left = taken.attached();
@@ -1579,10 +1579,10 @@ inline kept_options::kept_options(const options &mine) {
 }
 #endif
 
-/// The group of a job with that URL, unless it names one of its own: the registrable domain of the URL
-/// by the public suffix list, private section included, or its host when that has none. With
-/// infer_redirection it is that of the URL that is asked instead. The URL is read as a job's is; empty
-/// when there is an error. invalid_argument: it is none.
+/// The group that a job with this URL has unless it names its own: the URL's registrable domain by
+/// the public suffix list, private section included, or the host if it has none. With
+/// infer_redirection, a job's group is that of the inferred URL instead. The URL is read like a
+/// job's. Empty on an error. invalid_argument: it is not a URL.
 inline std::string url_group(std::string_view url, error &fault) {
   std::string group(url.size() + 64, '\0');
   for (;;) {
@@ -1597,7 +1597,7 @@ inline std::string url_group(std::string_view url, error &fault) {
     }
     fault = error(came_to, pool_last_error());
     if (size < group.size()) return {};
-    group.resize(size + 1); // its host is longer than the URL was, as those of xn-- are
+    group.resize(size + 1); // its host is longer than the URL was, as xn-- hosts can be
   }
 }
 #if ROUET_EXCEPTIONS
@@ -1614,7 +1614,7 @@ inline result result::of_page(const page &kept) {
 #endif
 
 #if ROUET_EXCEPTIONS
-/// Goes through a pool's results: an input iterator, which owns the result it is at.
+/// Goes through a pool's results: an input iterator that owns the current result.
 class pool::iterator {
 public:
   using iterator_category = std::input_iterator_tag;

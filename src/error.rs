@@ -25,13 +25,13 @@ pub enum ErrorCode {
     ConnectionRefused,
     /// The peer closed or reset the connection before the answer was whole.
     ConnectionAborted,
-    /// The connection could not be made, for a reason none of the others names.
+    /// The connection could not be made, for a reason that no other code names.
     ConnectionError,
     /// The host can't be reached.
     NoRouteToHost,
     /// The network can't be reached.
     UnreachableNetwork,
-    /// No connection within [`Options::connect_timeout`](crate::Options::connect_timeout).
+    /// No connection was made within [`Options::connect_timeout`](crate::Options::connect_timeout).
     ConnectTimeout,
     /// No answer began within [`Options::timeout`](crate::Options::timeout), or the system gave up
     /// on a connection that had fallen silent.
@@ -40,25 +40,25 @@ pub enum ErrorCode {
     Timeout,
     /// TLS failed: the certificate, the handshake, or the CA file.
     Ssl,
-    /// More redirections than [`Options::max_redirects`](crate::Options::max_redirects).
+    /// The job met more redirections than [`Options::max_redirects`](crate::Options::max_redirects).
     MaxRedirects,
-    /// A redirection to a URL the job had already been at.
+    /// A redirection led to a URL at which the job had been.
     InfiniteRedirects,
-    /// A redirection from a URL to itself.
+    /// A redirection led from a URL to itself.
     SelfRedirect,
-    /// A redirection to something that is no `http` or `https` URL.
+    /// A redirection led to something that is not an `http` or `https` URL.
     InvalidRedirect,
-    /// A `Location` header whose host has bytes that are no UTF-8. Elsewhere in it they are
+    /// A `Location` header's host has bytes that are not UTF-8. In its other parts such bytes are
     /// percent-encoded.
     BadlyEncodedLocation,
-    /// A body in gzip that is broken, or not there to its end. Where no more than the trailer is missing
-    /// or wrong it is there, see [`Truncated`](crate::Truncated).
+    /// A gzip body is broken or incomplete. If only the trailer is missing or wrong, the body is there:
+    /// see [`Truncated`](crate::Truncated).
     InvalidGzip,
-    /// The same for deflate, br and zstd.
+    /// A deflate, br or zstd body is broken or incomplete.
     InvalidEncoding,
-    /// A final status of [`Options::raise_on_statuses`](crate::Options::raise_on_statuses).
+    /// The final status is one of [`Options::raise_on_statuses`](crate::Options::raise_on_statuses).
     InvalidStatus(u16),
-    /// The proxy could not be reached or refused.
+    /// The proxy could not be reached, or refused.
     ProxyError,
     /// The request could not be sent.
     SendError,
@@ -72,11 +72,11 @@ pub enum ErrorCode {
     BodyTooLarge,
     /// The peer did not speak HTTP as it is specified.
     ProtocolError,
-    /// The pool may not go there: the address, port or scheme is forbidden, by
-    /// [`PoolConfig::deny_private_addresses`](crate::PoolConfig::deny_private_addresses) and the
-    /// fields after it.
+    /// The pool may not go there:
+    /// [`PoolConfig::deny_private_addresses`](crate::PoolConfig::deny_private_addresses) or the fields
+    /// after it forbid the address, port or scheme.
     ForbiddenAddress,
-    /// A fault of this library or of the machine under it.
+    /// The library or the machine under it has a fault.
     InternalError,
 }
 
@@ -120,7 +120,7 @@ impl ErrorCode {
 
 const INVALID_STATUS: &str = "invalid-status-000";
 
-/// `invalid-status-N` for each status of three digits, one behind the other: slugs are static.
+/// `invalid-status-N` for each status of three digits, one behind the other, because slugs are static.
 static INVALID_STATUSES: [u8; 1000 * INVALID_STATUS.len()] = {
     let mut slugs = [0; 1000 * INVALID_STATUS.len()];
     let mut at = 0;
@@ -146,7 +146,7 @@ fn invalid_status(status: u16) -> &'static str {
 }
 
 impl Error {
-    /// There is no memory for what a call needs.
+    /// No memory is left for what a call needs.
     pub(crate) fn no_memory(what: &str) -> Self {
         Self::OutOfResources(format!("no memory is left for {what}"))
     }
@@ -163,9 +163,9 @@ impl fmt::Display for ErrorCode {
 pub struct Failure {
     /// What kind of failure it is.
     pub code: ErrorCode,
-    /// What in particular it was, where a code covers several things and that is known.
+    /// The particular cause, where a code covers several and the cause is known.
     pub subcode: Option<Subcode>,
-    /// What failed, where, and the words of the library that noticed.
+    /// What failed and where, with the words of the library that noticed.
     pub message: String,
 }
 
@@ -178,7 +178,7 @@ impl Failure {
         }
     }
 
-    /// There is no memory for what the job of that URL, as it is shown, needs.
+    /// No memory is left for what the job with that URL, as it is shown, needs.
     pub(crate) fn no_memory(url: &str, what: &str) -> Self {
         let message = format!("{url}: no memory is left for {what}: lower max_workers");
         Self::new(ErrorCode::InternalError, message)
@@ -193,7 +193,7 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// What a panic said.
+/// The message of a panic.
 pub(crate) fn words_of(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied())
@@ -208,7 +208,7 @@ pub enum Error {
     InvalidArgument(String),
     /// The stream was finished or cancelled and takes no more jobs.
     Closed,
-    /// The machine gave no thread, descriptor or memory for it.
+    /// The machine gave no thread, descriptor or memory.
     OutOfResources(String),
 }
 

@@ -1,6 +1,6 @@
-//! What has to hold whatever the bytes are: one function a target, each beside what it asks. The
-//! fuzzers in `fuzz/` call them; so does the test below, with what those fuzzers have found and
-//! with changes to it, on any Rust.
+//! What must hold for any bytes: one function for each target, beside the code that it tests. The
+//! fuzzers in `fuzz/` call them, and so does the test below, with the fuzzers' findings and changes to
+//! them, on any Rust.
 
 use std::borrow::Cow;
 
@@ -27,13 +27,13 @@ const TARGETS: &[Target] = &[
     ("scheduler", schedule::model::run),
 ];
 
-/// Has a target look at some bytes. Panics where something does not hold.
+/// Runs a target on some bytes. Panics where something does not hold.
 pub fn run(target: &str, input: &[u8]) {
     let known = TARGETS.iter().find(|(name, _)| *name == target);
     known.expect("a target of that name").1(input);
 }
 
-/// The bytes up to the end of a line, or of the input, which then goes on behind it.
+/// The bytes up to the end of a line or of the input, which then continues behind it.
 pub(crate) fn line<'a>(input: &mut &'a [u8]) -> &'a [u8] {
     let mut parts = input.splitn(2, |&byte| byte == b'\n');
     let line = parts.next().unwrap_or_default();
@@ -46,12 +46,12 @@ pub(crate) fn text_line<'a>(input: &mut &'a [u8]) -> Cow<'a, str> {
     String::from_utf8_lossy(line(input))
 }
 
-/// A line that may be missing: nothing is.
+/// A line that may be missing; an empty one counts as missing.
 pub(crate) fn maybe_line<'a>(input: &mut &'a [u8]) -> Option<&'a [u8]> {
     Some(line(input)).filter(|line| !line.is_empty())
 }
 
-// The engine makes little difference to them: once is enough.
+// The engine makes little difference here: one is enough.
 #[cfg(all(test, not(engine = "isahc")))]
 mod tests {
     use std::fs;
@@ -63,7 +63,7 @@ mod tests {
     /// How many changes a target sees, and how long they may take: a slow machine sees fewer.
     const CHANGES: usize = 3_000;
     const TIME: Duration = Duration::from_secs(4);
-    /// How long one input may take: in a debug build, on a machine that has other things to do.
+    /// How long one input may take, in a debug build on a busy machine.
     const PATIENCE: Duration = Duration::from_secs(30);
     const LONGEST: usize = 4 << 10;
 
@@ -71,7 +71,7 @@ mod tests {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz")
     }
 
-    /// What the fuzzers have kept of a target, in the same order each time.
+    /// What the fuzzers have kept for a target, in the same order each time.
     fn corpus(target: &str) -> Vec<Vec<u8>> {
         let folder = folder().join("corpus").join(target);
         let files = fs::read_dir(&folder)
@@ -83,7 +83,7 @@ mod tests {
         files.iter().map(read).collect()
     }
 
-    /// The words that the fuzzers put in.
+    /// The words that the fuzzers insert.
     fn words() -> Vec<Vec<u8>> {
         let text = fs::read_to_string(folder().join("words")).expect("a file");
         let words: Vec<_> = text.lines().filter_map(word).collect();
@@ -110,7 +110,7 @@ mod tests {
         Some(word)
     }
 
-    /// An input that is like one of the corpus.
+    /// An input that resembles one of the corpus.
     fn changed(corpus: &[Vec<u8>], words: &[Vec<u8>], random: &mut fastrand::Rng) -> Vec<u8> {
         let any = |list: &[Vec<u8>], random: &mut fastrand::Rng| -> Vec<u8> {
             random.choice(list).cloned().unwrap_or_default()
@@ -124,7 +124,7 @@ mod tests {
                     input.splice(at..end, any(words, random));
                 }
                 1 => {
-                    // Something of another one, or a piece of itself again.
+                    // A part of another input, or a piece of its own again.
                     let other = any(corpus, random);
                     let from = random.usize(0..=other.len());
                     input.splice(at..end, other[from..].iter().take(256).copied());
@@ -144,7 +144,7 @@ mod tests {
         input
     }
 
-    /// Says which input it was, when it does not hold.
+    /// Says which input it was, if something does not hold.
     struct Seen<'a>(&'a str, &'a [u8]);
 
     impl Drop for Seen<'_> {
@@ -169,7 +169,7 @@ mod tests {
         for input in &corpus {
             check(target, input);
         }
-        // The same changes each time: a failure is seen again.
+        // The changes are the same each time, which makes failures repeatable.
         let mut random = fastrand::Rng::with_seed(8);
         let start = Instant::now();
         let mut count = 0;

@@ -2,18 +2,18 @@
 
 #![forbid(unsafe_code)]
 
-/// The headers of an answer: order, case and repeats kept.
+/// The headers of an answer, with their order, case and repeats.
 #[derive(Clone, Default)]
 pub struct Headers {
-    /// Each header: its `Sizes`, then its line. One piece of memory for all: an answer is made by one
-    /// thread and freed by another.
+    /// Each header's `Sizes` and line. All are in one piece of memory, because one thread makes an
+    /// answer and another frees it.
     lines: Vec<u8>,
     count: usize,
     /// Where the last header starts.
     last: usize,
 }
 
-/// What stands before a line: the sizes of the name, of what parts it from the value, of the value.
+/// The sizes that stand before a line: of the name, the separator and the value.
 #[derive(Clone, Copy)]
 struct Sizes([usize; 3]);
 
@@ -23,13 +23,13 @@ impl Sizes {
     fn to_bytes(self) -> [u8; Self::LEN] {
         let mut bytes = [0; Self::LEN];
         for (bytes, size) in bytes.chunks_exact_mut(4).zip(self.0) {
-            // curl takes no head of more than some hundred kilobytes.
+            // curl accepts no head of more than some hundred kilobytes.
             bytes.copy_from_slice(&(size as u32).to_ne_bytes());
         }
         bytes
     }
 
-    /// Those of the header that starts here. `None`: none does.
+    /// The sizes of the header that starts here. `None`: no header starts here.
     fn at_start(lines: &[u8]) -> Option<Self> {
         let (bytes, _) = lines.first_chunk::<{ Self::LEN }>()?.as_chunks::<4>();
         let size = |index: usize| u32::from_ne_bytes(bytes[index]) as usize;
@@ -38,12 +38,12 @@ impl Sizes {
 }
 
 impl Headers {
-    /// How many headers there are.
+    /// The number of headers.
     pub fn len(&self) -> usize {
         self.count
     }
 
-    /// Whether there is none.
+    /// Whether there are no headers.
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
@@ -55,22 +55,22 @@ impl Headers {
             .map(|(name, value)| (std::str::from_utf8(name).unwrap_or_default(), value))
     }
 
-    /// The value of the first header of that name, whatever its case.
+    /// The value of the first header of that name, in any case.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
         self.lines()
             .find(|(other, _)| other.eq_ignore_ascii_case(name.as_bytes()))
             .map(|(_, value)| value)
     }
 
-    /// The values of all headers of that name, whatever its case, in their order. Together they are
-    /// one list, if the header is one (RFC 9110, section 5.3).
+    /// The values of all headers of that name, in any case, in their order. Together they are one list,
+    /// if the header is a list (RFC 9110, section 5.3).
     pub fn get_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
         self.lines()
             .filter(|(other, _)| other.eq_ignore_ascii_case(name.as_bytes()))
             .map(|(_, value)| value)
     }
 
-    /// The members of a header that is a list, of all its lines (RFC 9110, section 5.6.1).
+    /// The members of a list header, from all its lines (RFC 9110, section 5.6.1).
     pub(crate) fn list<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
         self.get_all(name)
             .flat_map(|value| value.split(|&byte| byte == b','))
@@ -94,22 +94,22 @@ impl Headers {
         })
     }
 
-    /// The bytes held.
+    /// The number of bytes held.
     pub(crate) fn size(&self) -> usize {
         self.lines.capacity()
     }
 
-    /// Makes room for one more line. `false`: there is no memory for it.
+    /// Makes room for another line. `false`: no memory is left for it.
     #[cfg(not(feature = "isahc"))]
     pub(crate) fn make_room(&mut self, line: &[u8]) -> bool {
-        // At first what most answers need: no growing step by step.
+        // The first allocation suffices for most answers and saves growing step by step.
         let least = if self.lines.capacity() == 0 { 512 } else { 0 };
         let size = least.max(Sizes::LEN + line.len());
         self.lines.try_reserve(size).is_ok()
     }
 
-    /// Takes in one line as received, its end included. A line that is none, such as the empty
-    /// one at the end, is passed over; a folded one (RFC 9112, section 5.2) goes on the one before.
+    /// Takes one line as received, with its end. A line that is not a header, such as the empty one at
+    /// the end, is passed over; a folded line (RFC 9112, section 5.2) continues the one before.
     pub(crate) fn push(&mut self, line: &[u8]) {
         let line = line.trim_ascii_end();
         if let [b' ' | b'\t', folded @ ..] = line
@@ -117,7 +117,7 @@ impl Headers {
         {
             return self.unfold(folded.trim_ascii_start());
         }
-        // A name is of visible ASCII; white space between it and the colon is let pass.
+        // A name is visible ASCII; white space between it and the colon is tolerated.
         let end = line
             .iter()
             .position(|&byte| byte == b':' || !byte.is_ascii_graphic());
@@ -135,7 +135,7 @@ impl Headers {
         self.lines.extend_from_slice(line);
     }
 
-    /// Goes on with the last header's value, or begins it.
+    /// Continues the last header's value, or begins it.
     fn unfold(&mut self, more: &[u8]) {
         let Some(Sizes([name, between, value])) = Sizes::at_start(&self.lines[self.last..]) else {
             return;

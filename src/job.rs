@@ -1,4 +1,4 @@
-//! A job, and what comes of it.
+//! A job and its result.
 
 #![forbid(unsafe_code)]
 
@@ -21,7 +21,7 @@ pub enum Kind {
     /// Download: the body is in the result.
     #[default]
     Request,
-    /// Find where the URL ends; no body.
+    /// Find where the URL ends, without a body.
     Resolve,
 }
 
@@ -30,22 +30,23 @@ pub enum Kind {
 pub struct Job {
     /// Whether to download or only to find the end.
     pub kind: Kind,
-    /// The URL. White space, marks that are not seen (as byte order marks) and quotes around it are
-    /// taken off, and `http://` is put before it when it has no scheme and starts with a host: a
-    /// path, a file's name, a number or a mail address is none. A bad one, or one with U+FFFD, which
-    /// stands for bytes that were lost, gives a result with `invalid-url`. Empty: see
+    /// The URL. White space, invisible marks (such as byte order marks) and quotes around it are
+    /// removed. A URL without a scheme gets `http://` if it starts with a host; a path, a file name, a
+    /// number or a mail address does not. A bad URL, or one with U+FFFD, which stands for lost bytes,
+    /// gives a result with `invalid-url`. For an empty one see
     /// [`StreamConfig::passthrough`](crate::StreamConfig::passthrough).
     pub url: Arc<str>,
-    /// The politeness key; `None`: the registrable domain of the URL, or its host when that has
-    /// none. The empty one is unconstrained.
+    /// The politeness key. `None` is the URL's registrable domain, or the host if it has none. The
+    /// empty key is unconstrained.
     pub group: Option<Box<str>>,
-    /// Comes back in the result.
+    /// A number that comes back in the result.
     pub tag: u64,
-    /// Comes back in the result: room for a pointer of the caller's; never looked at.
+    /// A number that comes back in the result, with room for a pointer; the library does not look at
+    /// it.
     pub userdata: usize,
     /// How the job is done; `None`: as the stream's options say.
     pub options: Option<Arc<Options>>,
-    /// The same, read beforehand for many jobs. It is given instead of `options`.
+    /// Options that were read once for many jobs, instead of `options`.
     pub kept_options: Option<KeptOptions>,
 }
 
@@ -112,12 +113,12 @@ pub enum HopKind {
     JsRelocation,
     /// The URL itself: it was not requested.
     Infer,
-    /// Nothing: it is what the page before calls itself, and was not requested.
+    /// Nothing: the page before declares this URL for itself, and it was not requested.
     Canonical,
 }
 
 impl HopKind {
-    /// Its slug, stable over versions: `"location-header"`.
+    /// The kind's slug, stable over versions: `"location-header"`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Hit => "hit",
@@ -131,21 +132,21 @@ impl HopKind {
     }
 }
 
-/// Why the body of a result may not be all there was: the words of the WARC format's `WARC-Truncated`
-/// (WARC 1.1, section 5.13), and one more. There may be others later.
+/// Why the body of a result may be incomplete: the words of the WARC format's `WARC-Truncated` (WARC
+/// 1.1, section 5.13), and one more. Others may follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Truncated {
-    /// The connection ended without TLS's goodbye, where nothing but its end tells that of the body:
-    /// what came may be all, and most often is.
+    /// The connection ended without TLS's goodbye, where only its end marks the body's. Most often the
+    /// body is whole.
     Disconnect,
-    /// A coding was not as `Content-Encoding` has it, but what is in it came whole: there was no
-    /// trailer, or a wrong one, or the body was in no coding at all and is as it came.
+    /// The body broke the rules of its `Content-Encoding`, but its content came whole: the trailer was
+    /// missing or wrong, or the body was in no coding and is as it came.
     Coding,
 }
 
 impl Truncated {
-    /// Its word, stable over versions: `"disconnect"`.
+    /// The word, stable over versions: `"disconnect"`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Disconnect => "disconnect",
@@ -161,7 +162,7 @@ pub struct StackEntry {
     pub url: Arc<str>,
     /// What led on from here.
     pub kind: HopKind,
-    /// The answer's status; 0: no answer came, or no request was made.
+    /// The answer's status. 0: no answer came, or no request was made.
     pub status: u16,
 }
 
@@ -170,7 +171,7 @@ pub struct StackEntry {
 pub struct Timings {
     /// Looking up names.
     pub name_lookup: Duration,
-    /// Connecting, to a proxy too.
+    /// Connecting, also to a proxy.
     pub connect: Duration,
     /// TLS handshakes.
     pub tls: Duration,
@@ -190,7 +191,7 @@ impl std::ops::AddAssign for Timings {
     }
 }
 
-/// What came of a job: exactly one for each that was accepted.
+/// The result of a job: exactly one for each that was accepted.
 #[derive(Clone, Debug)]
 pub struct JobResult {
     /// The job's kind.
@@ -199,30 +200,30 @@ pub struct JobResult {
     pub tag: u64,
     /// The job's userdata.
     pub userdata: usize,
-    /// The URL as it was submitted; `None`: the job had none.
+    /// The URL as submitted; `None`: the job had none.
     pub url: Option<Arc<str>>,
     /// Why there is no answer; `None`: success, whatever the status.
     pub error: Option<Failure>,
-    /// The status of the last answer; 0: none came.
+    /// The status of the last answer; 0 if none came.
     pub status: u16,
     /// The headers of the last answer.
     pub headers: Headers,
-    /// The URLs the job was at, the first one first.
+    /// The URLs at which the job was, in order.
     pub stack: Vec<StackEntry>,
-    /// The body of the last answer, decompressed when the job asked for compression.
+    /// The body of the last answer, decompressed if the job asked for compression.
     pub body: Vec<u8>,
-    /// Why the body may not be all there was; `None`: it is whole, or there is none.
+    /// Why the body may be incomplete; `None`: it is whole, or there is none.
     pub truncated: Option<Truncated>,
     /// When the last attempt began.
     pub start_time: SystemTime,
-    /// When it ended.
+    /// When the last attempt ended.
     pub end_time: SystemTime,
     /// Where the last attempt's time went.
     pub timings: Timings,
-    /// How many attempts were made; 0: none, the job ended before its first.
+    /// The number of attempts made; 0 if the job ended before its first.
     pub attempts: u32,
-    /// What the stream's [`callback`](crate::StreamConfig::callback) attached: room for a pointer;
-    /// 0 without one.
+    /// What the stream's [`callback`](crate::StreamConfig::callback) attached, with room for a pointer;
+    /// 0 without a callback.
     pub value: usize,
     pub(crate) group: Group,
     pub(crate) known_encoding: Option<&'static Encoding>,
@@ -231,19 +232,20 @@ pub struct JobResult {
     pub(crate) content: OnceLock<Box<Content>>,
 }
 
-/// The politeness key of a job: mostly a part of its URL, and then not kept twice.
+/// The politeness key of a job. Most are part of its URL and are not stored twice.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum Group {
     /// The job asks no server.
     #[default]
     None,
-    /// From there to there.
+    /// The part of the URL between these two places.
     InUrl(u32, u32),
     Own(Box<str>),
 }
 
 impl Group {
-    /// The group of that name of a job with that URL. `host_ends`: where it would be in it.
+    /// The group of that name for a job with that URL. `host_ends` is where the name would end in the
+    /// URL.
     pub fn of(url: &str, name: &str, host_ends: usize) -> Self {
         let there = |end: usize| {
             let start = end.checked_sub(name.len())?;
@@ -253,12 +255,12 @@ impl Group {
         there(host_ends).unwrap_or_else(|| Self::Own(name.into()))
     }
 
-    /// That of a URL, which is handed in as `text`.
+    /// The group of a URL, whose text is `text`.
     pub fn of_url(text: &str, url: &Url) -> Self {
         Self::of(text, address::group(url), url[..Position::AfterHost].len())
     }
 
-    /// Its name, given the job's URL.
+    /// The group's name, given the job's URL.
     pub fn name<'a>(&'a self, url: &'a str) -> Option<&'a str> {
         match self {
             Self::None => None,
@@ -268,7 +270,7 @@ impl Group {
     }
 }
 
-/// What the bytes of a body are, found out when it is first asked for, and kept.
+/// What the bytes of a body are, computed at the first question and kept.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Content {
     head: OnceLock<Head>,
@@ -280,12 +282,12 @@ pub(crate) struct Content {
 }
 
 impl JobResult {
-    /// What a job would have come to that got this page with status 200: to ask for the text, links
-    /// and the like of pages that were kept. `url`: where the page was found; `content_type`: what its
-    /// `Content-Type` header says.
+    /// The result that a job would have if it got this page with status 200, to ask for the text, links
+    /// and the like of pages that were kept. `url` is where the page was found, and `content_type` is
+    /// its `Content-Type` header.
     ///
-    /// [`Error::InvalidArgument`]: `url` is no URL, `content_type` has a line break, or
-    /// `known_encoding` is no label of an encoding.
+    /// [`Error::InvalidArgument`]: `url` is not a URL, `content_type` has a line break, or
+    /// `known_encoding` is not an encoding's label.
     pub fn of_page(
         url: Option<&str>,
         content_type: Option<&[u8]>,
@@ -300,12 +302,12 @@ impl JobResult {
         Self::of_answer(url, headers, known_encoding, body)
     }
 
-    /// The same of an answer with all its headers: several `Content-Type` count together, and the file
-    /// name in a `Content-Disposition` for [`Self::ext`]. A `Content-Encoding` says that the body is
-    /// still in that coding.
+    /// The same for an answer with all its headers. Several `Content-Type` headers count together, and
+    /// the file name in a `Content-Disposition` counts for [`Self::ext`]. A `Content-Encoding` says
+    /// that the body is still in that coding.
     ///
-    /// [`Error::InvalidArgument`]: `url` is no URL, a header's name is none or its value has a line
-    /// break, or `known_encoding` is no label of an encoding.
+    /// [`Error::InvalidArgument`]: `url` is not a URL, a header's name is not a name or its value has a
+    /// line break, or `known_encoding` is not an encoding's label.
     pub fn of_answer<'a>(
         url: Option<&str>,
         headers: impl IntoIterator<Item = (&'a str, &'a [u8])>,
@@ -362,9 +364,9 @@ impl JobResult {
         })
     }
 
-    /// The group the job was in, whose turn it waited for: as it was given, or that of its URL
+    /// The group whose turn the job waited for: the one it named, or that of its URL
     /// ([`url_group`](crate::url_group)). Redirections do not change it. The empty one is
-    /// unconstrained; `None`: no server was to be asked, the job having no URL or a bad one.
+    /// unconstrained. `None`: no server was to be asked, because the URL was missing or bad.
     pub fn group(&self) -> Option<&str> {
         self.group.name(self.url.as_deref().unwrap_or_default())
     }
@@ -374,12 +376,12 @@ impl JobResult {
         self.stack.last().map(|entry| &*entry.url)
     }
 
-    /// Most results are never asked.
+    /// The body's content, allocated late because most results are never asked.
     fn content(&self) -> &Content {
         self.content.get_or_init(Box::default)
     }
 
-    /// The page that the body is of.
+    /// The URL of the page that is the body.
     fn page(&self) -> Option<Url> {
         let mut stack = self.stack.iter().rev();
         let asked = stack.find(|entry| entry.kind != HopKind::Canonical)?;
@@ -391,23 +393,23 @@ impl JobResult {
         self.error.is_none() && self.status != 0
     }
 
-    /// The media type of the body, in lower case and without parameters: as the `Content-Type`
-    /// headers say (Fetch Standard, "extract a MIME type": the last that is well-formed counts). Without
-    /// one, or if it is `unknown/unknown`, `application/unknown` or `*/*`: as the first bytes of the
-    /// body tell (MIME Sniffing Standard), and then the extension of its file name or URL.
+    /// The media type of the body, in lower case and without parameters. The `Content-Type` headers
+    /// decide (Fetch Standard, "extract a MIME type": the last that is well-formed counts). If they are
+    /// missing, or say `unknown/unknown`, `application/unknown` or `*/*`, the first bytes of the body
+    /// decide (MIME Sniffing Standard), and then the extension of its file name or URL.
     pub fn mimetype(&self) -> Option<&str> {
         self.media()?.mimetype.as_deref()
     }
 
-    /// The file extension that fits, with its dot (`".html"`): that of the file name in
-    /// `Content-Disposition` (RFC 6266), if it is a usual one; that of [`Self::mimetype`]; or the URL's
-    /// when that says nothing definite.
+    /// The file extension that fits the body, with its dot (`".html"`). The file name in
+    /// `Content-Disposition` gives it (RFC 6266), if its extension is a usual one; otherwise
+    /// [`Self::mimetype`], or the URL if that type says nothing definite.
     pub fn ext(&self) -> Option<&str> {
         self.media()?.ext.as_deref()
     }
 
-    /// Whether the body is text, by its media type, or its bytes when that is unknown. Bytes of a
-    /// coding that was not undone, as gzip that nobody asked for, are none.
+    /// Whether the body is text, by its media type, or by its bytes if that is unknown. Bytes in a
+    /// coding that was not undone, such as gzip that nobody asked for, are not text.
     pub fn is_text(&self) -> bool {
         self.media().is_some_and(|media| media.is_text)
     }
@@ -417,35 +419,35 @@ impl JobResult {
         self.media().is_some_and(|media| media.could_be_html)
     }
 
-    /// Whether the body is HTML: text of the media type `text/html` or `application/xhtml+xml`,
-    /// however it begins; of another XML type, if its root is `<html>`.
+    /// Whether the body is HTML: text of the media type `text/html` or `application/xhtml+xml`, however
+    /// it begins, and of another XML type if its root is `<html>`.
     pub fn is_html(&self) -> bool {
         self.media().is_some_and(|media| media.is_html)
     }
 
-    /// The encoding of the body, if it is text, by its name in the Encoding Standard in lower case:
-    /// that of [`Options::known_encoding`], or by its byte order mark, the `Content-Type`, what the
-    /// page says, and then by detection. A declaration that the bytes give the lie is passed over,
-    /// and ISO-8859-1 in the `Content-Type` if the page says something else.
+    /// The encoding of a text body, by its lower-case name in the Encoding Standard. It comes from
+    /// [`Options::known_encoding`], the byte order mark, the `Content-Type`, the page's own
+    /// declaration, or detection, in this order. A declaration that the bytes contradict is passed
+    /// over, and so is ISO-8859-1 in the `Content-Type` if the page says something else.
     pub fn encoding(&self) -> Option<&'static str> {
         self.encoding_of_text().map(sniff::name)
     }
 
-    /// The body as text, if it is text; what is malformed in it becomes U+FFFD.
+    /// The body as text, if it is text; malformed parts become U+FFFD.
     pub fn text(&self) -> Option<&str> {
         let text = self.text_and_nul()?;
         Some(&text[..text.len() - 1])
     }
 
-    /// The links of the body, if it is HTML: the `http` and `https` URLs of its `<a>` and `<area>`,
-    /// absolute, each once, in the order of the page. Their queries are in the encoding of the page,
-    /// as browsers write them (URL Standard).
+    /// The links of an HTML body: the `http` and `https` URLs of its `<a>` and `<area>`, absolute, each
+    /// once, in the order of the page. Their queries are in the page's encoding, as browsers write them
+    /// (URL Standard).
     pub fn links(&self) -> &[String] {
         once(&self.content().links, || self.find_links()).map_or(&[], |links| links)
     }
 
-    /// The links, for one who keeps them in another form. `None`: there can be none, or there is no
-    /// memory for them.
+    /// Finds the links for a caller who keeps them in another form. `None`: there can be none, or no
+    /// memory is left for them.
     pub(crate) fn find_links(&self) -> Option<Vec<String>> {
         if !self.is_html() {
             return None;
@@ -454,16 +456,16 @@ impl JobResult {
         sniff::links(&page, text, syntax, encoding)
     }
 
-    /// All that the body refers to, if it is HTML: by `<a>`, `<img>`, `srcset`, `<script>`, `<link>`,
-    /// `<iframe>`, `<form>` and all others whose attributes have URLs, those of SVG and those that are
-    /// obsolete too, in the order of the page and as often as it does. Left out is what is not `http` or
-    /// `https`, what stays within the page (`#top`), and `<a>` and `<area>` that lead to the page itself.
+    /// Everything that an HTML body refers to: by `<a>`, `<img>`, `srcset`, `<script>`, `<link>`,
+    /// `<iframe>`, `<form>` and all others whose attributes have URLs, including those of SVG and
+    /// obsolete ones. Order and repeats are the page's. References that are not `http` or `https`, that
+    /// stay within the page (`#top`), and `<a>` and `<area>` that lead to the page itself are left out.
     pub fn elements(&self) -> &[Element] {
         once(&self.content().elements, || self.find_elements()).map_or(&[], |elements| elements)
     }
 
-    /// The same, for one who keeps them in another form. `None`: there can be none, or there is no
-    /// memory for them.
+    /// Finds them for a caller who keeps them in another form. `None`: there can be none, or no memory
+    /// is left for them.
     pub(crate) fn find_elements(&self) -> Option<Vec<Element>> {
         if !self.is_html() {
             return None;
@@ -472,13 +474,13 @@ impl JobResult {
         sniff::elements(&page, text, syntax, encoding)
     }
 
-    /// The page's URL and text, and how that is read.
+    /// The page's URL and text, its syntax and its encoding.
     fn markup(&self) -> Option<(Url, &str, Syntax, &'static Encoding)> {
         let syntax = sniff::syntax(self.mimetype());
         Some((self.page()?, self.text()?, syntax, self.encoding_of_text()?))
     }
 
-    /// The text with a NUL behind it, which C wants.
+    /// The text with a NUL behind it, for C.
     pub(crate) fn text_and_nul(&self) -> Option<&str> {
         let encoding = self.encoding_of_text()?;
         let decode = || Some(sniff::decode(encoding, &self.body, 1)? + "\0");
@@ -515,7 +517,7 @@ impl JobResult {
         }))
     }
 
-    /// What the headers say of the body.
+    /// What the headers say about the body.
     fn head(&self) -> &Head {
         let headers = &self.headers;
         self.content().head.get_or_init(|| Head {
@@ -525,13 +527,12 @@ impl JobResult {
         })
     }
 
-    /// What the result weighs against
-    /// [`StreamConfig::max_buffered_bytes`](crate::StreamConfig::max_buffered_bytes).
-    ///
-    /// All that it holds: a URL of a stack may be as long as a head, and the next that it leads to too.
+    /// How much the result counts against
+    /// [`StreamConfig::max_buffered_bytes`](crate::StreamConfig::max_buffered_bytes): everything that
+    /// it holds, because each URL of a stack may be as long as a head.
     pub(crate) fn size(&self) -> u64 {
         let (url, stack) = (self.url.as_ref(), &self.stack);
-        // The first of the stack may be the very same.
+        // The first URL of the stack may be the same text.
         let same = stack.first().zip(url);
         let same = same.is_some_and(|(first, url)| Arc::ptr_eq(&first.url, url));
         let hops = stack.iter().skip(usize::from(same));
@@ -549,7 +550,8 @@ impl JobResult {
     }
 }
 
-/// What was found, or is found now. Without memory for it there is none, and it may be asked for again.
+/// Returns what was found, or finds it now. If no memory is left there is nothing, and a later call may
+/// find it.
 pub(crate) fn once<T>(known: &OnceLock<T>, find: impl FnOnce() -> Option<T>) -> Option<&T> {
     if known.get().is_none() {
         let found = find()?;

@@ -1,5 +1,5 @@
-//! Downloads or resolves huge lazy streams of URLs as fast as the machine allows, without hitting
-//! any one server too often, in bounded memory.
+//! Downloads or resolves huge lazy streams of URLs as fast as the machine allows, without hitting any
+//! one server too often, in bounded memory.
 //!
 //! ```
 //! use rouet::{Job, Next, Pool, PoolConfig, StreamConfig};
@@ -28,14 +28,14 @@
 //! # Ok::<(), rouet::Error>(())
 //! ```
 //!
-//! A [`Pool`] is the engine: threads, connections, politeness. A [`Stream`] is one run of jobs on
-//! it, with its own order, buffer and results. A [`Job`] is one URL; each that was accepted gives
-//! exactly one [`JobResult`]. A *group* is the politeness key of a job, by default the registrable
-//! domain of its URL: at most [`Rule::parallelism`] of its jobs are in flight, and the next starts
-//! no sooner than [`Rule::throttle`] after the last start and the last end.
+//! A [`Pool`] is the engine: threads, connections, politeness. A [`Stream`] is a sequence of jobs on
+//! it, with its own order, buffer and results. A [`Job`] is one URL; each accepted job gives exactly
+//! one [`JobResult`]. A *group* is the politeness key of a job, by default the registrable domain of
+//! its URL. At most [`Rule::parallelism`] jobs of a group are in flight, and the next starts no sooner
+//! than [`Rule::throttle`] after the last start and the last end.
 //!
-//! The C interface in `include/rouet.h` is one more user of this one, behind the feature `capi`: a Rust
-//! program does without it.
+//! The C interface in `include/rouet.h` uses this one. It is behind the feature `capi`, which Rust
+//! programs do not need.
 
 #![deny(missing_docs)]
 #![cfg_attr(engine = "pretend", allow(dead_code, reason = "there is no network"))]
@@ -76,11 +76,11 @@ pub use schedule::Rule;
 pub use sniff::Element;
 pub use subcode::Subcode;
 
-/// The group of a job with that URL, unless it names one of its own: the registrable domain of the
-/// URL by the public suffix list, private section included, or its host when that has none. With
-/// [`Options::infer_redirection`] it is that of the URL that is asked instead.
+/// The group that a job with this URL has unless it names its own: the URL's registrable domain by the
+/// public suffix list, private section included, or the host if it has none. With
+/// [`Options::infer_redirection`], a job's group is that of the inferred URL instead.
 ///
-/// The URL is read as a job's is; a [`Failure`] with [`ErrorCode::InvalidUrl`] says why it is none.
+/// The URL is read like a job's. A [`Failure`] with [`ErrorCode::InvalidUrl`] says why it is not a URL.
 ///
 /// ```
 /// assert_eq!(rouet::url_group("HTTPS://WWW.Example.co.uk/x").unwrap(), "example.co.uk");
@@ -92,9 +92,9 @@ pub fn url_group(url: &str) -> Result<String, Failure> {
     address::clean(url).map(|url| address::group(&url).to_owned())
 }
 
-// Results are made on one thread and freed on another, where glibc's allocator has both wait for
-// each other: a fifth of the CPU of a small request. Debug builds leave the system's to the
-// memory checkers.
+// One thread makes a result and another frees it; glibc's allocator makes them wait for each other,
+// which costs a fifth of the CPU of a small request. Debug builds use the system's allocator, for the
+// sake of memory checkers.
 #[cfg(all(feature = "capi", not(debug_assertions)))]
 #[global_allocator]
 static ALLOCATOR: ffi::Allocator = ffi::Allocator;

@@ -1,5 +1,5 @@
-//! Options as hops use them: read once, when a stream is opened or a job handed in, and shared by all
-//! jobs that have the same.
+//! Options as hops use them: read once, when a stream is opened or a job submitted, and shared by all
+//! jobs with equal options.
 
 #![forbid(unsafe_code)]
 
@@ -16,23 +16,23 @@ use crate::address;
 use crate::error::Error;
 use crate::options::{self, Options};
 
-/// Fewer plans are not looked through for those that are gone.
+/// With fewer plans, the search for dead ones is skipped.
 const FEW: usize = 64;
 
-/// What options come to. It gives the options themselves for all that is no text.
+/// What was read from options. The options themselves hold everything that is not text.
 pub(crate) struct Plan {
     options: Arc<Options>,
     connect_to: Places<Lead>,
     dns: Places<Arc<[IpAddr]>>,
     proxy: Option<Proxy>,
     encoding: Option<&'static Encoding>,
-    /// What the header at the same place is about.
+    /// What each header is about, by its place in the list.
     headers: Vec<Concern>,
 }
 
-/// Options that were read and checked, for any number of jobs: to hand in a job with them costs as
-/// little as without options of its own, however many `dns` and `connect_to` have. A clone is the same
-/// options.
+/// Options that were read and checked once, for any number of jobs. Such jobs cost as little to submit
+/// as jobs without their own options, however many entries `dns` and `connect_to` have. Clones share
+/// the same options.
 ///
 /// ```
 /// use rouet::{Job, KeptOptions, Options};
@@ -68,18 +68,18 @@ impl std::fmt::Debug for KeptOptions {
     }
 }
 
-/// Values by host and port. A host of `""` and a port of 0 are any.
+/// Values by host and port. A host of `""` or a port of 0 matches any.
 struct Places<T>(HashMap<u16, HashMap<Box<str>, T>>);
 
 /// Where an entry of `connect_to` leads; what it leaves open stays as it was.
 struct Lead {
-    /// The first entry that is about a host and port counts.
+    /// Its place in the list: the first entry for a host and port counts.
     order: usize,
     host: Option<Box<str>>,
     port: Option<u16>,
 }
 
-/// A proxy, as far as it is more than its URL.
+/// A proxy, apart from its URL.
 pub(crate) struct Proxy {
     pub scheme: Scheme,
     pub host: Box<str>,
@@ -92,20 +92,20 @@ pub(crate) enum Scheme {
     Http,
     Https,
     Socks5,
-    /// As SOCKS5, but it is told names.
+    /// As SOCKS5, but the proxy gets names.
     Socks5h,
 }
 
-/// What a header is about, and so to whom it is sent.
+/// What a header is about, which decides to whom it is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Concern {
-    /// The request: it goes to everyone.
+    /// The request: everyone gets it.
     Request,
-    /// The caller: it goes to the origin that was meant.
+    /// The caller: only the origin that was meant gets it.
     Caller,
-    /// The body: it goes with that (Fetch Standard, HTTP-redirect fetch).
+    /// The body: it is sent when the body is (Fetch Standard, HTTP-redirect fetch).
     Body,
-    /// The proxy alone (RFC 9110, section 11.7.2).
+    /// The proxy: nobody else gets it (RFC 9110, section 11.7.2).
     Proxy,
 }
 
@@ -159,7 +159,7 @@ impl Proxy {
         let place = rest.split(['/', '?', '#']).next().unwrap_or_default();
         let place = place.rsplit('@').next().unwrap_or_default();
         let (host, port) = address::split_host(place).unwrap_or((place, ""));
-        // curl's own default for a proxy.
+        // These are curl's own defaults for a proxy.
         let usual = if scheme == Scheme::Https { 443 } else { 1080 };
         Ok(Self {
             scheme,
@@ -231,7 +231,7 @@ impl Plan {
         Some((to, lead.port.unwrap_or(port)))
     }
 
-    /// The addresses that `dns` gives a host: an entry for its name comes before one for any.
+    /// The addresses that `dns` gives a host. An entry for its name takes precedence over one for any.
     pub fn given(&self, host: &str, port: u16) -> Option<&Arc<[IpAddr]>> {
         self.dns.get(host, port).or_else(|| self.dns.get("*", port))
     }
@@ -245,12 +245,13 @@ impl Plan {
         self.proxy.as_ref().map(|proxy| proxy.scheme)
     }
 
-    /// The encoding of the text, where it is known beforehand.
+    /// The encoding of the text, if it is known beforehand.
     pub fn encoding(&self) -> Option<&'static Encoding> {
         self.encoding
     }
 
-    /// The headers, without the blanks around a value, which are none of it (RFC 9110, section 5.5).
+    /// The headers, without the blanks around a value, which do not belong to it (RFC 9110, section
+    /// 5.5).
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str, Concern)> {
         let concerns = self.headers.iter();
         let pairs = self.options.headers.iter().zip(concerns);
@@ -278,7 +279,7 @@ fn read<'a, T>(
     entry: &'a str,
     read: impl FnOnce(&'a str) -> Result<T, String>,
 ) -> Result<T, Error> {
-    // curl tells a proxy of connect_to's hosts as they are.
+    // curl passes connect_to's hosts to a proxy as they are.
     let read = match entry.contains(char::is_control) {
         true => Err("it has a control character".into()),
         false => read(entry),
@@ -292,16 +293,16 @@ pub(crate) struct Plans(Mutex<Known>);
 
 #[derive(Default)]
 struct Known {
-    /// By where their options are, which nothing else can be as long as they are known.
+    /// Plans by the address of their options, which nothing else can have while they are known.
     by_place: HashMap<usize, (Weak<Options>, Weak<Plan>)>,
     /// By the hash of their options.
     by_hash: HashMap<u64, Weak<Plan>>,
-    /// Looked through for those that are gone when there are so many.
+    /// The number of plans at which dead ones are searched for.
     sweep_at: usize,
 }
 
 impl Plans {
-    /// The plan of options: the same for all that are equal.
+    /// The plan of options; equal options share one.
     pub fn of(&self, options: &Arc<Options>) -> Result<Arc<Plan>, Error> {
         let place = Arc::as_ptr(options).addr();
         if let Some((_, plan)) = self.known().by_place.get(&place)
@@ -345,7 +346,7 @@ mod tests {
 
     use super::*;
 
-    /// Where the first entry that is about a host and port leads: curl's rule, an entry at a time.
+    /// Where the first entry for a host and port leads: curl's rule, one entry at a time.
     fn first<'a>(options: &'a Options, host: &'a str, port: u16) -> Option<(&'a str, u16)> {
         options.connect_to.iter().find_map(|entry| {
             let lead = address::read_connect_to(entry).expect("an entry");
@@ -459,7 +460,7 @@ mod tests {
             of(&options(other));
         }
         assert!(Arc::ptr_eq(&of(&options(1)), &first));
-        // Those that nobody has any more made room.
+        // The dead plans made room.
         assert!(plans.known().by_place.len() <= FEW);
         assert!(plans.known().by_hash.len() <= FEW);
     }

@@ -1,5 +1,5 @@
-//! Whether options are in their ranges, told in the same words for all of them. What is checked is in
-//! `options/options.toml`.
+//! Whether options are in their ranges, told in the same words for all. `options/options.toml` says
+//! what is checked.
 
 #![forbid(unsafe_code)]
 
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::error::Error;
 
-/// A time that is more than none.
+/// The time must be above zero.
 pub fn above_zero(field: &str, time: Duration) -> Result<(), Error> {
     match time.is_zero() {
         true => wrong(format!("{field} is 0: it is above 0")),
@@ -30,7 +30,7 @@ pub fn at_most<T: PartialOrd + Display>(field: &str, value: T, most: T) -> Resul
     }
 }
 
-/// A list that is no longer than it may be.
+/// The list must not be longer than that.
 pub fn entries(field: &str, count: usize, most: usize) -> Result<(), Error> {
     match count > most {
         true => wrong(format!(

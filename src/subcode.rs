@@ -1,32 +1,31 @@
-//! What in particular failed, where a code covers several things.
+//! The particular cause of a failure, where a code covers several.
 
 #![forbid(unsafe_code)]
 
 use std::fmt;
 
-/// What in particular it was, of a code that covers several things: so far of
+/// The particular cause of a failure whose code covers several: so far only
 /// [`ErrorCode::Ssl`](crate::ErrorCode::Ssl).
 ///
 /// [`Subcode::as_str`] gives the slug that C, Go and Node see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Subcode {
-    /// The server's certificate, or one that vouches for it, has expired (RFC 5280, section
-    /// 4.1.2.5).
+    /// The server's certificate, or one that vouches for it, has expired (RFC 5280, section 4.1.2.5).
     Expired,
-    /// It is not valid yet.
+    /// The certificate is not valid yet.
     NotYetValid,
-    /// It is for other names (RFC 9110, section 4.3.4).
+    /// The certificate is for other names (RFC 9110, section 4.3.4).
     WrongName,
-    /// It is signed by itself, or by nobody who is trusted (RFC 5280, section 6.1).
+    /// The certificate is signed by itself, or by nobody who is trusted (RFC 5280, section 6.1).
     UnknownAuthority,
-    /// It is wrong in another way: malformed, too weak, for another purpose.
+    /// The certificate is wrong in another way: malformed, too weak, for another purpose.
     BadCertificate,
     /// The file of authorities can't be read.
     CaFile,
-    /// The server asks for a certificate of the client's.
+    /// The server asks for a client certificate.
     ClientCertificate,
-    /// The handshake failed: no TLS is spoken there, or no version or cipher that both know.
+    /// The handshake failed: the peer does not speak TLS, or shares no version or cipher.
     Protocol,
 }
 

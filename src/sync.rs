@@ -1,6 +1,5 @@
-//! What threads wait for each other by: the standard library's means, or, with the feature
-//! `shuttle`, that crate's, which run all threads as one and try out the turns they may take
-//! (`pool/models.rs`).
+//! How threads wait for each other: by the standard library's means or, with the feature `shuttle`, by
+//! that crate's, which run all threads as one and try the orders that they may take (`pool/models.rs`).
 
 #![forbid(unsafe_code)]
 
@@ -29,8 +28,7 @@ mod sleeper {
 
     use super::{Condvar, Mutex, thread};
 
-    /// A poller that hears of no socket and can only be notified, but sleeps where shuttle and Miri
-    /// see it.
+    /// A poller without sockets that can only be notified, but sleeps where shuttle and Miri see it.
     #[derive(Default)]
     pub(crate) struct Poller {
         notified: Mutex<bool>,
@@ -48,10 +46,10 @@ mod sleeper {
             Ok(())
         }
 
-        /// Waits to be notified, or for so long.
+        /// Waits until notified, or for that long.
         pub fn wait(&self, timeout: Option<Duration>) {
             if cfg!(feature = "shuttle") && timeout.is_some() {
-                // shuttle has no time: what is to end at one ends at once.
+                // shuttle has no time: what waits for a moment ends at once.
                 thread::yield_now();
                 *self.notified.lock().unwrap_or_else(PoisonError::into_inner) = false;
                 return;

@@ -9,14 +9,14 @@ import (
 	"unsafe"
 )
 
-// hooks are the functions of a configuration, which the library calls.
+// hooks holds the functions of a configuration, which the library calls.
 type hooks struct {
 	throttle    func(group string, response *Response, err error) time.Duration
 	parallelism func(group string) int
 	log         func(level LogLevel, message string)
 }
 
-// hooksOf finds the hooks by what the library hands back: memory of C that holds their handle.
+// hooksOf finds the hooks by what the library hands back: C memory that holds their handle.
 func hooksOf(userdata unsafe.Pointer) *hooks {
 	return (*(*cgo.Handle)(userdata)).Value().(*hooks)
 }

@@ -3,7 +3,7 @@
 package rouet
 
 // The library of this tree as `make` builds it, or one that the compiler finds by itself.
-// CGO_CFLAGS and CGO_LDFLAGS come before.
+// CGO_CFLAGS and CGO_LDFLAGS take precedence.
 
 // #cgo CFLAGS: -I${SRCDIR}/../../include
 // #cgo LDFLAGS: -L${SRCDIR}/../../target/release -lrouet -Wl,-rpath,${SRCDIR}/../../target/release

@@ -6,8 +6,8 @@ import "C"
 
 import "unsafe"
 
-// arena is C memory that is handed out piece by piece and taken back all at once. Pointers of C may
-// be written into it, none of Go ever is.
+// arena is C memory that is handed out piece by piece and taken back all at once. C pointers may be
+// written into it, but never Go pointers.
 type arena struct {
 	chunks [][]byte
 	now    int // the chunk that pieces come from
@@ -16,7 +16,7 @@ type arena struct {
 
 const chunkSize = 64 << 10
 
-// take gives size bytes, not zeroed, aligned for any C type.
+// take returns size bytes, not zeroed, aligned for any C type.
 func (a *arena) take(size int) unsafe.Pointer {
 	size = (max(size, 1) + 15) &^ 15
 	for ; a.now < len(a.chunks); a.now, a.used = a.now+1, 0 {
@@ -27,13 +27,13 @@ func (a *arena) take(size int) unsafe.Pointer {
 		}
 	}
 	length := max(size, chunkSize)
-	chunk := C.malloc(C.size_t(length)) // which cgo lets not fail
+	chunk := C.malloc(C.size_t(length)) // never fails under cgo
 	a.chunks = append(a.chunks, unsafe.Slice((*byte)(chunk), length))
 	a.used = size
 	return chunk
 }
 
-// text copies a string, and a NUL behind it.
+// text copies a string and adds a NUL.
 func (a *arena) text(s string) *C.char {
 	piece := a.take(len(s) + 1)
 	bytes := unsafe.Slice((*byte)(piece), len(s)+1)
@@ -42,13 +42,13 @@ func (a *arena) text(s string) *C.char {
 	return (*C.char)(piece)
 }
 
-// takeMany gives room for count values.
+// takeMany returns room for count values.
 func takeMany[C any](a *arena, count int) []C {
 	var one C
 	return unsafe.Slice((*C)(a.take(count*int(unsafe.Sizeof(one)))), count)
 }
 
-// reset takes all pieces back. What one large batch needed is given back to C.
+// reset takes all pieces back. It returns to C what one large batch needed.
 func (a *arena) reset() {
 	if len(a.chunks) > 1 {
 		a.free()
@@ -56,7 +56,7 @@ func (a *arena) reset() {
 	a.now, a.used = 0, 0
 }
 
-// free gives all memory back to C.
+// free returns all memory to C.
 func (a *arena) free() {
 	for _, chunk := range a.chunks {
 		C.free(unsafe.Pointer(&chunk[0]))

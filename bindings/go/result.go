@@ -28,20 +28,20 @@ import (
 	"unsafe"
 )
 
-// Result is what came of one item: an answer, whatever its status, or an error. All of it is Go's:
-// it can be kept, copied and handed to other goroutines.
+// Result is the outcome of one item: an answer, whatever its status, or an error. All of it belongs
+// to Go and can be kept, copied and handed to other goroutines.
 type Result[T any] struct {
 	// Item is what the URL was taken from.
 	Item T
-	// Err is nil, or what failed: an *[Error]. With [ErrInvalidStatus] and [ErrBodyTooLarge] and
-	// the like there is an answer all the same.
+	// Err is nil, or the failure, an *[Error]. With [ErrInvalidStatus], [ErrBodyTooLarge] and the like
+	// there is still an answer.
 	Err error
 	// Response is the answer.
 	Response
 }
 
-// HTTPResponse gives the answer as code for net/http knows it, or Err: what [http.Client.Do] would
-// have given, the body read already.
+// HTTPResponse returns the answer in net/http's form, or Err: what [http.Client.Do] would have
+// returned, with the body read already.
 func (r Result[T]) HTTPResponse() (*http.Response, error) {
 	if r.Err != nil {
 		return nil, r.Err
@@ -49,68 +49,68 @@ func (r Result[T]) HTTPResponse() (*http.Response, error) {
 	return r.Response.HTTPResponse()
 }
 
-// Response is the last answer of a job and how it was come by.
+// Response is the last answer of a job, with its history.
 type Response struct {
-	// URL is the URL as it was handed in; "" when there was none ([Passthrough]).
+	// URL is the URL as it was handed in; "" if there was none ([Passthrough]).
 	URL string
-	// EndURL is where the job ended: the last URL of Stack; "" when there is none.
+	// EndURL is where the job ended: the last URL of Stack, or "" if there is none.
 	EndURL string
-	// Status is that of the last answer; 0: none came.
+	// Status is the status of the last answer; 0 if none came.
 	Status int
 	// Header has the headers of the last answer.
 	Header http.Header
-	// Stack has the URLs the job was at, one a hop, the first one first.
+	// Stack has the URLs at which the job was, one for each hop, in order.
 	Stack []Hop
-	// Body is that of the last answer, decompressed if the job asked for compression. What is asked
-	// of it later, as Text and Links, goes by it and Header as they then are.
+	// Body is the body of the last answer, decompressed if the job asked for compression. Text, Links
+	// and the other methods use Body and Header as they are when first asked.
 	Body []byte
-	// Truncated tells why Body may not be all there was; "": it is whole, or there is none.
+	// Truncated tells why Body may be incomplete; "" if it is whole or there is none.
 	Truncated Truncation
-	// Timings tell where the time went.
+	// Timings tell how the time was spent.
 	Timings Timings
-	// Attempts is how many were made; 0: the job ended before its first.
+	// Attempts is the number of attempts made; 0 if the job ended before its first.
 	Attempts int
-	// Group is that of the job, whose turn it waited for: what [GroupBy] gave, or that of its URL
+	// Group is the group whose turn the job waited for: what [GroupBy] returned, or that of its URL
 	// ([URLGroup]). Redirections do not change it. "": it is [Unconstrained], or no server was to be
-	// asked, there being no URL or a bad one.
+	// asked, because the URL was missing or bad.
 	Group string
 
 	content *content
-	undone  bool // whether a compression was asked for, and so undone
+	undone  bool // whether a compression was asked for, and thus undone
 }
 
-// Truncation is why the body of an answer may not be all there was, in the words of the WARC format's
-// WARC-Truncated and one more. Others may come with later versions.
+// Truncation is why an answer's body may be incomplete, in the words of the WARC format's
+// WARC-Truncated and one more. Later versions may add others.
 type Truncation string
 
 const (
-	// TruncatedDisconnect: the connection ended without TLS's goodbye, where nothing but its end
-	// tells that of the body. Most often it is whole.
+	// TruncatedDisconnect: the connection ended without TLS's goodbye, where only its end marks the
+	// body's. Most often the body is whole.
 	TruncatedDisconnect Truncation = "disconnect"
-	// TruncatedCoding: it was not as Content-Encoding has it, but what is in it came whole: there was
-	// no trailer, or a wrong one, or the body was in no coding and is as it came.
+	// TruncatedCoding: the body broke the rules of its Content-Encoding, but its content came whole:
+	// the trailer was missing or wrong, or the body was in no coding and is as it came.
 	TruncatedCoding Truncation = "coding"
 )
 
-// Hop is one entry of a result's stack: a URL the job was at.
+// Hop is one entry of a result's stack: a URL at which the job was.
 type Hop struct {
 	// URL is the URL as it was requested.
 	URL string
 	// Type is what led on from here: "location-header", "refresh-header", "meta-refresh",
-	// "js-relocation" or "infer" (the URL itself); or "hit": this is where the job ended.
-	// "canonical", always the last: what the page before calls itself.
+	// "js-relocation" or "infer" (the URL itself). "hit": the job ended here. "canonical", always
+	// last: the URL that the page before declares for itself.
 	Type string
-	// Status is the answer's; 0: no answer came, or no request was made (infer, canonical).
+	// Status is the answer's status. 0: no answer came, or no request was made (infer, canonical).
 	Status int
 }
 
-// Timings tell of the last attempt at a job, over all its hops.
+// Timings tell how the last attempt's time was spent, over all its hops.
 type Timings struct {
-	// Start and End are when it began and ended.
+	// Start and End are when the attempt began and ended.
 	Start, End time.Time
 	// NameLookup is the time to look up names.
 	NameLookup time.Duration
-	// Connect is the time to connect, to a proxy too.
+	// Connect is the time to connect, also to a proxy.
 	Connect time.Duration
 	// TLS is the time of TLS handshakes.
 	TLS time.Duration
@@ -120,9 +120,9 @@ type Timings struct {
 	Receive time.Duration
 }
 
-// content is what the library makes of a body, once it is asked.
+// content is what the library makes of a body once it is asked.
 type content struct {
-	encoding string // that is known
+	encoding string // the known encoding
 
 	mu     sync.Mutex
 	native *C.pool_result_t // nil: not asked yet
@@ -136,7 +136,7 @@ func freeNatives(results []*C.pool_result_t) {
 	}
 }
 
-// ask has the library answer a question about the body.
+// ask makes the library answer a question about the body.
 func (r Response) ask(question func(native *C.pool_result_t)) {
 	c := r.content
 	if c == nil {
@@ -165,7 +165,7 @@ func (c *content) read(r Response) bool {
 	}
 	page := ""
 	for _, hop := range r.Stack {
-		if hop.Type != "canonical" { // which is what the page calls itself, not where it was
+		if hop.Type != "canonical" { // canonical is a page's name for itself, not its place
 			page = hop.URL
 		}
 	}
@@ -197,27 +197,26 @@ func (c *content) read(r Response) bool {
 	return true
 }
 
-// MIMEType is the media type of the body, in lower case and without parameters, as "text/html": as
-// the Content-Type headers say (Fetch Standard, "extract a MIME type"); without one, as the first
-// bytes of the body (MIME Sniffing Standard) or the extension of its file name or URL tell. "":
-// unknown, or there is no body.
+// MIMEType is the media type of the body, in lower case and without parameters, such as
+// "text/html". The Content-Type headers decide (Fetch Standard, "extract a MIME type"). If they are
+// missing, the first bytes of the body decide (MIME Sniffing Standard), or the extension of its
+// file name or URL. "": unknown, or there is no body.
 //
-// This and the methods after it find out what they say when they are first asked, on a copy of the
-// body that the library then keeps for as long as the result lives; several goroutines may ask at
-// once.
+// This method and those after it compute their answer at the first call, on a copy of the body that
+// the library then keeps while the result lives. Several goroutines may ask at once.
 func (r Response) MIMEType() string {
 	return r.say(func(native *C.pool_result_t) *C.char { return C.pool_result_mimetype(native) })
 }
 
-// Ext is the file extension that fits the body, with its dot, as ".html": that of the file name in
-// Content-Disposition, of the media type, or the URL's. "": unknown.
+// Ext is the file extension that fits the body, with its dot, such as ".html". It comes from the
+// file name in Content-Disposition, the media type or the URL. "": unknown.
 func (r Response) Ext() string {
 	return r.say(func(native *C.pool_result_t) *C.char { return C.pool_result_ext(native) })
 }
 
-// Encoding is that of the body, by its name in the Encoding Standard in lower case, as "utf-8" or
-// "windows-1251": [Options.KnownEncoding], or by the byte order mark, the Content-Type, what the
-// page says of itself, and then by detection. "": the body is no text.
+// Encoding is the encoding of the body, by its lower-case name in the Encoding Standard, such as
+// "utf-8" or "windows-1251". It comes from [Options.KnownEncoding], the byte order mark, the
+// Content-Type, the page's own declaration, or detection, in this order. "": the body is not text.
 func (r Response) Encoding() string {
 	return r.say(func(native *C.pool_result_t) *C.char { return C.pool_result_encoding(native) })
 }
@@ -227,19 +226,19 @@ func (r Response) say(question func(*C.pool_result_t) *C.char) (answer string) {
 	return answer
 }
 
-// IsText tells whether the body is text, by its media type, or its bytes when that is unknown. Gzip
-// that nobody asked for, and the like, is none.
+// IsText tells whether the body is text, by its media type, or by its bytes if that is unknown.
+// Gzip and the like that nobody asked for is not text.
 func (r Response) IsText() bool {
 	return r.tell(func(native *C.pool_result_t) C.int32_t { return C.pool_result_is_text(native) })
 }
 
-// IsHTML tells whether the body is HTML: text/html or application/xhtml+xml, however it begins; of
-// another XML type, if its root is <html>.
+// IsHTML tells whether the body is HTML: text/html or application/xhtml+xml, however it begins, and
+// another XML type if its root is <html>.
 func (r Response) IsHTML() bool {
 	return r.tell(func(native *C.pool_result_t) C.int32_t { return C.pool_result_is_html(native) })
 }
 
-// CouldBeHTML tells whether the body's media type allows for HTML, or is unknown.
+// CouldBeHTML tells whether the body's media type allows for HTML or is unknown.
 func (r Response) CouldBeHTML() bool {
 	return r.tell(func(native *C.pool_result_t) C.int32_t {
 		return C.pool_result_could_be_html(native)
@@ -251,8 +250,8 @@ func (r Response) tell(question func(*C.pool_result_t) C.int32_t) (answer bool) 
 	return answer
 }
 
-// Text is the body as UTF-8, decoded from its [Response.Encoding]; what is malformed in it becomes
-// U+FFFD. "": the body is no text. Each call gives a copy of its own.
+// Text is the body as UTF-8, decoded from its [Response.Encoding]; malformed parts become U+FFFD.
+// "": the body is not text. Each call returns its own copy.
 func (r Response) Text() (copied string) {
 	r.ask(func(native *C.pool_result_t) {
 		var size C.size_t
@@ -263,8 +262,8 @@ func (r Response) Text() (copied string) {
 	return copied
 }
 
-// Links are those of the body, if it is HTML: the http and https URLs of its <a> and <area>,
-// absolute, each once, in the order of the page. Each call gives a copy of its own.
+// Links are the links of an HTML body: the http and https URLs of its <a> and <area>, absolute,
+// each once, in the order of the page. Each call returns its own copy.
 func (r Response) Links() (copied []string) {
 	r.ask(func(native *C.pool_result_t) {
 		var count C.size_t
@@ -276,30 +275,30 @@ func (r Response) Links() (copied []string) {
 	return copied
 }
 
-// Element is a reference in a page to something else: of an element, by one of its attributes.
+// Element is one reference from a page to something else, by an attribute of an element.
 type Element struct {
-	// URL is where it leads: absolute, http or https, its query in the encoding of the page.
+	// URL is where it leads: absolute, http or https, its query in the page's encoding.
 	URL string
-	// Element is the name of the element, in lower case, as "img".
+	// Element is the name of the element in lower case, such as "img".
 	Element string
-	// Attribute is the name of the attribute, in lower case, as "srcset".
+	// Attribute is the name of the attribute in lower case, such as "srcset".
 	Attribute string
-	// Rel is the element's rel, white space in it made one blank; "": it has none.
+	// Rel is the element's rel, with white space made single blanks; "" if it has none.
 	Rel string
-	// Text is what a reader reads in its place, in one line: the text of an <a> or <button>, with
-	// the alt of the images in it; the alt of an image; "": nothing.
+	// Text is what a reader sees in its place, in one line: the text of an <a> or <button> with the
+	// alt of its images; the alt of an image; otherwise "".
 	Text string
 }
 
-// Elements are all that the body refers to, if it is HTML: by <a>, <img>, srcset, <script>, <link>,
-// <iframe>, <form> and all others whose attributes have URLs, in the order of the page and as often
-// as it does. Left out is what is not http or https, what stays within the page (#top), and <a> and
-// <area> that lead to the page itself. Each call gives a copy of its own.
+// Elements are everything that an HTML body refers to: by <a>, <img>, srcset, <script>, <link>,
+// <iframe>, <form> and all others whose attributes have URLs. Order and repeats are the page's.
+// References that are not http or https, that stay within the page (#top), and <a> and <area> that
+// lead to the page itself are left out. Each call returns its own copy.
 func (r Response) Elements() (copied []Element) {
 	r.ask(func(native *C.pool_result_t) {
 		var count C.size_t
 		at := unsafe.Pointer(C.pool_result_elements(native, &count))
-		// The few names, and what the references of one element share, are copied once.
+		// The few names, and texts that one element's references share, are copied once.
 		names := map[*C.char]string{}
 		named := func(text *C.char) string {
 			if _, ok := names[text]; !ok {
@@ -335,11 +334,11 @@ func sized(text *C.char, size C.size_t) string {
 	return string(unsafe.Slice((*byte)(unsafe.Pointer(text)), int(size)))
 }
 
-// HTTPResponse gives the answer as code for net/http knows it. Its Body is read already and need
-// not be closed, and its Request has no more than EndURL. Where the library undid a compression
-// the header no longer tells of it, and Uncompressed is set, as net/http does.
+// HTTPResponse returns the answer in net/http's form. Its Body is read already and need not be
+// closed, and its Request has only EndURL. If the library undid a compression, the header no longer
+// names it and Uncompressed is set, as in net/http.
 //
-// It fails when there is no answer.
+// It fails if there is no answer.
 func (r Response) HTTPResponse() (*http.Response, error) {
 	if r.Status == 0 {
 		return nil, errors.New("rouet: there is no answer")
@@ -371,9 +370,9 @@ func (r Response) HTTPResponse() (*http.Response, error) {
 	}, nil
 }
 
-// decode copies a native result, but for its URL. It crosses to C for nothing.
+// decode copies a native result except for its URL, without calling into C.
 func decode(native *C.pool_result_t) (Response, *Error) {
-	// The text of the result lies at the end of its block: with one copy of that it is Go's.
+	// The text of the result lies at the end of its block: one copy of that makes it Go's.
 	text := uintptr(native.struct_size) + uintptr(native.header_count)*C.sizeof_pool_header_t +
 		uintptr(native.stack_count)*C.sizeof_pool_hop_t
 	first := (*byte)(unsafe.Add(unsafe.Pointer(native), text))

@@ -52,13 +52,13 @@ func MaxBufferedBytes(value int64) Option {
 
 // End of what is generated.
 
-// WithOptions says how the run's jobs are done, where that is not as [Config.Options] say.
+// WithOptions sets the run's options, which override [Config.Options].
 func WithOptions(options Options) Option {
 	return func(r *runOptions) { r.options = &options }
 }
 
-// OptionsFor asks for each item how its job is done where that is not as the run's options say; nil:
-// as they say. What it gives must not be changed after. T has to be the type of the run's items.
+// OptionsFor asks a function for each item's options, which override the run's; nil means the
+// run's. The options must not be changed afterwards. T must be the type of the run's items.
 func OptionsFor[T any](options func(item T) *Options) Option {
 	return func(r *runOptions) { r.optionsFor = options }
 }
@@ -66,34 +66,34 @@ func OptionsFor[T any](options func(item T) *Options) Option {
 // Unconstrained is the group, for [GroupBy], of jobs that wait for no other: no throttle, no limit.
 const Unconstrained = "\x00"
 
-// GroupBy asks for each item for its politeness key; "": as usual, the registrable domain of its
-// URL, or its host when that has none. T has to be the type of the run's items.
+// GroupBy asks a function for each item's politeness key. "" is the default: the URL's registrable
+// domain, or the host if it has none. T must be the type of the run's items.
 func GroupBy[T any](group func(item T) string) Option {
 	return func(r *runOptions) { r.groupBy = group }
 }
 
-// Request downloads the URLs that key finds in the items, politely, and gives each item back with
-// what came of it, as they are done:
+// Request downloads the URLs that key finds in the items, politely, and yields each item with its
+// result as soon as that is done:
 //
 //	for result := range rouet.Request(ctx, pool, slices.Values(pages), Page.Address) { … }
 //
 // Each item taken gives exactly one result. Items are taken as there is room for them, at most
-// 2·[BufferSize] and three batches of 256 (of BufferSize, if that is less) ahead of the loop: they
-// may be without end, and may come slowly, or depend on results.
+// 2·[BufferSize] and three batches of 256 (of BufferSize, if that is less) ahead of the loop. They
+// may be endless, may come slowly, and may depend on results.
 //
-// White space, marks that are not seen (as byte order marks) and quotes around a URL are taken off, and
-// http:// is put before it when it has no scheme and starts with a host: a path, a file's name, a
-// number or a mail address is none. A bad one, or one that is not UTF-8, gives [ErrInvalidURL].
+// White space, invisible marks (such as byte order marks) and quotes around a URL are removed. A
+// URL without a scheme gets http:// if it starts with a host; a path, a file name, a number or a
+// mail address does not. A bad URL, or one that is not UTF-8, gives [ErrInvalidURL].
 //
 // items, key and the functions of the options run on a goroutine of their own. When the loop is
-// left early what is outstanding is dropped, and items is asked for no more: its goroutine ends
-// when it next yields, which the loop does not wait for. A panic in it comes out of the loop.
+// left early, outstanding jobs are dropped and items is asked for no more. Its goroutine ends when
+// it next yields; the loop does not wait for that. A panic in it comes out of the loop.
 //
-// When ctx is cancelled the results outstanding come at once, with [ErrCancelled] and the context's
-// cause within, and the loop ends. What items yields after that is dropped.
+// When ctx is cancelled, the outstanding results come at once as [ErrCancelled], which wraps the
+// context's cause, and the loop ends. Items yielded after that are dropped.
 //
-// If the run can't be begun there is one result, with no item and an Err: [ErrClosed],
-// [ErrInvalidArgument] or [ErrOutOfResources]. Each loop over what Request gives is a run of its
+// If the run can't begin, there is one result, without an item: its Err is [ErrClosed],
+// [ErrInvalidArgument] or [ErrOutOfResources]. Each loop over what Request returns is a run of its
 // own.
 func Request[T any](
 	ctx context.Context, pool *Pool, items iter.Seq[T], key func(item T) string, options ...Option,
@@ -101,8 +101,8 @@ func Request[T any](
 	return begin(ctx, pool, C.POOL_REQUEST, items, key, options)
 }
 
-// Resolve finds where the URLs of items end, by HEAD where that will do, and as little of the page
-// as it takes where not: it is [Request], but for the body.
+// Resolve finds where the URLs of items end. It uses HEAD where that suffices, and otherwise as
+// little of the page as possible. It is [Request] without the body.
 func Resolve[T any](
 	ctx context.Context, pool *Pool, items iter.Seq[T], key func(item T) string, options ...Option,
 ) iter.Seq[Result[T]] {
@@ -134,7 +134,7 @@ func begin[T any](
 		option(&settings)
 	}
 	r := run[T]{ctx: ctx, kind: kind, key: key, settings: &settings}
-	// These panic at once for another type: a mistake of the program.
+	// These panic at once for another type, which is a mistake of the program.
 	if settings.optionsFor != nil {
 		r.optionsFor = settings.optionsFor.(func(T) *Options)
 	}
@@ -156,9 +156,9 @@ func begin[T any](
 	}
 }
 
-// run is one loop. Three goroutines have a part in it: feed, which runs the program's own iterator;
-// submit, which hands what that gave to the library in batches; and the loop's own, which takes the
-// results, and submits what there was no room for before. So a slow iterator holds up no job.
+// run is one loop. Three goroutines take part: feed runs the program's own iterator; submit hands
+// its items to the library in batches; the loop's own takes the results, and submits what had no
+// room before. A slow iterator therefore holds up no job.
 type run[T any] struct {
 	ctx        context.Context
 	stream     *stream
@@ -177,10 +177,10 @@ type run[T any] struct {
 	unused  []int      // slots
 	pending []int      // slots to be submitted
 	order   uint64
-	stalled []C.pool_job_t // what there was no room for
+	stalled []C.pool_job_t // those that had no room
 	taken   uint64         // grows when results are taken
 	fed     bool           // no item will come
-	stopped bool           // none is wanted
+	stopped bool           // no item is wanted
 	left    bool           // the loop is over
 	panic   any            // feed's
 }
@@ -191,7 +191,7 @@ type slot[T any] struct {
 	url     string
 	group   string
 	options *Options
-	refused *Error // why the library did not take it
+	refused *Error // why the library refused it
 	order   uint64 // above 0
 }
 
@@ -235,7 +235,7 @@ func (r *run[T]) loop(items iter.Seq[T], yield func(Result[T]) bool) {
 		taken = nil
 	}
 
-	// All that was accepted has come. What was not never will: the run was cancelled.
+	// Everything that was accepted has come. The rest never will: the run was cancelled.
 	came := r.halt(true)
 	<-r.submitted
 	for _, place := range r.remaining() {
@@ -248,13 +248,13 @@ func (r *run[T]) loop(items iter.Seq[T], yield func(Result[T]) bool) {
 	}
 }
 
-// cancel has the outstanding results come at once.
+// cancel makes the outstanding results come at once.
 func (r *run[T]) cancel() {
 	r.halt(false)
 	r.stream.cancel()
 }
 
-// halt stops feed and submit, as soon as they can; gives feed's panic, if it had one.
+// halt stops feed and submit as soon as they can stop, and returns feed's panic, if any.
 func (r *run[T]) halt(left bool) any {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -276,12 +276,12 @@ func (r *run[T]) feed(items iter.Seq[T]) {
 		r.mu.Unlock()
 		if came != nil {
 			if left {
-				panic(came) // no loop to come out of
+				panic(came) // there is no loop for it to come out of
 			}
 			r.cancel()
 		}
 	}()
-	var given, last *Options // most often they are the same for many
+	var given, last *Options // most often the same for many
 	for item := range items {
 		next := slot[T]{item: item, url: r.key(item)}
 		if r.optionsFor != nil {
@@ -318,7 +318,7 @@ func (r *run[T]) push(next slot[T]) bool {
 		r.slots = append(r.slots, next)
 	}
 	r.pending = append(r.pending, place)
-	if len(r.pending) == 1 && r.stalled == nil { // otherwise submit does not wait for it
+	if len(r.pending) == 1 && r.stalled == nil { // otherwise submit is not waiting for it
 		r.work.Signal()
 	}
 	for len(r.pending) >= r.ahead && !r.stopped {
@@ -347,7 +347,7 @@ func (r *run[T]) submit() {
 	}
 }
 
-// handOver submits jobs while there is room and gives those left; false when none will be taken.
+// handOver submits jobs while there is room and returns the rest; false when no more will be taken.
 func (r *run[T]) handOver(jobs []C.pool_job_t) ([]C.pool_job_t, bool) {
 	for {
 		accepted, status := r.stream.submit(jobs)
@@ -365,9 +365,9 @@ func (r *run[T]) handOver(jobs []C.pool_job_t) ([]C.pool_job_t, bool) {
 	}
 }
 
-// await leaves jobs that there is no room for to the loop, which makes room by taking results and
-// so spares waking this goroutine each time. It gives what is to be handed over here after all:
-// none when the loop could, all when it had taken results meanwhile. False when none is wanted.
+// await leaves jobs without room to the loop, which makes room by taking results; this saves waking
+// this goroutine each time. It returns the jobs to hand over here after all: none if the loop did
+// it, all if the loop had taken results meanwhile. False when none is wanted.
 func (r *run[T]) await(jobs []C.pool_job_t, seen uint64) ([]C.pool_job_t, uint64, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -390,7 +390,7 @@ func (r *run[T]) resume() {
 	if jobs == nil {
 		return
 	}
-	// Until stalled is nil the jobs are the loop's own.
+	// The loop owns the jobs until stalled is nil.
 	jobs, goOn := r.handOver(jobs)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -405,7 +405,7 @@ func (r *run[T]) resume() {
 	}
 }
 
-// next waits for items and gives their jobs, nil when there are no more; and what taken was.
+// next waits for items and returns their jobs, nil when there are no more; and the value of taken.
 func (r *run[T]) next() ([]C.pool_job_t, uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -450,7 +450,7 @@ func (r *run[T]) encode(job *C.pool_job_t, place int) {
 	}
 }
 
-// refuse notes that the library did not take a job; false when it takes none.
+// refuse notes that the library refused a job; false when the library takes no more.
 func (r *run[T]) refuse(job *C.pool_job_t, why *Error) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -459,13 +459,12 @@ func (r *run[T]) refuse(job *C.pool_job_t, why *Error) bool {
 	r.stand(job, slot, why)
 	if !taken {
 		r.stopped = true
-		go r.stream.cancel() // which takes another lock
+		go r.stream.cancel() // because it takes another lock
 	}
 	return taken
 }
 
-// stand puts a job that fails at once in a refused one's place, so that its error comes when its
-// turn is.
+// stand puts a job that fails at once in a refused one's place, which makes its error come in turn.
 func (r *run[T]) stand(job *C.pool_job_t, slot *slot[T], why *Error) {
 	slot.refused = why
 	tag := job.tag
@@ -473,7 +472,7 @@ func (r *run[T]) stand(job *C.pool_job_t, slot *slot[T], why *Error) {
 	job.tag, job.url, job.group = tag, r.stream.bad, r.stream.none
 }
 
-// result gives a native result to its item.
+// result matches a native result with its item.
 func (r *run[T]) result(native *C.pool_result_t) Result[T] {
 	slot := r.release(int(native.tag))
 	if slot.refused != nil {
@@ -523,7 +522,7 @@ func (r *run[T]) release(place int) slot[T] {
 	return was
 }
 
-// remaining gives the slots of items that were never accepted, in their order.
+// remaining returns the slots of items that were never accepted, in order.
 func (r *run[T]) remaining() []int {
 	r.mu.Lock()
 	defer r.mu.Unlock()

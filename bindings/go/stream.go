@@ -47,11 +47,11 @@ const (
 	whySize    = 512
 )
 
-// stream is one run's handle on the pool, and memory of C to talk with it.
+// stream is one run's handle on the pool, with C memory for talking to it.
 type stream struct {
 	pool    *Pool
 	options *Options  // the run's, over the pool's
-	native  *C.pool_t // nil: freed; guarded by pool.mu, but for the run itself
+	native  *C.pool_t // nil: freed; guarded by pool.mu, except for the run itself
 
 	file *os.File
 	conn syscall.RawConn
@@ -93,7 +93,7 @@ func (p *Pool) open(r *runOptions) (*stream, error) {
 		s.memory.free()
 		return nil, err
 	}
-	// From here on the stream is the pool's.
+	// From here on the pool owns the stream.
 	if err := s.watch(); err != nil {
 		s.close()
 		return nil, err
@@ -125,7 +125,7 @@ func (s *stream) share(c *C.pool_config_t) error {
 	return nil
 }
 
-// watch has Go's poller look at the stream's descriptor.
+// watch makes Go's poller watch the stream's descriptor.
 func (s *stream) watch() error {
 	fd := takeMany[C.int](&s.memory, 1)
 	if err := failure(func() uint32 { return C.pool_event_fd(s.native, &fd[0]) }); err != nil {
@@ -140,7 +140,7 @@ func (s *stream) watch() error {
 	return err
 }
 
-// take gives results, waiting for the first; none once the run is done. They are the caller's.
+// take returns results, waiting for the first; none once the run is done. The caller owns them.
 func (s *stream) take() ([]*C.pool_result_t, error) {
 	var count C.size_t
 	var status uint32
@@ -163,7 +163,7 @@ func (s *stream) take() ([]*C.pool_result_t, error) {
 	return taken, nil
 }
 
-// submit hands over the jobs from a place on, and gives how many were accepted.
+// submit hands over jobs and returns how many were accepted.
 func (s *stream) submit(jobs []C.pool_job_t) (int, uint32) {
 	var accepted C.size_t
 	status := C.rouet_submit(s.native, &jobs[0], C.size_t(len(jobs)), &accepted,
@@ -173,7 +173,7 @@ func (s *stream) submit(jobs []C.pool_job_t) (int, uint32) {
 
 func (s *stream) finish() { C.pool_finish(s.native) }
 
-// cancel may be called at any time, after close too.
+// cancel may be called at any time, even after close.
 func (s *stream) cancel() {
 	s.pool.mu.Lock()
 	defer s.pool.mu.Unlock()
@@ -182,7 +182,7 @@ func (s *stream) cancel() {
 	}
 }
 
-// close ends the stream: no other call but cancel may be running.
+// close ends the stream: no call except cancel may be running.
 func (s *stream) close() {
 	p := s.pool
 	p.mu.Lock()
@@ -199,7 +199,7 @@ func (s *stream) close() {
 	s.batch.free()
 }
 
-// end counts a run in that is over: what it has outstanding is no more.
+// end adds the counts of a run that is over: it has nothing outstanding any more.
 func (s *Stats) end(native *C.pool_t) {
 	held, started, bytes := s.Held, s.Started, s.BufferedBytes
 	s.add(native)

@@ -1,5 +1,4 @@
-//! The entries of `dns` and `connect_to`: hosts, ports and addresses with colons between, as curl
-//! has them.
+//! The entries of `dns` and `connect_to`: hosts, ports and addresses with colons between, as in curl.
 
 use std::net::IpAddr;
 
@@ -13,7 +12,7 @@ pub(crate) fn split_host(text: &str) -> Option<(&str, &str)> {
     }
 }
 
-/// The address that a host is, if it is no name.
+/// The address that a host is, if it is not a name.
 pub(crate) fn literal(host: &str) -> Option<IpAddr> {
     let inner = host
         .strip_prefix('[')
@@ -77,7 +76,7 @@ pub(crate) fn read_connect_to(entry: &str) -> Result<Lead<'_>, String> {
     })
 }
 
-/// What is wrong with a proxy's URL, if anything is; its scheme is known.
+/// What is wrong with a proxy's URL, if anything; its scheme is known.
 pub(crate) fn check_proxy(proxy: &str) -> Result<(), String> {
     let url = Url::parse(proxy).map_err(|error| error.to_string())?;
     match (url.host_str(), url.port()) {
@@ -87,8 +86,7 @@ pub(crate) fn check_proxy(proxy: &str) -> Result<(), String> {
     }
 }
 
-/// Entries are compared with hosts as URLs have them: one that is written otherwise would never
-/// count.
+/// Entries are compared with hosts as URLs have them: an entry in another spelling would never match.
 fn check_host(text: &str) -> Result<(), String> {
     match Host::parse(text) {
         Ok(Host::Domain(name)) => check_name(text, &name),

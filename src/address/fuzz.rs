@@ -1,4 +1,4 @@
-//! What has to hold of any URL. See `crate::fuzz`.
+//! What must hold for any URL. See `crate::fuzz`.
 
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv6Addr};
@@ -9,10 +9,10 @@ use super::{Limits, check, group, same_page, shown};
 use crate::error::{ErrorCode, Failure};
 use crate::fuzz::{line, text_line};
 
-/// The longest message: what is shown of a URL or two, each character escaped, and some words.
+/// The longest message: the visible part of a URL or two, with each character escaped, and some words.
 const MESSAGE: usize = 6_000;
 
-/// Of a URL that is about to be requested.
+/// Checks a URL that is about to be requested.
 fn assert_can_be_requested(url: &Url) {
     assert!(check(url).is_ok(), "{url}");
     assert!(url.as_str().bytes().all(|byte| byte.is_ascii_graphic()));
@@ -57,7 +57,7 @@ pub(crate) fn clean(input: &[u8]) {
             "{padded:?}"
         );
     }
-    // Quoted, unless it has half of it already.
+    // The text is quoted, unless it has half a quotation already.
     if !text
         .trim()
         .starts_with(|char: char| !char.is_ascii_alphanumeric())
@@ -89,7 +89,7 @@ pub(crate) fn location(mut input: &[u8]) {
     }
     if let Ok(url) = super::join(&base, &String::from_utf8_lossy(input)) {
         assert_can_be_requested(&url);
-        // What is absolute leads to the same from everywhere.
+        // An absolute URL leads to the same place from everywhere.
         assert_eq!(super::join(&base, url.as_str()).ok(), Some(url));
     }
 }
@@ -111,12 +111,12 @@ pub(crate) fn infer(input: &[u8]) {
     }
 }
 
-/// Whether both start with the same bits, as addresses of IPv6.
+/// Whether two IPv6 addresses start with the same bits.
 fn starts_alike(one: Ipv6Addr, other: Ipv6Addr, bits: u32) -> bool {
     bits == 0 || (one.to_bits() ^ other.to_bits()) >> (128 - bits) == 0
 }
 
-/// As an address of IPv6, and how many bits of it come before those of IPv4.
+/// The address as IPv6, and how many bits of that come before those of IPv4.
 fn wide(address: IpAddr) -> (Ipv6Addr, u32) {
     match address {
         IpAddr::V4(address) => (address.to_ipv6_mapped(), 96),
@@ -124,7 +124,7 @@ fn wide(address: IpAddr) -> (Ipv6Addr, u32) {
     }
 }
 
-/// Whether an address is in a network, by their text and nothing else.
+/// Whether an address is in a network, by their text alone.
 fn is_within(address: IpAddr, network: &str) -> bool {
     let (start, prefix) = match network.split_once('/') {
         Some((start, prefix)) => (start, prefix.parse().ok()),
@@ -135,12 +135,12 @@ fn is_within(address: IpAddr, network: &str) -> bool {
     let bits = prefix.map_or(128, |prefix: u32| before + prefix);
     let mapped = |address: Ipv6Addr| address.to_ipv4_mapped().is_some();
     let address = wide(address).0;
-    // A network as wide as all of IPv6 does not have those of IPv4 among its own.
+    // A network as wide as all of IPv6 does not contain IPv4 addresses.
     mapped(address) == (mapped(start) && bits >= 96) && starts_alike(start, address, bits)
 }
 
-/// The first byte is `p` where private addresses are denied; the first line goes on with denied
-/// networks, the second has those allowed, the third addresses that are asked about.
+/// The first byte is `p` if private addresses are denied. The first line goes on with denied networks,
+/// the second has allowed ones, and the third the addresses in question.
 pub(crate) fn limits(mut input: &[u8]) {
     let private = input.first() == Some(&b'p');
     input = input.get(1..).unwrap_or_default();
@@ -161,7 +161,7 @@ pub(crate) fn limits(mut input: &[u8]) {
     };
     assert_eq!(limits.are_on_addresses(), private || !deny.is_empty());
     let addresses = asked.iter().filter_map(|text| {
-        // As in a URL, where it may be written in many ways.
+        // The text is read as in a URL, where an address may be written in many ways.
         let url = super::clean(&format!("http://{text}/")).ok()?;
         match url.host()? {
             Host::Ipv4(address) => Some(IpAddr::V4(address)),
@@ -172,7 +172,7 @@ pub(crate) fn limits(mut input: &[u8]) {
     let list = |networks: &[String], address| networks.iter().any(|it| is_within(address, it));
     for address in addresses {
         let why = limits.on_address(address);
-        // What stands for any is this machine to Linux, whatever it is called itself.
+        // Linux connects the unspecified address to this machine, whatever the address itself is.
         let real = match address.to_canonical() {
             IpAddr::V4(any) if any.is_unspecified() => IpAddr::from([127, 0, 0, 1]),
             IpAddr::V6(any) if any.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
@@ -180,7 +180,7 @@ pub(crate) fn limits(mut input: &[u8]) {
         };
         let (denied, allowed) = match real == address.to_canonical() {
             true => (list(&deny, address), list(&allow, address)),
-            // Judged twice: the deeds of the one, then the name of the other.
+            // The address is judged twice: by what it connects to, and by itself.
             false => {
                 let itself = list(&deny, address) && !list(&allow, address);
                 (list(&deny, real) || itself, list(&allow, real))
@@ -195,7 +195,7 @@ pub(crate) fn limits(mut input: &[u8]) {
         if let IpAddr::V4(address) = address {
             let forbidden = denied || private && is_local(address.into());
             assert_eq!(why.is_some(), forbidden && !allowed);
-            // However it is dressed up, it is forbidden.
+            // The address is forbidden in every disguise.
             let bits = u128::from(address.to_bits());
             let nat64 = Ipv6Addr::from_bits(0x64_ff9b << 96 | bits);
             for dressed in [address.to_ipv6_mapped(), nat64] {
@@ -209,7 +209,7 @@ pub(crate) fn limits(mut input: &[u8]) {
     }
 }
 
-/// Whether an address is certainly no public one. Of IPv4: whether it is none.
+/// Whether an address is certainly not public. For IPv4 this is exact.
 fn is_local(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => match address.octets() {

@@ -1,5 +1,5 @@
-//! URLs as people have them: copied with quotes, without a scheme, out of files with marks and
-//! blanks that nobody sees.
+//! Cleans up URLs as people have them: copied with quotes, without a scheme, or from files with
+//! invisible marks and blanks.
 
 use std::borrow::Cow;
 
@@ -8,8 +8,8 @@ use url::{Host, Url};
 use super::{check, group, parse, shown};
 use crate::error::{ErrorCode, Failure};
 
-/// The URL a job's text stands for: without what is around it, with a scheme, `http` or `https`,
-/// parsed by the URL Standard.
+/// The URL that a job's text stands for, parsed by the URL Standard: without what surrounds it, and
+/// with the scheme `http` or `https`.
 pub(crate) fn clean(text: &str) -> Result<Url, Failure> {
     read(text).map_err(|why| {
         Failure::new(
@@ -25,7 +25,7 @@ pub(crate) fn clean(text: &str) -> Result<Url, Failure> {
 fn read(text: &str) -> Result<Url, String> {
     let text = bare(text);
     let is_control = match text.is_ascii() {
-        // All bytes at once: most URLs are ASCII, and none is stopped short here.
+        // This checks all bytes at once, because most URLs are ASCII and none of those stops it early.
         true => text
             .bytes()
             .fold(false, |any, byte| any | byte.is_ascii_control()),
@@ -45,7 +45,7 @@ fn read(text: &str) -> Result<Url, String> {
     if has_scheme(text) {
         return parsed(text);
     }
-    // The URL Standard takes \ for / here.
+    // The URL Standard treats \ as / here.
     let rest = text.trim_start_matches(['/', '\\']);
     match text.len() - rest.len() {
         0 => {}
@@ -68,8 +68,8 @@ fn read(text: &str) -> Result<Url, String> {
     }
 }
 
-/// The groups that a rule of that name is for: the name itself, which a job may have given, and what
-/// it says as a host, which may be written in any way. `None`: it is none, or says the same.
+/// The groups that a rule of that name is for: the name itself, which a job may have given, and the
+/// host that it reads as, in any spelling. `None`: it is not a host, or reads the same.
 pub(crate) fn named(name: &str) -> Result<(Option<&str>, Option<String>), String> {
     let address = name.trim().parse::<std::net::Ipv6Addr>();
     let url = match address {
@@ -110,7 +110,7 @@ pub(crate) fn named(name: &str) -> Result<(Option<&str>, Option<String>), String
     }
 }
 
-/// Text without what people have around a URL: white space, marks that are not seen, quotes, and the
+/// The text without what people put around a URL: white space, invisible marks, quotes, and the
 /// brackets of RFC 3986, appendix C.
 fn bare(text: &str) -> &str {
     let mut bare = text.trim_matches(is_nothing);
@@ -122,7 +122,7 @@ fn bare(text: &str) -> &str {
         else {
             return bare;
         };
-        // Alone at the start it is no URL's either.
+        // A mark alone at the start does not belong to a URL either.
         let within = &bare[first.len_utf8()..];
         let ends = closing(first).unwrap_or_default();
         let within = ends
@@ -137,10 +137,10 @@ fn bare(text: &str) -> &str {
     }
 }
 
-/// Characters around a URL that show nothing: white space, what the URL Standard takes off (C0
-/// controls), and those of format: byte order mark, zero width, direction, soft hyphen.
+/// Invisible characters around a URL: white space, what the URL Standard removes (C0 controls), and
+/// format characters: byte order mark, zero width, direction, soft hyphen.
 fn is_nothing(char: char) -> bool {
-    // So are nearly all.
+    // Nearly all characters are of this kind.
     if char.is_ascii_graphic() {
         return false;
     }
@@ -160,7 +160,7 @@ fn is_nothing(char: char) -> bool {
         )
 }
 
-/// What ends a quotation that starts so, in one language or another.
+/// What ends a quotation that starts with this, in one language or another.
 fn closing(first: char) -> Option<&'static str> {
     Some(match first {
         '"' | '\u{ff02}' => "\"\u{ff02}",
@@ -186,7 +186,7 @@ fn closing(first: char) -> Option<&'static str> {
     })
 }
 
-/// Schemes whose URLs may have but digits behind the colon, as ports are.
+/// Schemes whose URLs may have only digits behind the colon, like a port.
 const WITH_NUMBERS: [&str; 24] = [
     "about",
     "bitcoin",
@@ -214,9 +214,9 @@ const WITH_NUMBERS: [&str; 24] = [
     "whatsapp",
 ];
 
-/// Whether text starts with a scheme, rather than with `host:port`.
+/// Whether text starts with a scheme instead of `host:port`.
 fn has_scheme(text: &str) -> bool {
-    // So do most, and are looked at no further.
+    // Most URLs do, and need no further look.
     if text.starts_with("http://") || text.starts_with("https://") {
         return true;
     }
@@ -227,7 +227,7 @@ fn has_scheme(text: &str) -> bool {
         && scheme
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
-    // `localhost:8080/x` has a port behind its colon; `mailto:x`, `tel:123` and `http:/x` have not.
+    // `localhost:8080/x` has a port behind its colon; `mailto:x`, `tel:123` and `http:/x` do not.
     let port = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let is_port = port.bytes().all(|byte| byte.is_ascii_digit()) && !rest.starts_with("//");
     let is_known = || {
@@ -238,7 +238,7 @@ fn has_scheme(text: &str) -> bool {
     is_scheme && (!is_port || !scheme.contains('.') && (port.is_empty() || is_known()))
 }
 
-/// Why text without a scheme names no host, if it does not. `authority`: what was read as one.
+/// Why text without a scheme names no host, if so. `authority`: what was read as the host.
 fn is_no_host(url: &Url, authority: &str) -> Option<String> {
     let (host, port) = match authority.rsplit_once(':') {
         Some((host, port)) if !authority.ends_with(']') => (host, Some(port)),
@@ -246,7 +246,7 @@ fn is_no_host(url: &Url, authority: &str) -> Option<String> {
     };
     match url.host()? {
         Host::Ipv6(_) => None,
-        // 12345 is the address 0.0.48.57 to the URL Standard, and a number to who wrote it: no
+        // The URL Standard reads 12345 as the address 0.0.48.57, but its author meant a number: no
         // server has an address that starts with 0.
         Host::Ipv4(address) if address.octets()[0] == 0 && host.parse() != Ok(address) => {
             Some(format!("{host} is a number"))
@@ -265,7 +265,8 @@ fn is_no_host(url: &Url, authority: &str) -> Option<String> {
     }
 }
 
-/// Whether names of files end so. Asked only of what is no known ending of hosts, as .com and .zip.
+/// Whether file names end like this. Asked only about endings that are not known for hosts, unlike .com
+/// and .zip.
 fn is_of_files(extension: &str) -> bool {
     const OF_SERVERS: [&str; 10] = [
         "asp", "aspx", "cfm", "cgi", "htmls", "jsp", "jspx", "php", "phtml", "shtm",
@@ -385,7 +386,7 @@ mod tests {
                 assert_eq!(cleaned(&text), "http://example.com/x", "{text:?}");
             }
         }
-        // What is within is the URL's own, and at its end too unless it was opened.
+        // Quotes within belong to the URL, also at its end unless they were opened.
         for (text, expected) in [
             ("http://example.com/\"x\"", "http://example.com/%22x%22"),
             ("http://example.com/it's'", "http://example.com/it's'"),
@@ -447,7 +448,7 @@ mod tests {
             assert_refused(text, words);
         }
         for (text, expected) in [
-            // With a scheme it is meant, and with a port too.
+            // A scheme shows that the host is meant, and so does a port.
             ("http://about/", "http://about/"),
             ("http://about.html/", "http://about.html/"),
             ("//about.html/x", "http://about.html/x"),
@@ -466,14 +467,14 @@ mod tests {
             ("0.0.0.0:80", "http://0.0.0.0/"),
             ("[::1]", "http://[::1]/"),
             ("[::1]:81/x", "http://[::1]:81/x"),
-            // Endings of hosts that are those of files too.
+            // Endings of hosts that are also endings of files.
             ("index.pl", "http://index.pl/"),
             ("archive.zip", "http://archive.zip/"),
             ("example.com", "http://example.com/"),
             ("example.com.", "http://example.com./"),
             ("bücher.de", "http://xn--bcher-kva.de/"),
             ("müller.рф/x", "http://xn--mller-kva.xn--p1ai/x"),
-            // Of networks of one's own.
+            // Names in private networks.
             ("nas.local", "http://nas.local/"),
             ("wiki.corp/x", "http://wiki.corp/x"),
             ("a.test", "http://a.test/"),
@@ -540,7 +541,7 @@ mod tests {
             ("[::1]", Some("[::1]"), None),
             ("::1", Some("::1"), Some("[::1]")),
             ("0:0:0:0:0:0:0:1", Some("0:0:0:0:0:0:0:1"), Some("[::1]")),
-            // Of the jobs' own.
+            // Names that the jobs chose.
             ("a group", Some("a group"), None),
             ("slow", Some("slow"), None),
             ("Mirrors", Some("Mirrors"), None),

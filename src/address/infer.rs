@@ -1,4 +1,4 @@
-//! Guessing where a URL redirects to from the URL itself, without a request.
+//! Guesses from a URL itself where it redirects to, without a request.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use url::{Position, Url};
 
 use super::{check, group};
 
-/// The parameters in which redirectors hold their target, whatever their case.
+/// The parameters in which redirectors hold their target, in any case.
 const NAMES: [&str; 12] = [
     "url",
     "u",
@@ -19,22 +19,22 @@ const NAMES: [&str; 12] = [
     "goto",
     "redir",
     "orig",
-    // Where it may be one: see `holds_target`.
+    // Only in some places: see `holds_target`.
     "q",
 ];
 
-/// One step towards the target that a URL holds within itself: in a parameter of the usual names,
-/// or behind the address of an AMP cache.
+/// One step towards the target that a URL holds within itself: in a parameter with a usual name, or
+/// behind the address of an AMP cache.
 ///
-/// It is a guess: a parameter `link` may mean something else. The first parameter that holds an
-/// absolute URL, or a path from the root of the same site, is taken.
+/// It is a guess, because a parameter `link` may mean something else. The first parameter counts that
+/// holds an absolute URL, or a path from the root of the same site.
 pub(crate) fn infer(url: &Url) -> Option<Url> {
     let target = amp(url).or_else(|| parameter(url))?;
     (check(&target).is_ok() && target != *url).then_some(target)
 }
 
-/// The target in a parameter. Redirectors put parameters behind `&` without any `?` too, and in
-/// the fragment, where a page's script finds them.
+/// The target in a parameter. Redirectors also put parameters behind `&` without any `?`, and into the
+/// fragment, where a page's script finds them.
 fn parameter(url: &Url) -> Option<Url> {
     let mut rest = &url[Position::BeforePath..];
     while let Some(at) = rest.find(['?', '&']) {
@@ -43,13 +43,13 @@ fn parameter(url: &Url) -> Option<Url> {
         let Some(value) = rest[end..].strip_prefix('=') else {
             continue;
         };
-        // A URL copied out of a page's source has `&amp;` for `&`.
+        // A URL copied from a page's source has `&amp;` for `&`.
         let name = &rest[..end];
         let name = name.strip_prefix("amp;").unwrap_or(name);
         let known = NAMES.iter().find(|known| known.eq_ignore_ascii_case(name));
         rest = value;
         if let Some(known) = known {
-            // A `?` in the value is the target's own.
+            // A `?` in the value belongs to the target.
             let value = &value[..value.find('&').unwrap_or(value.len())];
             rest = &rest[value.len()..];
             if let Some(target) = holds_target(url, known, value) {
@@ -60,16 +60,16 @@ fn parameter(url: &Url) -> Option<Url> {
     None
 }
 
-/// The target in the value of a parameter of that name.
+/// The target in the value of a parameter with that name.
 fn holds_target(url: &Url, name: &str, value: &str) -> Option<Url> {
     let text = decoded(value);
     let text = text.trim_matches(|c: char| c <= ' ');
-    // Encoded once more on the way.
+    // The target was encoded twice.
     let text = match has_prefix(text, "http%3A") || has_prefix(text, "https%3A") {
         true => decoded(text),
         false => text.into(),
     };
-    // A URL parser would drop some of these and join what they part.
+    // A URL parser would drop some of these and join what they separate.
     if text.contains(|c: char| c.is_control()) {
         return None;
     }
@@ -77,10 +77,10 @@ fn holds_target(url: &Url, name: &str, value: &str) -> Option<Url> {
     let path = url.path().trim_end_matches('/');
     let is_redirector = path.ends_with("/url") || path.ends_with("/redirect");
     let target = match name {
-        // A search for a URL is no redirection to it.
+        // A search for a URL does not redirect to it.
         "q" if !is_redirector => None,
         _ if is_absolute => super::parse(None, &text).ok(),
-        // YouTube lets its users leave out the scheme.
+        // YouTube lets its users omit the scheme.
         "q" if group(url) == "youtube.com" => with_scheme("https", &text),
         "q" => None,
         _ if text.starts_with('/') => super::parse(Some(url), &text).ok(),
@@ -89,8 +89,8 @@ fn holds_target(url: &Url, name: &str, value: &str) -> Option<Url> {
     target.filter(|target| check(target).is_ok())
 }
 
-/// The page behind an AMP cache: `…cdn.ampproject.org/c/s/host/path`, `google.com/amp/s/host/path`.
-/// The `s` stands for https.
+/// The page behind an AMP cache: `…cdn.ampproject.org/c/s/host/path`, `google.com/amp/s/host/path`. The
+/// `s` stands for https.
 fn amp(url: &Url) -> Option<Url> {
     let host = url.host_str()?;
     let site = group(url);
@@ -108,7 +108,7 @@ fn amp(url: &Url) -> Option<Url> {
         true => ("https", &rest[2..]),
         false => ("http", rest),
     };
-    // A viewer has the page's `?` encoded, as its path ends there.
+    // A viewer encodes the page's `?`, because the viewer's path ends there.
     let encoded = rest.get(..rest.find(['?', '#']).unwrap_or(rest.len()))?;
     let query = encoded.find("%3F").or_else(|| encoded.find("%3f"));
     match query.filter(|_| is_viewer) {
@@ -117,7 +117,7 @@ fn amp(url: &Url) -> Option<Url> {
     }
 }
 
-/// The URL of text that starts with a host. One without a dot is none: that is some other word.
+/// The URL of text that starts with a host. A host without a dot does not count: it is some other word.
 fn with_scheme(scheme: &str, text: &str) -> Option<Url> {
     let host = text.split(['/', '?', '#']).next()?;
     let is_host = host.contains('.') && !host.starts_with('.') && !host.contains([' ', '@', '\\']);
@@ -131,8 +131,8 @@ fn has_prefix(text: &str, prefix: &str) -> bool {
         .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
 
-/// Text with its percent-encoding undone. Bytes that are no UTF-8 stay encoded, for the server
-/// that knows what they are.
+/// Text with its percent-encoding decoded. Bytes that are not UTF-8 stay encoded, for the server that
+/// knows what they are.
 fn decoded(text: &str) -> Cow<'_, str> {
     if !text.contains('%') {
         return text.into();
@@ -148,7 +148,7 @@ fn decoded(text: &str) -> Cow<'_, str> {
     decoded.into()
 }
 
-/// Bytes with their percent-encoding undone; a `%` that starts no code stays.
+/// Bytes with their percent-encoding decoded; a `%` that starts no code stays.
 pub(crate) fn percent_decoded(mut text: &[u8]) -> Vec<u8> {
     let digit = |byte: u8| char::from(byte).to_digit(16);
     let mut bytes = Vec::with_capacity(text.len());
@@ -199,7 +199,7 @@ mod tests {
     #[test]
     fn infers() {
         for (url, expected) in [
-            // As ural does.
+            // ural does the same.
             (
                 "http://a.com/?url=http://b.com/x?z=1&y=2",
                 "http://b.com/x?z=1",
@@ -259,7 +259,7 @@ mod tests {
                 "https://b-com.cdn.ampproject.org/?url=http%3A%2F%2Fb.com",
                 "http://b.com/",
             ),
-            // Where ural does otherwise, or nothing.
+            // ural does otherwise, or nothing.
             (
                 "http://b-com.cdn.ampproject.org/c/b.com/x",
                 "http://b.com/x",

@@ -12,8 +12,8 @@ const fn v6(a: u16, b: u16, c: u16, prefix: u8) -> Ipv6Net {
     Ipv6Net::new_assert(Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0), prefix)
 }
 
-/// What is no public server's: IANA's IPv4 Special-Purpose Address Registry (RFC 6890 and what
-/// came after it), and multicast.
+/// Addresses that no public server has: IANA's IPv4 Special-Purpose Address Registry (RFC 6890 and its
+/// successors), and multicast.
 const PRIVATE_V4: [Ipv4Net; 16] = [
     v4(0, 0, 0, 0, 8),        // this network; 0.0.0.0 is this machine
     v4(10, 0, 0, 0, 8),       // private
@@ -33,12 +33,12 @@ const PRIVATE_V4: [Ipv4Net; 16] = [
     v4(240, 0, 0, 0, 4),      // reserved; 255.255.255.255 is all on this network
 ];
 
-/// Of IPv6 it is told the other way round: only this is given to public servers (IANA's IPv6
-/// Global Unicast Address Assignments), so loopback, unique local, link-local, multicast and what
-/// is not given to anybody yet are none of it.
+/// IPv6 is defined the other way round: only these addresses are given to public servers (IANA's IPv6
+/// Global Unicast Address Assignments). Loopback, unique local, link-local, multicast and unassigned
+/// addresses are all outside.
 const PUBLIC_V6: Ipv6Net = v6(0x2000, 0, 0, 3);
 
-/// And of that, not these (IANA's IPv6 Special-Purpose Address Registry).
+/// Exceptions within that (IANA's IPv6 Special-Purpose Address Registry).
 const PRIVATE_V6: [Ipv6Net; 4] = [
     v6(0x2001, 0, 0, 23),     // protocol assignments, Teredo within
     v6(0x2001, 0xdb8, 0, 32), // documentation
@@ -46,9 +46,9 @@ const PRIVATE_V6: [Ipv6Net; 4] = [
     v6(0x3fff, 0, 0, 20),     // documentation
 ];
 
-/// Translates to all of IPv4 (NAT64, RFC 6052): as public as the address in it.
+/// Translates to all of IPv4 (NAT64, RFC 6052): as public as the IPv4 address in it.
 const NAT64: Ipv6Net = v6(0x64, 0xff9b, 0, 96);
-/// The same for networks of one's own (RFC 8215).
+/// The same for private networks (RFC 8215).
 const LOCAL_NAT64: Ipv6Net = v6(0x64, 0xff9b, 1, 48);
 const TEREDO: Ipv6Net = v6(0x2001, 0, 0, 32);
 const SIX_TO_FOUR: Ipv6Net = v6(0x2002, 0, 0, 16);
@@ -74,11 +74,11 @@ fn within(address: Ipv6Addr) -> impl Iterator<Item = Ipv4Addr> {
     let at = |shift: u32| Ipv4Addr::from_bits((bits >> shift) as u32);
     let is_in = |network: &Ipv6Net| network.contains(&address);
     let (first, second) = match () {
-        // The server, and the client behind it, its bits turned round (RFC 4380).
+        // The server, and the client behind it with its bits inverted (RFC 4380).
         () if is_in(&TEREDO) => (Some(at(64)), Some(Ipv4Addr::from_bits(!(bits as u32)))),
         () if is_in(&SIX_TO_FOUR) => (Some(at(80)), None),
         () if [NAT64, LOCAL_NAT64, TRANSLATED].iter().any(is_in) => (Some(at(0)), None),
-        // :: and ::1 have none in them.
+        // :: and ::1 contain no IPv4 address.
         () if is_in(&COMPATIBLE) && bits >> 24 != 0 => (Some(at(0)), None),
         () => (None, None),
     };
@@ -89,7 +89,7 @@ fn is_in(networks: &[IpNet], address: IpAddr) -> bool {
     networks.iter().any(|network| network.contains(&address))
 }
 
-/// Where Linux connects the addresses that stand for any: to this machine itself.
+/// Where Linux connects unspecified addresses: to this machine itself.
 fn loopback(address: IpAddr) -> Option<IpAddr> {
     match address {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Some(Ipv4Addr::LOCALHOST.into()),
@@ -100,7 +100,7 @@ fn loopback(address: IpAddr) -> Option<IpAddr> {
 
 /// A network as text: `10.0.0.0/8`, `fc00::/7`, or an address alone.
 fn network(text: &str) -> Result<IpNet, String> {
-    // By the standard library, which does not take 010 for 10, nor for 8.
+    // The standard library reads 010 neither as 10 nor as 8.
     let read = || match text.split_once('/') {
         None => text
             .parse()
@@ -120,7 +120,7 @@ fn network(text: &str) -> Result<IpNet, String> {
         ));
     }
     Ok(match network {
-        // Addresses are compared as what they are on the wire.
+        // Addresses are compared in their form on the wire.
         IpNet::V6(v6) if v6.prefix_len() >= 96 => match v6.addr().to_ipv4_mapped() {
             Some(address) => Ipv4Net::new_assert(address, v6.prefix_len() - 96).into(),
             None => network,
@@ -145,7 +145,8 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    /// The fields are those of the pool's configuration; the sentence names the one that is wrong.
+    /// The arguments are the fields of the pool's configuration; the sentence names the one that is
+    /// wrong.
     pub fn new(
         deny_private_addresses: bool,
         deny_networks: &[String],
@@ -174,7 +175,7 @@ impl Limits {
         })
     }
 
-    /// Whether all may be connected to, as by default.
+    /// Whether everything is allowed, as by default.
     pub fn are_none(&self) -> bool {
         !self.are_on_addresses() && self.ports.is_empty() && !self.https_only
     }
@@ -184,14 +185,14 @@ impl Limits {
         self.deny_private || !self.deny.is_empty()
     }
 
-    /// What forbids an address, if anything does. An IPv6 address that has an IPv4 one in it is
-    /// forbidden if either is. `0.0.0.0` and `::` are judged as what Linux connects them to, loopback,
-    /// and are forbidden if they are so themselves, unless that is allowed.
+    /// What forbids an address, if anything. An IPv6 address that contains an IPv4 one is forbidden if
+    /// either is. `0.0.0.0` and `::` are judged as loopback, which Linux connects them to. They are
+    /// also forbidden if they are so themselves, unless loopback is allowed.
     pub fn on_address(&self, address: IpAddr) -> Option<&'static str> {
         if !self.are_on_addresses() {
             return None;
         }
-        // IPv4-mapped ones are IPv4 on the wire.
+        // IPv4-mapped addresses are IPv4 on the wire.
         let address = address.to_canonical();
         let carried = match address {
             IpAddr::V6(address) => Some(within(address).map(IpAddr::from)),
@@ -205,7 +206,7 @@ impl Limits {
         })
     }
 
-    /// The same of that very address, and nothing it may stand for.
+    /// The same for exactly this address, without what it may stand for.
     fn on_bare(&self, address: IpAddr) -> Option<&'static str> {
         if is_in(&self.allow, address) {
             None
@@ -216,13 +217,13 @@ impl Limits {
         }
     }
 
-    /// What forbids a port, if anything does.
+    /// What forbids a port, if anything.
     pub fn on_port(&self, port: u16) -> Option<&'static str> {
         let is_free = self.ports.is_empty() || self.ports.contains(&port);
         (!is_free).then_some("allowed_ports")
     }
 
-    /// What forbids a scheme, if anything does.
+    /// What forbids a scheme, if anything.
     pub fn on_scheme(&self, scheme: &str) -> Option<&'static str> {
         (self.https_only && scheme != "https").then_some("https_only")
     }
@@ -242,7 +243,7 @@ mod tests {
         text.parse().expect(text)
     }
 
-    /// The IPv6 addresses that packets to an IPv4 one can be sent to.
+    /// The IPv6 addresses through which packets can reach an IPv4 one.
     fn disguises(address: Ipv4Addr) -> Vec<Ipv6Addr> {
         let bits = u128::from(address.to_bits());
         let of = |prefix: &str| prefix.parse::<Ipv6Addr>().expect(prefix).to_bits();
@@ -256,7 +257,7 @@ mod tests {
             of("2001::") | bits << 64,
             of("2001:0:102:304::") | u128::from(!address.to_bits()),
         ];
-        // Those of 0.0.0.0/8 are none: ::1 is among them.
+        // Those of 0.0.0.0/8 are left out, because ::1 is among them.
         if address.octets()[0] != 0 {
             list.push(bits);
         }
@@ -374,12 +375,12 @@ mod tests {
             ("127.0.0.1", Some("deny_private_addresses")),
             ("10.1.2.3", None),
             ("64:ff9b::10.1.2.3", None),
-            // Allowed within, and none the less 6to4.
+            // The address within is allowed, but 6to4 is not.
             ("2002:a01:203::", Some("deny_private_addresses")),
         ] {
             assert_eq!(some.on_address(ip(text)), expected, "{text}");
         }
-        // Nothing but one network.
+        // Only one network is allowed.
         let only = limits(&["0.0.0.0/0", "::/0"], &["127.0.0.0/8"], false);
         assert_eq!(only.on_address(ip("127.0.0.1")), None);
         assert_eq!(only.on_address(ip("8.8.8.8")), Some("deny_networks"));
@@ -463,7 +464,7 @@ mod tests {
             assert!(error.contains(words), "{text}: {error}");
         }
         assert_eq!(network("10.1.2.3"), network("10.1.2.3/32"));
-        // Which addresses of IPv6 would never be found to be in.
+        // As an IPv6 network it would match no address.
         assert_eq!(network("::ffff:10.0.0.0/104"), network("10.0.0.0/8"));
         assert_eq!(network("::ffff:10.0.0.1"), network("10.0.0.1"));
     }
@@ -481,7 +482,7 @@ mod tests {
                 prop_assert!(!is_private(address.into()) || found.is_some(), "{}", disguise);
                 prop_assert!(denied.on_address(disguise.into()).is_some(), "{}", disguise);
             }
-            // As public as what they stand for.
+            // These are as public as what they stand for.
             for prefix in ["::ffff:0:0", "64:ff9b::"] {
                 let prefix: Ipv6Addr = prefix.parse().expect("an address");
                 let disguise = Ipv6Addr::from_bits(prefix.to_bits() | u128::from(bits));
@@ -508,7 +509,7 @@ mod tests {
         #[test]
         fn a_network_has_the_addresses_that_start_like_it(a: u128, b: u128, prefix in 0u8..=128) {
             let net = Ipv6Net::new(Ipv6Addr::from_bits(a), prefix).expect("a prefix").trunc();
-            // Mapped ones are those of IPv4.
+            // Mapped networks belong to IPv4.
             prop_assume!(net.addr().to_ipv4_mapped().is_none());
             let limits = limits(&[&net.to_string()], &[], false);
             let near = (a & net.netmask().to_bits()) | (b & net.hostmask().to_bits());

@@ -1,4 +1,4 @@
-//! Reading URLs: what a job's text means, and which site it belongs to. Pure.
+//! Reads URLs: what a job's text means, and which site it belongs to. Pure.
 
 #![forbid(unsafe_code)]
 
@@ -25,10 +25,10 @@ pub(crate) use limits::Limits;
 pub(crate) use parse::parse;
 pub(crate) use query::{parse_in, target_in};
 
-/// The characters of a URL that a message shows.
+/// The number of a URL's characters that a message shows.
 const SHOWN: usize = 200;
 
-/// A URL for people: without the credentials in it, and cut short when it is very long.
+/// A URL for people: without its credentials, and shortened if it is very long.
 pub(crate) fn shown(url: &str) -> Cow<'_, str> {
     let open = masked(url);
     match open.char_indices().nth(SHOWN) {
@@ -37,7 +37,7 @@ pub(crate) fn shown(url: &str) -> Cow<'_, str> {
     }
 }
 
-/// A URL, or what was given for one, with `***` in place of its user and password.
+/// A URL, or text given for one, with `***` in place of its user and password.
 pub(crate) fn masked(url: &str) -> Cow<'_, str> {
     match credentials(url) {
         Some(place) => format!("{}***{}", &url[..place.start], &url[place.end..]).into(),
@@ -45,10 +45,10 @@ pub(crate) fn masked(url: &str) -> Cow<'_, str> {
     }
 }
 
-/// Where the credentials of a URL are, or of what `clean` makes one of: before the last `@` of what
-/// comes before the path (URL Standard, authority state). Slashes may lean either way, or be missing.
+/// The place of the credentials in a URL, or in text that `clean` makes one of: before the last `@` of
+/// what precedes the path (URL Standard, authority state). Slashes may lean either way, or be missing.
 fn credentials(url: &str) -> Option<Range<usize>> {
-    // Most have none, and some a megabyte.
+    // Most URLs have no credentials, and some are a megabyte long.
     if !url.contains('@') {
         return None;
     }
@@ -69,7 +69,7 @@ fn credentials(url: &str) -> Option<Range<usize>> {
         .iter()
         .filter(|byte| is_slash(byte))
         .count();
-    // A path, and an address of mail.
+    // This is a path, or a mail address.
     if name.is_empty() && slashes == 1 || name.eq_ignore_ascii_case("mailto") {
         return None;
     }
@@ -79,14 +79,14 @@ fn credentials(url: &str) -> Option<Range<usize>> {
     (end > start).then_some(start..end)
 }
 
-/// Whether a URL is one of those that are requested, or why not.
+/// Checks whether a URL can be requested, or says why not.
 pub(crate) fn check(url: &Url) -> Result<(), String> {
     if !matches!(url.scheme(), "http" | "https") {
         return Err(format!("its scheme is {}, not http or https", url.scheme()));
     }
     match url.host_str() {
         None | Some("") => Err("it has no host".into()),
-        // The URL standard lets it be; no name has one, and it would be nobody's group.
+        // The URL standard allows it, but no name has one, and no group would own it.
         Some(host)
             if host.starts_with('.') || host.as_bytes().windows(2).any(|two| two == b"..") =>
         {
@@ -98,8 +98,8 @@ pub(crate) fn check(url: &Url) -> Result<(), String> {
 }
 
 /// The politeness key of a URL: its registrable domain by the public suffix list, private section
-/// included; or its host, when that has none (an IP address, `localhost`, a suffix itself, one
-/// under a suffix the list does not know).
+/// included; or its host, if it has none (an IP address, `localhost`, a suffix itself, a host under a
+/// suffix that the list does not know).
 pub(crate) fn group(url: &Url) -> &str {
     let host = url.host_str().unwrap_or_default();
     if !matches!(url.host(), Some(Host::Domain(_))) {
@@ -112,8 +112,8 @@ pub(crate) fn group(url: &Url) -> &str {
     }
 }
 
-/// Whether a host name, perhaps with a dot before it, is a public suffix that the list knows, or
-/// has no dot within: nobody's own.
+/// Whether a host name, perhaps with a dot before it, belongs to nobody: it is a public suffix on the
+/// list, or has no dot within.
 pub(crate) fn is_public_suffix(host: &str) -> bool {
     let host = host.trim_start_matches('.').trim_end_matches('.');
     let is_known =
@@ -148,15 +148,15 @@ pub(crate) fn without_fragment(url: &str) -> &str {
     url.split('#').next().unwrap_or_default()
 }
 
-/// Whether two URLs differ in their fragments at most.
+/// Whether two URLs differ at most in their fragments.
 pub(crate) fn same_page(one: &Url, other: &Url) -> bool {
     without_fragment(one.as_str()) == without_fragment(other.as_str())
 }
 
 /// Where a `Location` header leads from `base`.
 ///
-/// The header may be relative, and of any bytes (RFC 9110, section 10.2.2 asks for ASCII; servers
-/// send all there are). A target without fragment inherits the base's (same section).
+/// The header may be relative, and of any bytes (RFC 9110, section 10.2.2 asks for ASCII; servers send
+/// anything). A target without a fragment inherits the base's (same section).
 pub(crate) fn location(base: &Url, header: &[u8]) -> Result<Url, Failure> {
     let mut url = join_bytes(base, header)?;
     if url.fragment().is_none() {
@@ -171,8 +171,8 @@ fn join_bytes(base: &Url, target: &[u8]) -> Result<Url, Failure> {
         Err(_) => text_of(target, |byte| format!("%{byte:02X}")),
     };
     join(base, &text).map_err(|failure| {
-        // With others in their place it can be requested: it is for them that it can't. They are in
-        // the host.
+        // With other characters in their place it can be requested: the bytes that are not UTF-8 are in
+        // the host, and make it fail.
         if join(base, &text_of(target, |_| "x".into())).is_err() {
             return failure;
         }
@@ -185,18 +185,18 @@ fn join_bytes(base: &Url, target: &[u8]) -> Result<Url, Failure> {
     })
 }
 
-/// Bytes as text, where those that are no UTF-8 have something in their place. Percent-encoded they
-/// are what the server that sent them expects back, whatever encoding they are in.
+/// Bytes as text, with replacements for those that are not UTF-8. Percent-encoded, they return to their
+/// server as it expects them, whatever encoding they are in.
 fn text_of(bytes: &[u8], other: impl Fn(u8) -> String) -> String {
     let mut text = String::with_capacity(bytes.len() + 16);
-    // How many bytes that are not ASCII came one behind the other.
+    // The length of the current run of non-ASCII bytes.
     let mut run = 0;
     for chunk in bytes.utf8_chunks() {
         let mut valid = chunk.valid();
         if run % 2 == 1
             && let Some(rest) = valid.strip_prefix('\\')
         {
-            // The second half of a character of Shift_JIS, GBK or Big5, and no slash.
+            // It is the second half of a Shift_JIS, GBK or Big5 character, and not a slash.
             text.push_str(&other(b'\\'));
             (valid, run) = (rest, 0);
         }
@@ -245,8 +245,8 @@ mod tests {
                 assert!(host.starts_with('.') && domain == "none", "{row}");
                 continue;
             }
-            // By the list, a suffix that it does not know is one label; a host under such a
-            // suffix is its own group here.
+            // By the list, an unknown suffix is one label; here a host under such a suffix is its own
+            // group.
             let expected = match domain {
                 "none" => host,
                 _ if host.ends_with(".example") => host,
@@ -269,7 +269,7 @@ mod tests {
         assert_eq!(led("/é".as_bytes()), "http://example.com/%C3%A9#frag");
         assert_eq!(led(b"/\xe9"), "http://example.com/%E9#frag");
         assert_eq!(led(b"?d"), "http://example.com/a/b?d#frag");
-        // Windows-1252's quotes, Shift_JIS, GBK, and a character of UTF-8 that is cut off.
+        // Windows-1252's quotes, Shift_JIS, GBK, and a UTF-8 character that is cut off.
         assert_eq!(
             led(b"/\x93quoted\x94"),
             "http://example.com/%93quoted%94#frag"
@@ -288,7 +288,7 @@ mod tests {
             led(b"/\xc3\xa9\xe2\x82/\xc3\xa9"),
             "http://example.com/%C3%A9%E2%82/%C3%A9#frag"
         );
-        // URL Standard, section 4.4: control characters are encoded, line breaks and tabs go.
+        // URL Standard, section 4.4: control characters are encoded, line breaks and tabs are removed.
         assert_eq!(led(b"/\x01\x7f"), "http://example.com/%01%7F#frag");
         assert_eq!(led(b" /a\t\xe9\x0b"), "http://example.com/a%E9#frag");
         assert_eq!(
@@ -323,7 +323,7 @@ mod tests {
             "http://example.com/?a=b@c"
         );
         assert_eq!(shown("mailto:me@example.com"), "mailto:me@example.com");
-        // As the URL Standard reads them, and `clean`, which puts a scheme before what has none.
+        // As read by the URL Standard, and by `clean`, which adds a scheme where there is none.
         for (url, expected) in [
             ("https://a:b@c@host/", "https://***@host/"),
             ("HTTP:\\\\me:secret@host\\x", "HTTP:\\\\***@host\\x"),

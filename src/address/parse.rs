@@ -1,23 +1,23 @@
-//! Parsing URLs by the URL Standard where the `url` crate does not.
+//! Parses URLs by the URL Standard where the `url` crate does not.
 
 use std::borrow::Cow;
 
 use url::{EncodingOverride, ParseError, Url};
 
-/// The URL that a text stands for, in a page if there is one, by the URL Standard (section 4.4).
+/// The URL that a text stands for, within a page if there is one, by the URL Standard (section 4.4).
 ///
-/// It is the `url` crate's work, but for what version 2.5.8 has wrong of http URLs:
+/// The `url` crate does the work, except for what version 2.5.8 has wrong about http URLs:
 ///
-/// - `///host/x` in a page is `//host/x` (special authority ignore slashes state); the crate finds
-///   no host. It is among its own `tests/expected_failures.txt`.
-/// - `..` takes away a segment like `C:`, which is a drive only in file URLs (shorten a URL's path);
-///   the crate leaves it, as its `last_slash_can_be_removed` does not ask for the scheme.
-/// - `^` in a path is `%5E` (path percent-encode set); the crate has it so from its next version on.
+/// - `///host/x` in a page is `//host/x` (special authority ignore slashes state); the crate finds no
+///   host. Its own `tests/expected_failures.txt` has this case.
+/// - `..` removes a segment like `C:`, which is a drive only in file URLs (shorten a URL's path); the
+///   crate keeps it, because its `last_slash_can_be_removed` does not check the scheme.
+/// - `^` in a path is `%5E` (path percent-encode set); the crate's next version has this right.
 pub(crate) fn parse(base: Option<&Url>, text: &str) -> Result<Url, ParseError> {
     parse_with(base, text, None)
 }
 
-/// The same of a text in a page whose queries are written by that function.
+/// The same for a text in a page whose queries that function writes.
 pub(super) fn parse_with(
     base: Option<&Url>,
     text: &str,
@@ -58,7 +58,7 @@ fn stripped(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// The text with no more than two of the slashes that it starts with, if it starts with so many.
+/// The text with at most two of the slashes that it starts with.
 fn few_slashes(text: &str) -> Cow<'_, str> {
     let starts = text.trim_start_matches(|c| c <= ' ').starts_with(is_slash);
     if starts {
@@ -71,9 +71,9 @@ fn few_slashes(text: &str) -> Cow<'_, str> {
     text.into()
 }
 
-/// Whether a segment of the path looks like a drive of Windows.
+/// Whether a segment of the path looks like a Windows drive.
 fn has_drive(path: &str) -> bool {
-    // Most have neither.
+    // Most paths have neither.
     path.bytes().any(|byte| matches!(byte, b':' | b'|'))
         && path.split('/').any(|segment| {
             let bytes = segment.as_bytes();
@@ -81,7 +81,7 @@ fn has_drive(path: &str) -> bool {
         })
 }
 
-/// The path of the URL that a text stands for, worked out anew. `None`: there is no `..` in it.
+/// The path of the URL that a text stands for, computed anew. `None`: there is no `..` in it.
 fn path(base: Option<&Url>, url: &Url, text: &str) -> Option<String> {
     let text = stripped(text);
     let scheme = format!("{}:", url.scheme());
@@ -93,7 +93,7 @@ fn path(base: Option<&Url>, url: &Url, text: &str) -> Option<String> {
     let is_relative =
         slashes < 2 && base.is_some_and(|base| !named || base.scheme() == url.scheme());
     if !is_relative {
-        // Behind the host.
+        // The path starts behind the host.
         let authority = rest.trim_start_matches(is_slash);
         let end = authority.find(|c| is_slash(c) || matches!(c, '?' | '#'));
         rest = &authority[end.unwrap_or(authority.len())..];
@@ -129,7 +129,7 @@ fn path(base: Option<&Url>, url: &Url, text: &str) -> Option<String> {
     Some(format!("/{}", segments.join("/")))
 }
 
-/// Whether a segment is `.` or `..`, in whichever spelling: how many dots it is; 0: it is neither.
+/// The number of dots if a segment is `.` or `..`, in any spelling; otherwise 0.
 fn dots(segment: &str) -> usize {
     let mut rest = segment;
     for count in 1..=2 {
@@ -156,7 +156,7 @@ mod tests {
         parse(Some(&base), text).map_or_else(|error| error.to_string(), String::from)
     }
 
-    /// Rows of the web platform tests' urltestdata.json, and of their kind.
+    /// Rows of the web platform tests' urltestdata.json, and similar ones.
     #[test]
     fn three_slashes_are_as_good_as_two() {
         for (text, expected) in [
@@ -237,7 +237,7 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// What has nothing to do with the mistakes is as the crate has it; and a URL stays itself.
+        /// Text that the mistakes do not touch parses as in the crate, and a URL stays itself.
         #[test]
         fn any_text(text in "[a-cA-C:|./\\\\?#@%2eé \t]{0,14}") {
             let base = Url::parse("http://h/C:/a/b").expect("a URL");

@@ -1,4 +1,4 @@
-//! URLs of pages that are in another encoding than UTF-8.
+//! URLs of pages in another encoding than UTF-8.
 
 use std::borrow::Cow;
 
@@ -8,10 +8,10 @@ use url::{ParseError, Url};
 use super::check;
 use super::parse::{parse, parse_with};
 
-/// The URL that a reference in a page of that encoding stands for: the URL Standard's parser with an
-/// encoding, by which the query of an `http` or `https` URL is written in the page's encoding, and
-/// all else in UTF-8. What the encoding has no bytes for becomes a numeric character reference, and
-/// pages in UTF-16 use UTF-8.
+/// The URL that a reference in a page of that encoding stands for. The URL Standard's parser takes the
+/// encoding: the query of an `http` or `https` URL is written in it, and everything else in UTF-8.
+/// Characters that the encoding lacks become numeric character references, and pages in UTF-16 use
+/// UTF-8.
 pub(crate) fn parse_in(
     base: &Url,
     text: &str,
@@ -21,8 +21,8 @@ pub(crate) fn parse_in(
     if encoding == UTF_8 || text.is_ascii() && encoding.is_ascii_compatible() {
         return parse(Some(base), text);
     }
-    // The parser passes over these, and would encode what is before and behind them apart, which
-    // makes a difference where an encoding has a state.
+    // The parser skips these, and would encode the parts around them separately, which matters where an
+    // encoding has a state.
     let is_passed_over = |c: char| matches!(c, '\t' | '\n' | '\r');
     let text: Cow<'_, str> = match text.contains(is_passed_over) {
         true => text.replace(is_passed_over, "").into(),
@@ -35,15 +35,15 @@ pub(crate) fn parse_in(
     )
 }
 
-/// Where a page in that encoding leads by a reference in it. `None`: to nothing that can be fetched.
+/// Where a page in that encoding leads by a reference in it. `None`: to what can't be fetched.
 pub(crate) fn target_in(base: &Url, text: &str, encoding: &'static Encoding) -> Option<Url> {
     let url = parse_in(base, text, encoding).ok()?;
     check(&url).ok()?;
     Some(url)
 }
 
-/// Text as bytes of an encoding: the URL Standard's "percent-encode after encoding", but for the
-/// percent-encoding of the bytes that were encoded, which is the parser's.
+/// Text as bytes of an encoding: the URL Standard's "percent-encode after encoding", without the
+/// percent-encoding of the resulting bytes, which the parser does.
 fn encoded(text: &str, mut encoder: Encoder) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len() + 16);
     let mut rest = text;
@@ -58,7 +58,7 @@ fn encoded(text: &str, mut encoder: Encoder) -> Vec<u8> {
         match result {
             EncoderResult::InputEmpty => return bytes,
             EncoderResult::OutputFull => {}
-            // `&#` and `;`, which would mean something in a query as they are.
+            // `&#` and `;` are escaped, because a query gives them a meaning.
             EncoderResult::Unmappable(character) => {
                 bytes.extend(format!("%26%23{}%3B", u32::from(character)).bytes());
             }

@@ -1,4 +1,4 @@
-//! What curl's codes, its words and the system's errno come to in our error codes.
+//! Maps curl's codes, its words and the system's errno to our error codes.
 
 use std::io;
 use std::time::Duration;
@@ -20,13 +20,13 @@ const CURLE_TOO_LARGE: code::CURLcode = 100;
 
 /// How far a transfer had come when it failed, and by what way.
 pub(super) struct Circumstances<'a> {
-    /// The system's last error on the connection; 0: none. `None`: the engine can't tell.
+    /// The system's last error on the connection; 0 if there was none. `None`: the engine can't tell.
     pub errno: Option<i32>,
     /// Whether a connection stood, TLS included.
     pub connected: bool,
     /// Whether the head of the answer had begun.
     pub answered: bool,
-    /// Whether what came of HTTP/2 was found to be broken.
+    /// Whether what came over HTTP/2 was found to be broken.
     pub broken: bool,
     /// The peer's address as text, if one was tried.
     pub peer: Option<&'a str>,
@@ -41,7 +41,7 @@ pub(super) struct Circumstances<'a> {
 pub(super) fn failure(url: &str, error: &curl::Error, how: &Circumstances<'_>) -> Failure {
     let own_words = error.extra_description();
     let kind = classify(error, how);
-    // Of want of memory curl's own words tell where it was met, and not what it was.
+    // If memory is short, curl's words say where that was noticed, and not what it was.
     let is_memory = error.code() == code::CURLE_OUT_OF_MEMORY;
     let words = own_words.filter(|_| !is_memory);
     let words = words.unwrap_or(error.description());
@@ -55,7 +55,7 @@ pub(super) fn failure(url: &str, error: &curl::Error, how: &Circumstances<'_>) -
     if let Some(interface) = how.interface {
         message.push_str(&format!(" (interface {interface})"));
     }
-    // Elsewhere the errno may be left over from an address tried before.
+    // In other cases the errno may be left over from an address tried earlier.
     let is_of_socket = matches!(
         error.code(),
         code::CURLE_COULDNT_CONNECT | code::CURLE_SEND_ERROR | code::CURLE_RECV_ERROR
@@ -76,8 +76,8 @@ pub(super) fn failure(url: &str, error: &curl::Error, how: &Circumstances<'_>) -
     }
 }
 
-/// What in particular is wrong with TLS. The words are OpenSSL's of its verdict on a certificate, and
-/// curl's of names; isahc passes on neither.
+/// The particular fault of TLS. The words are OpenSSL's verdict on a certificate, or curl's on names;
+/// isahc passes on neither.
 fn subcode(curl: code::CURLcode, words: Option<&str>) -> Option<Subcode> {
     let says = |any: &[&str]| {
         any.iter()
@@ -115,8 +115,8 @@ fn subcode(curl: code::CURLcode, words: Option<&str>) -> Option<Subcode> {
     })
 }
 
-/// The failure when the answer is a proxy's: only they ask for credentials with 407 (RFC 9110,
-/// section 15.5.8).
+/// The failure if the answer is a proxy's: only proxies ask for credentials with 407 (RFC 9110, section
+/// 15.5.8).
 pub(super) fn refused_by_proxy(url: &Url, status: u16, plan: &Plan) -> Option<Failure> {
     (status == 407 && plan.proxy.is_some()).then(|| {
         Failure::new(
@@ -129,14 +129,14 @@ pub(super) fn refused_by_proxy(url: &Url, status: u16, plan: &Plan) -> Option<Fa
     })
 }
 
-/// Whether an error is one HTTP/2 stream's, and none of its connection.
+/// Whether an error concerns one HTTP/2 stream and not its connection.
 #[cfg(not(engine = "isahc"))]
 pub(super) fn is_of_stream(error: &curl::Error) -> bool {
     error.code() == code::CURLE_HTTP2_STREAM
 }
 
-/// Whether curl says of an HTTP/2 connection no more than that it ended, or that its peer wants no
-/// more on it; or what the system said of its socket, which is the same met while sending.
+/// Whether curl says of an HTTP/2 connection only that it ended or that its peer wants no more on it,
+/// or repeats what the system said of its socket, which is the same end met while sending.
 fn is_end_of_http2(error: &curl::Error) -> bool {
     let is_of_socket = |words: &str| {
         let starts = ["Send failure: ", "Recv failure: "];
@@ -145,7 +145,7 @@ fn is_end_of_http2(error: &curl::Error) -> bool {
     error.code() == code::CURLE_HTTP2 && error.extra_description().is_none_or(is_of_socket)
 }
 
-/// Whether the connection ended without TLS's goodbye. `words` as below: those of OpenSSL 3, and
+/// Whether the connection ended without TLS's goodbye. `words` are as in `classify`, from OpenSSL 3 or
 /// older.
 fn is_cut_off(words: Option<&str>) -> bool {
     let says = |what| words.is_some_and(|words| words.contains(what));
@@ -158,8 +158,8 @@ pub(super) fn is_unclosed(error: &curl::Error) -> bool {
     error.is_recv_error() && is_cut_off(error.extra_description())
 }
 
-/// What curl says of this very failure, beyond what it says of all with that code, alone tells some
-/// apart; that it still does, `tests/error_codes.rs` sees.
+/// Only curl's words about this very failure, not those about all failures of its code, tell some
+/// failures apart; `tests/error_codes.rs` checks that they still do.
 fn classify(error: &curl::Error, how: &Circumstances<'_>) -> ErrorCode {
     let (curl, words) = (error.code(), error.extra_description());
     let is_end = is_end_of_http2(error);
@@ -189,7 +189,7 @@ fn classify(error: &curl::Error, how: &Circumstances<'_>) -> ErrorCode {
             Some(libc::ETIMEDOUT) => ErrorCode::ConnectTimeout,
             _ => ErrorCode::ConnectionError,
         },
-        // Whatever failed on the connection then, it was in telling the peer so.
+        // Any failure on the connection at that point was in telling the peer so.
         code::CURLE_HTTP2
         | code::CURLE_HTTP2_STREAM
         | code::CURLE_PARTIAL_FILE
@@ -199,10 +199,10 @@ fn classify(error: &curl::Error, how: &Circumstances<'_>) -> ErrorCode {
         {
             ErrorCode::ProtocolError
         }
-        // A broken frame after the first bytes of a body comes as this too.
+        // A broken frame after the first bytes of a body comes as this code too.
         code::CURLE_PARTIAL_FILE if says("nghttp2 ") => ErrorCode::ProtocolError,
         code::CURLE_GOT_NOTHING | code::CURLE_PARTIAL_FILE => ErrorCode::ConnectionAborted,
-        // Where sending failed curl may say that receiving did, and the other way round.
+        // curl may call a failed send a failed receive, and the other way round.
         _ if is_io
             && matches!(
                 how.errno,
@@ -217,7 +217,7 @@ fn classify(error: &curl::Error, how: &Circumstances<'_>) -> ErrorCode {
         code::CURLE_SEND_ERROR | code::CURLE_RECV_ERROR if how.errno == Some(libc::ETIMEDOUT) => {
             ErrorCode::ReadTimeout
         }
-        // Of TLS 1.3 this comes after the handshake.
+        // TLS 1.3 reports this after the handshake.
         code::CURLE_SEND_ERROR | code::CURLE_RECV_ERROR if says("alert certificate required") => {
             ErrorCode::Ssl
         }
@@ -226,11 +226,11 @@ fn classify(error: &curl::Error, how: &Circumstances<'_>) -> ErrorCode {
             ErrorCode::ReceiveError
         }
         code::CURLE_SEND_ERROR => ErrorCode::SendError,
-        // Broken chunks and heads.
+        // Chunks or heads are broken.
         code::CURLE_RECV_ERROR if how.errno == Some(0) && how.answered => ErrorCode::ProtocolError,
         code::CURLE_RECV_ERROR => ErrorCode::ReceiveError,
-        // The server gave an HTTP/2 stream up, or closed the connection, of which curl says
-        // nothing; of a broken frame it does, but for isahc.
+        // The server gave up an HTTP/2 stream or closed the connection, about which curl says nothing.
+        // It does report a broken frame, except through isahc.
         code::CURLE_HTTP2 if is_end && how.errno.is_some() => ErrorCode::ConnectionAborted,
         code::CURLE_HTTP2_STREAM if says("reset by server") || says("was closed cleanly") => {
             ErrorCode::ConnectionAborted
@@ -265,7 +265,7 @@ fn classify(error: &curl::Error, how: &Circumstances<'_>) -> ErrorCode {
 mod tests {
     use super::*;
 
-    /// What the tests' servers can't be brought to: their words are OpenSSL's and curl's.
+    /// The tests' servers can't produce these cases; the words are OpenSSL's and curl's.
     #[test]
     fn what_of_tls_it_was() {
         let failed = code::CURLE_PEER_FAILED_VERIFICATION;

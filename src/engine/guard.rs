@@ -1,7 +1,7 @@
-//! Whether a hop may go where it goes, as far as that is known before there is a connection.
+//! Checks whether a hop may go where it goes, as far as that is known before there is a connection.
 //!
-//! The last word is that of `multi/transfer.rs`, on the address each socket is opened for: what is
-//! refused here is refused with better words, or is what a proxy would be asked for.
+//! `multi/transfer.rs` has the last word, on the address that each socket is opened for. This check
+//! refuses with better words, and covers what a proxy would be asked for.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub(super) fn forbidden(url: &Url, what: &str, by: &str) -> Failure {
     )
 }
 
-/// Refuses a hop by its scheme, its port, and its addresses if they are known by now.
+/// Refuses a hop by its scheme, its port, and its addresses if these are known.
 pub(super) fn check(limits: &Limits, hop: &Hop<'_>) -> Result<(), Failure> {
     if limits.are_none() {
         return Ok(());
@@ -41,7 +41,7 @@ pub(super) fn check(limits: &Limits, hop: &Hop<'_>) -> Result<(), Failure> {
         return Ok(());
     }
     let known = known(host, port, plan);
-    // Of several, the proxy is told one, or takes one itself: which is not ours to say.
+    // Of several addresses, the proxy gets or takes one, and we can't say which.
     let any = plan.proxy.is_some();
     match first_forbidden(limits, &known) {
         Some((address, by)) if any || permitted(limits, &known).next().is_none() => {
@@ -51,7 +51,7 @@ pub(super) fn check(limits: &Limits, hop: &Hop<'_>) -> Result<(), Failure> {
     }
 }
 
-/// Those of a name's addresses that may be connected to: there is one, or the hop is refused.
+/// Those of a name's addresses that may be connected to. If there are none, the hop is refused.
 pub(super) fn sift(
     limits: &Limits,
     hop: &Hop<'_>,
@@ -71,14 +71,14 @@ pub(super) fn sift(
     }
 }
 
-/// Whether the hop's proxy is told addresses, which are then ours to look up and judge.
+/// Whether we tell the hop's proxy addresses, and therefore look them up and judge them.
 pub(super) fn is_told_addresses(limits: &Limits, plan: &Plan) -> bool {
     limits.are_on_addresses() && plan.proxy_scheme() == Some(Scheme::Socks5)
 }
 
-/// The addresses that a host has without a look-up.
+/// The addresses of a host that are known without a look-up.
 fn known(host: &str, port: u16, plan: &Plan) -> Vec<IpAddr> {
-    // connect_to may have an address in any of the forms that a URL may.
+    // connect_to may write an address in any form that a URL may.
     let is = match Host::parse(host) {
         Ok(Host::Ipv4(address)) => Some(address.into()),
         Ok(Host::Ipv6(address)) => Some(address.into()),
@@ -87,7 +87,7 @@ fn known(host: &str, port: u16, plan: &Plan) -> Vec<IpAddr> {
     if let Some(address) = is {
         return vec![address];
     }
-    // Others proxies look names up themselves.
+    // Other proxies look names up themselves.
     let ours = plan.proxy.is_none() || plan.proxy_scheme() == Some(Scheme::Socks5);
     if let Some(list) = plan.given(host, port).filter(|_| ours) {
         return list.to_vec();

@@ -1,8 +1,8 @@
-//! The engine over isahc: the same work on another client of the same curl, to check one by the
-//! other. What it does differently, and why, is in `docs/isahc.md`.
+//! The engine over isahc: the same work on another client of the same curl, as a check of both.
+//! `docs/isahc.md` says what it does differently, and why.
 //!
-//! isahc runs curl on a thread of its own, one for each shard, and wakes the shard's futures from
-//! there: the shard itself only ever waits for its bell.
+//! isahc runs curl on a thread of its own for each shard, and wakes the shard's futures from there. The
+//! shard itself only ever waits for its bell.
 
 use std::cell::RefCell;
 use std::error::Error as _;
@@ -43,14 +43,14 @@ use crate::sync::Poller;
 
 /// How much of a body is taken at once: curl hands over no more.
 const PIECE: usize = 16 << 10;
-/// The poller has no sockets: all it is for is to be notified.
+/// The poller has no sockets; it exists only to be notified.
 const EVENTS: NonZero<usize> = NonZero::new(1).unwrap();
 
 /// Performs hops on isahc.
 pub(crate) struct Isahc<R: Receive> {
     client: HttpClient,
-    /// Keeps no connections: for requests that must not be sent twice. isahc can't keep curl from
-    /// sending a request again when a kept connection turns out to be closed.
+    /// A client that keeps no connections, for requests that must not be sent twice. isahc can't keep
+    /// curl from repeating a request when a kept connection turns out to be closed.
     once: OnceCell<HttpClient>,
     names: Arc<Names>,
     limits: Arc<Limits>,
@@ -67,20 +67,20 @@ struct Answer {
     status: u16,
     headers: Headers,
     timings: Timings,
-    /// The connection broke before it began.
+    /// The connection broke before the answer began.
     unanswered: bool,
 }
 
 /// A request that got no answer.
 struct Lost {
     failure: Failure,
-    /// Whether there was no connection, so that another address may be tried.
+    /// Whether there was no connection, which allows trying another address.
     unconnected: bool,
 }
 
 impl<R: Receive> Isahc<R> {
-    /// An engine that waits on `poller`, counts its connections in `connections` and keeps at most
-    /// `max_connects` of them open while idle, where `limits` let it connect to.
+    /// Makes an engine that waits on `poller`, counts its connections in `connections`, keeps at most
+    /// `max_connects` of them open while idle, and connects only where `limits` allow.
     pub fn new(
         poller: Arc<Poller>,
         names: Arc<Names>,
@@ -89,7 +89,7 @@ impl<R: Receive> Isahc<R> {
         limits: Arc<Limits>,
     ) -> Result<Self, Failure> {
         Ok(Self {
-            // To isahc, none to be kept means to close them all.
+            // For isahc, keeping none means closing all.
             client: client(max_connects.max(1))?,
             once: OnceCell::new(),
             names,
@@ -102,7 +102,7 @@ impl<R: Receive> Isahc<R> {
         })
     }
 
-    /// Performs one hop. Dropping the future breaks it off.
+    /// Performs one hop. Dropping the future aborts it.
     pub async fn perform(&self, hop: Hop<'_>, mut receiver: R) -> Exchange<R> {
         let began = Instant::now();
         let addresses = self.addresses(&hop).await;
@@ -112,7 +112,7 @@ impl<R: Receive> Isahc<R> {
             Err(failure) => return Exchange::failed(receiver, failure, name_lookup),
         };
         let mut answer = Answer::default();
-        // The receiver may panic, and isahc does when its thread has ended.
+        // The receiver may panic, and isahc does if its thread has ended.
         let exchange =
             AssertUnwindSafe(self.exchange(&hop, &addresses, began, &mut receiver, &mut answer));
         let failure = match exchange.catch_unwind().await {
@@ -131,17 +131,17 @@ impl<R: Receive> Isahc<R> {
             headers: answer.headers,
             timings: answer.timings,
             failure,
-            // curl repeats such a request at once; `once` is for those that may not be.
+            // curl repeats such a request at once; `once` is for requests that must not be repeated.
             stale: false,
-            // Nor does curl leave that to us.
+            // curl decides this too.
             unprocessed: false,
-            // Nor does it tell curl's words, by which alone this is known.
+            // isahc does not pass on curl's words, and nothing else tells this.
             unclosed: false,
             unanswered: answer.unanswered,
         }
     }
 
-    /// There is nothing to drive: isahc has a thread for that.
+    /// Does nothing: isahc has a thread for this.
     pub fn drive(&self) -> bool {
         false
     }
@@ -156,10 +156,10 @@ impl<R: Receive> Isahc<R> {
         }
     }
 
-    /// The addresses to connect to, one after the other. None: curl needs none to be told.
+    /// The addresses to connect to, one after the other. None: curl needs no addresses.
     ///
-    /// isahc takes curl's --resolve for a whole client only, and --connect-to only as an address
-    /// that all of a request's connections go to: so a name is looked up for each request, and its
+    /// isahc accepts curl's --resolve only for a whole client, and --connect-to only as one address for
+    /// all of a request's connections. A name is therefore looked up for each request, and its
     /// addresses are tried here.
     async fn addresses(&self, hop: &Hop<'_>) -> Result<Vec<SocketAddr>, Failure> {
         let plan = &**hop.plan;
@@ -182,7 +182,7 @@ impl<R: Receive> Isahc<R> {
         } else if let Some(list) = plan.given(host, port) {
             sift(Arc::clone(list))?.to_vec()
         } else if route::is_local(host) {
-            // curl has them too, but would try both.
+            // curl knows them too, but would try both.
             let told = led.is_some() || limits.are_on_addresses();
             let loopback = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
             match told {
@@ -215,7 +215,7 @@ impl<R: Receive> Isahc<R> {
             let address = addresses.next();
             let time = in_curls_range(whole(hop.time_left.saturating_sub(began.elapsed())));
             let connect = hop.plan.connect_timeout.saturating_sub(began.elapsed());
-            // As curl does it: an address that does not answer leaves the next as much time.
+            // curl does the same: an address that does not answer leaves the next as much time.
             let connect = if addresses.len() > 0 {
                 connect / 2
             } else {
@@ -255,7 +255,7 @@ impl<R: Receive> Isahc<R> {
         let mut flow = receiver.head(answer.status, &answer.headers);
         let mut outcome = Ok(());
         let mut turn = Instant::now();
-        // What came and is not taken yet.
+        // What came and was not taken yet.
         let mut rest = Vec::new();
         while flow != Flow::Stop {
             if turn.elapsed() >= SHARE {
@@ -301,18 +301,18 @@ impl<R: Receive> Isahc<R> {
     }
 }
 
-/// A client that keeps that many connections. None of what isahc may do beyond one exchange, and
-/// nothing of the environment.
+/// A client that keeps that many connections, without anything that isahc may do beyond one exchange,
+/// and without the environment.
 fn client(keep: usize) -> Result<HttpClient, Failure> {
     HttpClient::builder()
         .connection_cache_size(keep)
         .automatic_decompression(false)
-        // Those in a URL, as curl does it.
+        // The credentials are those in a URL, as in curl.
         .authentication(Authentication::basic())
         .proxy(None)
         .proxy_blacklist(std::iter::empty::<String>())
         .metrics(true)
-        // isahc knows no case; this is what most headers are written in.
+        // isahc ignores the case of headers; this is how most are written.
         .title_case_headers(true)
         .build()
         .map_err(|error| Failure::new(ErrorCode::InternalError, format!("isahc: {error}")))
@@ -363,8 +363,8 @@ fn make(
     let body = request::body(plan, hop.method, hop.body);
     let mut headers = headers(hop)?;
     if post && body.is_some() && !headers.contains_key(CONTENT_TYPE) {
-        // curl would call it a form. To call it what nobody knows says no more than to say nothing
-        // (RFC 9110, section 8.3).
+        // curl would call it a form. An unknown type says no more than no type at all (RFC 9110,
+        // section 8.3).
         headers.insert(
             CONTENT_TYPE,
             HeaderValue::from_static("application/octet-stream"),
@@ -394,7 +394,7 @@ fn headers(hop: &Hop<'_>) -> Result<HeaderMap, Failure> {
         .chain(to_proxy.map(|(name, value)| (name, value.as_bytes())))
         .chain(cookie);
     for (name, value) in all {
-        // isahc panics over others.
+        // isahc panics over other values.
         let value = HeaderValue::from_bytes(value)
             .ok()
             .filter(|value| value.to_str().is_ok())
@@ -409,7 +409,7 @@ fn headers(hop: &Hop<'_>) -> Result<HeaderMap, Failure> {
 fn tls(hop: &Hop<'_>) -> Result<TlsConfig, Failure> {
     let plan = &**hop.plan;
     if plan.spoof_tls_ciphers && hop.url.scheme() == "https" {
-        // isahc sets those of TLS 1.2 only, and half of it fools nobody.
+        // isahc sets only the ciphers of TLS 1.2, and half of the list fools nobody.
         return Err(cannot(
             hop,
             "set the ciphers of TLS 1.3 (spoof_tls_ciphers)",
@@ -437,7 +437,7 @@ fn for_proxy(hop: &Hop<'_>, proxy: &str, led: Option<(&str, u16)>) -> Result<Vec
             None => Err(cannot(hop, "have a proxy connect_to a name")),
         };
     }
-    // This kind is told addresses; to the others, dns is of no concern.
+    // This kind of proxy gets addresses; for others, dns does not matter.
     let local = uri.scheme_str() == Some("socks5");
     match route::own(hop.url).and_then(|(host, port)| hop.plan.given(host, port)) {
         Some(list) if local => Ok(list[..1].to_vec()),
@@ -450,13 +450,13 @@ fn proxy_uri(hop: &Hop<'_>, proxy: &str) -> Result<Uri, Failure> {
         .parse()
         .map_err(|error| cannot(hop, &format!("read the proxy {}: {error}", shown(proxy))))?;
     match uri.scheme_str() {
-        // isahc 2.0.2 checks a proxy's certificate when told not to, and the other way round.
+        // isahc 2.0.2 has it inverted: it checks a proxy's certificate when told not to.
         Some("https") => Err(cannot(hop, "talk TLS to a proxy")),
         _ => Ok(uri),
     }
 }
 
-/// What isahc's error comes to. `address`: where it was to connect to; `time`: all it had.
+/// The failure for isahc's error. `address`: where it was to connect to; `time`: all it had.
 fn lost(
     hop: &Hop<'_>,
     error: &isahc::Error,
@@ -478,7 +478,7 @@ fn lost(
         };
     };
     if curl.is_write_error() {
-        // isahc's own refusal of a line that it can't read.
+        // isahc refuses a line that it can't read.
         let words = "the head of the answer has a line that is no header";
         return Lost {
             failure: fails(hop, ErrorCode::ProtocolError, words),
@@ -486,14 +486,15 @@ fn lost(
         };
     }
     let timed_out = curl.is_operation_timedout();
-    // isahc does not tell how far it came. What ended before its time ended by the other limit.
+    // isahc does not tell how far it came. A transfer that ended before its time was ended by the other
+    // limit.
     let connected = answered
         || match timed_out {
             true if took < time => false,
             true => plan.connect_timeout < time || error.remote_addr().is_some(),
             false => !curl.is_couldnt_connect() && plan.proxy.is_none(),
         };
-    // Nor does it tell curl's own words.
+    // isahc does not pass on curl's own words either.
     let mut curl = curl.clone();
     if let Some(file) = plan
         .ca_file
@@ -526,7 +527,7 @@ fn lost(
     }
 }
 
-/// Where the time of a transfer went, as far as it came.
+/// How a transfer's time was spent, as far as it came.
 fn timings(metrics: &Metrics, secure: bool) -> Timings {
     let name_lookup = metrics.name_lookup_time();
     let connect = metrics.connect_time();
@@ -544,13 +545,13 @@ fn timings(metrics: &Metrics, secure: bool) -> Timings {
     }
 }
 
-/// A time in whole milliseconds, as curl counts it, and none lost.
+/// A time in whole milliseconds, rounded up, as curl counts it.
 fn whole(time: Duration) -> Duration {
     let millis = time.as_nanos().div_ceil(1_000_000);
     Duration::from_millis(millis.try_into().unwrap_or(u64::MAX))
 }
 
-/// Whether the connection broke: isahc has no more words for a reset than for other trouble with it.
+/// Whether the connection broke: isahc has the same words for a reset and for other trouble with it.
 fn is_of_connection(failure: &Failure) -> bool {
     use ErrorCode::*;
     matches!(failure.code, ConnectionAborted | ReceiveError | SendError)

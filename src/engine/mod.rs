@@ -1,7 +1,7 @@
-//! Performing one hop: sockets, timers, TLS, names, and what went wrong in our words.
+//! Performs one hop: sockets, timers, TLS, names, and errors in our own words.
 //!
-//! The room knows nothing of jobs, groups or redirections: it is given a URL and how to ask for
-//! it, and gives back an answer or a failure.
+//! This room knows nothing of jobs, groups or redirections. It gets a URL and how to ask for it, and
+//! gives back an answer or a failure.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -43,13 +43,13 @@ pub(crate) use names::Names;
 pub(crate) use pretend::Pretend as Engine;
 pub(crate) use request::is_idempotent;
 
-/// curl counts in milliseconds and takes 0 for no limit.
+/// curl counts in milliseconds and takes 0 as no limit.
 const SHORTEST: Duration = Duration::from_millis(1);
 /// The longest time curl can count on every platform.
 const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
 
-/// What one transfer may take of a turn of its shard to take in what came: so long, or so many bytes.
-/// The rest waits for the next turn, so that no server keeps the others of its shard waiting.
+/// How much time, or how many bytes, one transfer may take of its shard's turn. The rest waits for the
+/// next turn, which keeps one server from holding up the shard's others.
 const SHARE: Duration = Duration::from_micros(250);
 #[cfg(not(engine = "isahc"))]
 const SHARE_BYTES: usize = 512 << 10;
@@ -60,12 +60,12 @@ pub(crate) struct Hop<'a> {
     pub method: &'a str,
     /// Whether the options' body is sent.
     pub body: bool,
-    /// Whether this is still the origin the caller meant: others get no credentials.
+    /// Whether this is still the origin that the caller meant: others get no credentials.
     pub home: bool,
-    /// Whether a new connection is to be made for it, rather than a kept one be used.
+    /// Whether it needs a new connection instead of a kept one.
     pub fresh: bool,
-    /// The value of the `Cookie` header, of any bytes but control characters; what the options say of
-    /// cookies is in it already.
+    /// The value of the `Cookie` header, of any bytes but control characters; it includes the options'
+    /// cookies.
     pub cookie: Option<&'a [u8]>,
     pub plan: &'a Arc<Plan>,
     /// What is left of the attempt's time.
@@ -73,7 +73,7 @@ pub(crate) struct Hop<'a> {
 }
 
 impl Hop<'_> {
-    /// How long may pass until there is a connection.
+    /// How long the connection may take.
     fn patience(&self) -> Duration {
         self.plan.connect_timeout.min(self.time_left)
     }
@@ -83,10 +83,10 @@ impl Hop<'_> {
 pub(crate) trait Receive: 'static {
     /// The head is complete; the body, if any, follows.
     fn head(&mut self, status: u16, headers: &Headers) -> Flow;
-    /// A piece of the body. Some of it is taken off its front, as much as takes a moment at most; what
-    /// is left is given again.
+    /// Takes a piece of the body: removes some of it from the front, as much as takes only a moment.
+    /// What is left is given again.
     fn data(&mut self, bytes: &mut &[u8]) -> Flow;
-    /// Whether that may take far longer than its size says, as of what is compressed.
+    /// Whether taking a piece may cost far more than its size suggests, as with compressed data.
     #[cfg_attr(
         engine = "isahc",
         expect(dead_code, reason = "isahc gives small pieces anyway")
@@ -100,35 +100,34 @@ pub(crate) trait Receive: 'static {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Flow {
     Continue,
-    /// Of a piece of the body: it is not done with what it was given. What is left of that, which may
-    /// be nothing, is to be given before any other.
+    /// For a piece of the body: the receiver is not done. The rest of the piece, which may be empty,
+    /// must be given before any other.
     More,
-    /// At the end of a head: only so that the connection can be used again. The engine need not
-    /// wait for what does not come at once.
+    /// At the end of a head: only to make the connection usable again. The engine need not wait for
+    /// what does not come at once.
     Hurry,
     Stop,
 }
 
-/// What came of a hop.
+/// The outcome of a hop.
 pub(crate) struct Exchange<R> {
     pub receiver: R,
-    /// The answer's status; 0: none came.
+    /// The answer's status; 0 if none came.
     pub status: u16,
     pub headers: Headers,
     pub timings: Timings,
-    /// Why the exchange is not whole. A receiver that stopped it is no failure.
+    /// Why the exchange is not whole. A receiver that stopped it is not a failure.
     pub failure: Option<Failure>,
-    /// The failure is that of a kept connection which had been closed before an answer came, or of
-    /// one that the server wants no more of HTTP/2 on: the request may be made again if it may be
-    /// made twice (RFC 9110, section 9.2.2).
+    /// The kept connection had been closed before an answer came, or the server wants no more HTTP/2 on
+    /// it. The request may be made again if it may be made twice (RFC 9110, section 9.2.2).
     pub stale: bool,
-    /// It may be made again whatever it is: the server told that it did not act on it.
+    /// The server said that it did not act on the request, which may be made again whatever it is.
     pub unprocessed: bool,
-    /// The failure is no more than that the connection ended without TLS's goodbye, where nothing but
-    /// its end tells that of the answer (RFC 9112, section 6.3): all of it may have come.
+    /// The only failure is that the connection ended without TLS's goodbye, where only that end marks
+    /// the end of the answer (RFC 9112, section 6.3): the answer may be whole.
     pub unclosed: bool,
-    /// The request was sent, and the connection or the HTTP/2 stream closed or reset before an answer
-    /// began.
+    /// The request was sent, and the connection or the HTTP/2 stream was closed or reset before an
+    /// answer began.
     pub unanswered: bool,
 }
 
@@ -156,7 +155,7 @@ fn in_curls_range(time: Duration) -> Duration {
     time.clamp(SHORTEST, LONGEST)
 }
 
-/// Lets the others of the shard have their turn.
+/// Lets the shard's other work have its turn.
 pub(crate) async fn others_first() {
     let mut waited = false;
     poll_fn(|context| match std::mem::replace(&mut waited, true) {

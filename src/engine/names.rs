@@ -1,6 +1,6 @@
-//! Looking up host names: the system's resolver on threads of its own, and a cache over it.
+//! Looks up host names: the system's resolver on threads of its own, and a cache over it.
 //!
-//! curl could do it, but would not say why a look-up failed, and only that tells a host that does
+//! curl could do it, but would not say why a look-up failed. Only that reason tells a host that does
 //! not exist from a resolver that fails for now.
 
 use std::collections::HashMap;
@@ -22,16 +22,16 @@ use crate::address::shown;
 use crate::error::{ErrorCode, Failure};
 use crate::process::descriptors;
 
-/// How long an answer holds. The system's resolver does not tell the record's own time to live;
-/// a minute is what curl takes too.
+/// How long an answer holds. The system's resolver does not tell the record's own time to live; curl
+/// uses a minute too.
 const KEEP: Duration = Duration::from_secs(60);
-/// How long a failure that may pass holds: long enough to answer the jobs that wait for it.
+/// How long a passing failure holds: long enough to answer the jobs that wait for it.
 const KEEP_TEMPORARY: Duration = Duration::from_secs(1);
-/// Look-ups at once. The system's resolver blocks a thread for each.
+/// The most look-ups at once. The system's resolver blocks a thread for each.
 const THREADS: usize = 64;
 /// How long the end of a pool waits for look-ups under way.
 const PATIENCE: Duration = Duration::from_millis(50);
-/// The cache is swept when it has doubled since the last time, and holds at least so many.
+/// The cache is swept when it has doubled since the last sweep and holds at least this many.
 const SWEEP_AT: usize = 4096;
 
 type Answer = Result<Arc<[IpAddr]>, Failure>;
@@ -39,7 +39,7 @@ type Answer = Result<Arc<[IpAddr]>, Failure>;
 /// The names a pool has looked up.
 pub(crate) struct Names {
     cache: Arc<Mutex<Cache>>,
-    /// Started by the first look-up: many pools never need one.
+    /// Started by the first look-up, because many pools never need it.
     runtime: Mutex<Option<Runtime>>,
     lookups: AtomicU64,
 }
@@ -62,7 +62,7 @@ enum Entry {
         answer: Answer,
         until: Instant,
     },
-    /// Being looked up; these wait for it.
+    /// The look-up is under way, and these wait for it.
     Pending(Vec<oneshot::Sender<Answer>>),
 }
 
@@ -78,12 +78,12 @@ impl Names {
         }
     }
 
-    /// How many look-ups were made.
+    /// The number of look-ups made.
     pub fn lookups(&self) -> u64 {
         self.lookups.load(Ordering::Relaxed)
     }
 
-    /// The addresses of a host name; looked up once, however many ask.
+    /// The addresses of a host name, looked up once however many ask.
     pub async fn lookup(&self, host: &str, timeout: Duration) -> Answer {
         let (sender, receiver) = oneshot::channel();
         let first = match lock(&self.cache).ask(host, sender) {
@@ -110,14 +110,14 @@ impl Names {
                 });
                 lock(&cache).settle(name, answer, keep);
             };
-            // tokio panics when there is no thread for it and none can be had.
+            // tokio panics if it has no thread for the task and can't get one.
             let started = catch_unwind(AssertUnwindSafe(|| runtime.spawn_blocking(look_up)));
             if started.is_err() {
                 let failure = no_thread(&io::Error::from_raw_os_error(libc::EAGAIN));
                 lock(&self.cache).settle(host.into(), Err(failure), KEEP_TEMPORARY);
             }
         }
-        // The clock is tokio's, so the look-up's end wakes the shard whichever way it ends.
+        // tokio's clock is used, because the end of the look-up then wakes the shard in every case.
         let timed = runtime.spawn(async move { tokio::time::timeout(timeout, receiver).await });
         match timed.await {
             Ok(Ok(Ok(answer))) => answer,
@@ -135,7 +135,7 @@ impl Names {
         }
     }
 
-    /// The addresses of a name that a hop needs, in the time it has to connect.
+    /// The addresses of a name that a hop needs, within the time it has to connect.
     pub async fn lookup_for(&self, hop: &Hop<'_>, host: &str) -> Answer {
         self.lookup(host, hop.patience())
             .await
@@ -145,8 +145,8 @@ impl Names {
             })
     }
 
-    /// Ends the threads. One that the system's resolver keeps busy can't be broken off, and is
-    /// left to end by itself.
+    /// Ends the threads. A thread that the system's resolver keeps busy can't be interrupted, and ends
+    /// by itself later.
     pub fn stop(&self) {
         if let Some(runtime) = lock(&self.runtime).take() {
             drop(runtime.end);
@@ -160,7 +160,8 @@ impl Names {
             return Ok(runtime.handle.clone());
         }
         let start = || {
-            // On a thread of our own: without one, tokio's would panic, and lose its memory.
+            // The runtime needs a thread of ours: if it got none for its own, tokio would panic and
+            // leak its memory.
             let tokio = Builder::new_current_thread()
                 .max_blocking_threads(THREADS)
                 .thread_name("rouet-names")
@@ -197,14 +198,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 enum Asked {
     Known(Answer),
-    /// The look-up is to be started.
+    /// The caller must start the look-up.
     First,
-    /// It is under way.
+    /// The look-up is under way.
     Joined,
 }
 
 impl Cache {
-    /// Gives an answer that holds, or has `sender` wait for the look-up.
+    /// Gives an answer that holds, or queues `sender` for the look-up's answer.
     fn ask(&mut self, host: &str, sender: oneshot::Sender<Answer>) -> Asked {
         match self.entries.get_mut(host) {
             Some(Entry::Known { answer, until }) if Instant::now() < *until => {
@@ -230,7 +231,7 @@ impl Cache {
         };
         if let Some(Entry::Pending(waiting)) = self.entries.insert(host, known) {
             for sender in waiting {
-                // Who no longer waits was cancelled.
+                // A receiver that no longer waits was cancelled.
                 let _ = sender.send(answer.clone());
             }
         }
@@ -247,7 +248,7 @@ impl Cache {
     }
 }
 
-/// Asks the system's resolver, and says how long the answer holds.
+/// Asks the system's resolver, and returns how long the answer holds.
 fn look_up(host: &str) -> (Answer, Duration) {
     let hints = AddrInfoHints {
         socktype: SockType::Stream.into(),
@@ -272,7 +273,7 @@ fn look_up(host: &str) -> (Answer, Duration) {
             let code = ErrorCode::NoAddressAssociatedWithHostname;
             (code, "it has no address".into(), KEEP)
         }
-        // Whatever it was then told.
+        // The lack of a descriptor explains whatever the resolver said.
         Err(_) if no_descriptor_is_left() => {
             let why = format!("no descriptor is left: {}", descriptors::MORE);
             (ErrorCode::NameResolutionFailure, why, KEEP_TEMPORARY)

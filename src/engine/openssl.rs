@@ -1,11 +1,11 @@
-//! OpenSSL as the library is loaded.
+//! Initialises OpenSSL when the library is loaded.
 
-/// Run when the library is loaded, before curl is initialised: who initialises OpenSSL first says
-/// whether it frees all that it has when the process ends. curl has it do so, beneath the threads
+/// This runs when the library is loaded, before curl is initialised. Whoever initialises OpenSSL first
+/// decides whether it frees everything when the process ends. curl lets it do so, beneath the threads
 /// that use it then (docs/tls.md). `openssl_sys::init` does not.
 #[used]
-// SAFETY: what the section holds, pointers to functions without arguments, is what this is. The
-// number has it run before `multi/memory.rs` and what the `curl` crate has in `.init_array`.
+// SAFETY: what the section holds, pointers to functions without arguments, is what this is. The number
+// places it before `multi/memory.rs` and the `curl` crate's entry in `.init_array`.
 #[unsafe(link_section = ".init_array.00099")]
 static AT_LOAD: extern "C" fn() = {
     extern "C" fn at_load() {

@@ -1,6 +1,6 @@
-//! An engine without a network, for where there is none: under shuttle, which has to know of all
-//! that a thread waits for, and under Miri, which runs no foreign code. It heeds the limits and
-//! answers each request with 200 and its URL, from another thread.
+//! An engine without a network, for places without one: under shuttle, which must know everything that
+//! a thread waits for, and under Miri, which runs no foreign code. It heeds the limits and answers each
+//! request with 200 and its URL, from another thread.
 
 use std::cell::RefCell;
 use std::io;
@@ -47,7 +47,7 @@ impl<R: Receive> Pretend<R> {
         })
     }
 
-    /// Performs one hop. Dropping the future breaks it off.
+    /// Performs one hop. Dropping the future aborts it.
     pub async fn perform(&self, hop: Hop<'_>, mut receiver: R) -> Exchange<R> {
         if let Err(failure) = guard::check(&self.limits, &hop) {
             return Exchange::failed(receiver, failure, Duration::ZERO);
@@ -55,7 +55,7 @@ impl<R: Receive> Pretend<R> {
         self.connections.fetch_add(1, Ordering::Relaxed);
         let (answer, arrival) = oneshot::channel();
         let thread = thread::spawn(move || {
-            // Nobody waits for it any more if the hop was broken off.
+            // Nobody waits for it if the hop was aborted.
             let _ = answer.send(());
         });
         self.answers.borrow_mut().push(thread);
@@ -79,7 +79,7 @@ impl<R: Receive> Pretend<R> {
         }
     }
 
-    /// There is nothing to drive: each answer comes by itself.
+    /// Does nothing: each answer comes by itself.
     pub fn drive(&self) -> bool {
         false
     }

@@ -14,8 +14,8 @@ pub(super) fn user_agent(plan: &Plan) -> Option<&'static str> {
     })
 }
 
-/// Whether the request asks for its connection to be closed behind the answer: nothing more is then
-/// sent on it (RFC 9112, section 9.6).
+/// Whether the request asks to close its connection after the answer, with the effect that nothing more
+/// is sent on it (RFC 9112, section 9.6).
 pub(super) fn closes(plan: &Plan) -> bool {
     let is_close = |value: &str| {
         let mut words = value.split(',');
@@ -25,8 +25,8 @@ pub(super) fn closes(plan: &Plan) -> bool {
     headers.any(|(name, value, _)| name.eq_ignore_ascii_case("connection") && is_close(value))
 }
 
-/// The headers to send but for the `User-Agent` and the `Cookie` of the hop. `home` and `kept` are
-/// the hop's: whether this is the origin the caller meant, and still the body.
+/// The headers to send, except for the hop's `User-Agent` and `Cookie`. `home` and `kept` are the
+/// hop's: whether this is the origin that the caller meant, and whether the body is still sent.
 pub(super) fn headers(plan: &Plan, home: bool, kept: bool) -> impl Iterator<Item = (&str, &str)> {
     let codings = plan.compressed && !plan.has_header("accept-encoding");
     let ours = codings.then_some(("Accept-Encoding", "gzip, deflate, br, zstd"));
@@ -42,8 +42,8 @@ pub(super) fn headers(plan: &Plan, home: bool, kept: bool) -> impl Iterator<Item
     ours.into_iter().chain(theirs)
 }
 
-/// The headers that are for the proxy alone, on each hop: none of it is the server's business (RFC
-/// 9110, section 11.7.2). Only those that speak HTTP take any.
+/// The headers for the proxy alone, on each hop; they are not the server's business (RFC 9110, section
+/// 11.7.2). Only proxies that speak HTTP take any.
 pub(super) fn proxy_headers(plan: &Plan) -> impl Iterator<Item = (&str, &str)> {
     let taken = has_http_proxy(plan);
     plan.headers()
@@ -58,7 +58,7 @@ pub(super) fn has_http_proxy(plan: &Plan) -> bool {
 
 /// The body to send, if any. `kept` is the hop's: whether the options' body is still sent.
 pub(super) fn body<'a>(plan: &'a Plan, method: &str, kept: bool) -> Option<&'a [u8]> {
-    // Methods that have a body by definition say so when it is empty (RFC 9110, section 8.6).
+    // Methods that have a body by definition announce an empty one too (RFC 9110, section 8.6).
     let always = matches!(method, "POST" | "PUT" | "PATCH");
     let bytes = plan.body.as_deref();
     bytes
@@ -66,7 +66,7 @@ pub(super) fn body<'a>(plan: &'a Plan, method: &str, kept: bool) -> Option<&'a [
         .or(always.then_some(&[]))
 }
 
-/// Whether a request may be sent anew of the client's own accord (RFC 9110, section 9.2.2).
+/// Whether a client may repeat a request by itself (RFC 9110, section 9.2.2).
 pub(crate) fn is_idempotent(method: &str) -> bool {
     matches!(
         method,

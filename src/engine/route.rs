@@ -16,7 +16,7 @@ pub(super) fn led<'a>(url: &'a Url, plan: &'a Plan) -> Option<(&'a str, u16)> {
     plan.led(host, port)
 }
 
-/// RFC 6761, section 6.3: curl connects these to the loopback addresses without asking.
+/// RFC 6761, section 6.3: curl connects these to the loopback addresses without a look-up.
 pub(super) fn is_local(host: &str) -> bool {
     host == "localhost" || host.ends_with(".localhost")
 }

@@ -1,20 +1,20 @@
 //! Where connections come from (`interface`), in words that keep curl from looking a name up: it would
-//! do so at once, and all transfers of its thread would wait.
+//! block all transfers of its thread meanwhile.
 
 use std::ffi::CString;
 use std::net::IpAddr;
 
-/// What an `interface` is.
+/// The meaning of an `interface`.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Source<'a> {
-    /// What curl takes as it is.
+    /// A source that curl takes as it is.
     Known(String),
-    /// A host name, whose address is to be looked up, and what curl is told before it.
+    /// A host name whose address must be looked up, and the prefix that curl gets before it.
     Name(&'static str, &'a str),
 }
 
-/// Reads an `interface`: an address, an interface, or else a host name. As in curl, `if!` and `host!`
-/// before it say which.
+/// Reads an `interface`: an address, an interface, or otherwise a host name. As in curl, a prefix `if!`
+/// or `host!` says which.
 pub(super) fn read(interface: &str) -> Source<'_> {
     if interface.starts_with("if!") {
         return Source::Known(interface.to_owned());
@@ -40,8 +40,8 @@ fn is_interface(name: &str) -> bool {
     unsafe { libc::if_nametoindex(name.as_ptr()) != 0 }
 }
 
-/// The one of a name's addresses to connect from: curl takes one. `to`: where to, as far as it is
-/// known.
+/// The one of a name's addresses to connect from, because curl takes only one. `to`: where to, as far
+/// as that is known.
 pub(super) fn choose(from: &[IpAddr], to: &[IpAddr]) -> Option<IpAddr> {
     let fits = |from: &&IpAddr| to.is_empty() || to.iter().any(|to| to.is_ipv4() == from.is_ipv4());
     from.iter().find(fits).or(from.first()).copied()

@@ -1,4 +1,4 @@
-//! A body that arrives: its limit, and undoing its compression.
+//! Takes in an arriving body: checks its limit and undoes its compression.
 
 use std::io;
 
@@ -15,24 +15,25 @@ mod layer;
 #[cfg(test)]
 mod steps;
 
-/// The most room made in advance because a header promised so much.
+/// The most room that is made in advance because a header promised so much.
 const RESERVE: u64 = 16 << 20;
-/// A body is in one piece up to here, unless a header promised more, and in pieces of its own behind.
+/// A body is in one piece up to this size, unless a header promised more; further bytes go into
+/// separate pieces.
 const FIRST: usize = 1 << 20;
-/// The largest of those.
+/// The largest such piece.
 const PIECE: usize = 16 << 20;
 /// How many codings may lie over each other; curl stops at five too.
 const LAYERS: usize = 5;
 
 /// A body that is arriving.
 ///
-/// A few bytes may unfold to a thousand times as many in each coding. So they are taken in step by
-/// step: in each of them one coding undoes a little, and whoever calls may see to others in between.
+/// In each coding a few bytes may unfold to a thousand times as many. The body is therefore unfolded in
+/// steps: in each, one coding undoes a little, and the caller may do other work in between.
 pub(super) struct Body {
-    /// The outermost first. Each takes what the one before it made.
+    /// The layers, outermost first. Each takes what the one before it made.
     layers: Vec<Layer>,
     kept: Kept,
-    /// The outermost coding's name; empty: none.
+    /// The outermost coding's name; empty if there is none.
     coding: String,
 }
 
@@ -42,7 +43,7 @@ impl Body {
         Self::with_room(codings, length, limit, ROOM)
     }
 
-    /// One of which a step makes at most so much.
+    /// Makes a body whose steps make at most that much.
     fn with_room(
         codings: Option<&[u8]>,
         length: Option<u64>,
@@ -55,7 +56,7 @@ impl Body {
             .map(str::trim)
             .filter(|coding| !matches!(*coding, "" | "identity"))
             .collect();
-        // One we did not ask for and can't undo is the caller's: the body stays as it is.
+        // A coding that we did not ask for and can't undo is the caller's: the body stays as it is.
         let known: Option<Vec<Coding>> = names.iter().map(|name| Coding::of(name)).collect();
         let codings = known.unwrap_or_default();
         if codings.len() > LAYERS {
@@ -69,23 +70,25 @@ impl Body {
             if length > limit {
                 return Err(too_large(limit, &format!(": it says it has {length}")));
             }
-            // Without it the body grows with what comes, or says then that there is no memory.
+            // If this fails, the body grows with what comes, or a later step reports that no memory is
+            // left.
             let _ = bytes.try_reserve_exact(length.min(RESERVE) as usize);
         }
         let layer = |coding| Layer::new(coding, room);
         let outermost = names.last().filter(|_| !codings.is_empty());
         Ok(Self {
             coding: outermost.map(ToString::to_string).unwrap_or_default(),
-            // Named in the order they were applied: the innermost, applied first, is undone last.
+            // Codings are named in the order in which they were applied: the innermost, applied first,
+            // is undone last.
             layers: codings.into_iter().rev().map(layer).collect(),
             kept: Kept::of(bytes, limit),
         })
     }
 
-    /// Takes in some of what arrived, from its front on. True: there is more to do before anything
-    /// else is taken in, if only with what was taken already.
+    /// Takes some of what arrived, from the front. True: there is more to do before anything else is
+    /// taken, if only with what was taken already.
     ///
-    /// Where there is a mistake in it, nothing of before is held back.
+    /// On a mistake, everything before it is still delivered.
     pub fn take(&mut self, bytes: &mut &[u8]) -> io::Result<bool> {
         if self.layers.is_empty() {
             self.kept.take(std::mem::take(bytes))?;
@@ -94,12 +97,12 @@ impl Body {
         self.work(bytes, false)
     }
 
-    /// Does some of what is left to do behind the last byte. True: there is more.
+    /// Does some of the work left after the last byte. True: there is more.
     pub fn end(&mut self) -> io::Result<bool> {
         self.work(&mut &[][..], true)
     }
 
-    /// Has one layer take a step. `is_end`: nothing comes behind the bytes.
+    /// Lets one layer take a step. `is_end`: nothing comes behind the bytes.
     fn work(&mut self, bytes: &mut &[u8], is_end: bool) -> io::Result<bool> {
         if let Some(at) = self.next(bytes, is_end) {
             let (before, rest) = self.layers.split_at_mut(at);
@@ -124,12 +127,13 @@ impl Body {
         if self.next(bytes, is_end).is_some() {
             return Ok(true);
         }
-        // The innermost one's comes before the others' in what was sent.
+        // The innermost layer's mistake comes first in what was sent.
         let mistakes = self.layers.iter_mut().rev().find_map(Layer::mistake);
         mistakes.map_or(Ok(false), Err)
     }
 
-    /// Which layer's turn it is. The innermost go first: what was made is used up before there is more.
+    /// The layer whose turn it is. The innermost go first, which uses up what was made before more is
+    /// made.
     fn next(&self, bytes: &[u8], is_end: bool) -> Option<usize> {
         (0..self.layers.len()).rev().find(|&at| {
             let (from, ends) = match at.checked_sub(1).map(|above| &self.layers[above]) {
@@ -142,7 +146,7 @@ impl Body {
 
     /// The bytes so far.
     pub fn kept(&mut self) -> &[u8] {
-        // Without memory for all in one piece the first have to do.
+        // If no memory is left for one piece, the first bytes must do.
         let _ = self.kept.join();
         &self.kept.bytes
     }
@@ -167,8 +171,7 @@ impl Body {
         )
     }
 
-    /// The bytes, and whether all of them were wrapped as the codings have it, when nothing is left to
-    /// do.
+    /// The bytes, and whether all codings ended as they should, once nothing is left to do.
     pub fn finish(mut self, limit: u64) -> Result<(Vec<u8>, bool), Failure> {
         let joined = self.kept.join();
         joined.map_err(|error| self.failure(&error, limit))?;
@@ -189,14 +192,14 @@ fn too_large(limit: u64, how: &str) -> Failure {
     )
 }
 
-/// The end of the layers: the bytes, as many as the limit allows.
+/// The end of the layers: the bytes, up to the limit.
 struct Kept {
     /// The first of them.
     bytes: Vec<u8>,
-    /// The others: grown in one piece, a large body would be there nearly twice each time that it is
-    /// moved. They go back to the system at once.
+    /// The other bytes, in pieces: a large body in one piece would exist nearly twice at each move. The
+    /// memory of pieces returns to the system at once.
     more: Vec<Piece>,
-    /// How many there are.
+    /// The number of bytes.
     length: u64,
     limit: u64,
 }
@@ -207,7 +210,7 @@ struct Piece {
 }
 
 impl Kept {
-    /// None yet; `bytes` has the room for the first.
+    /// Holds nothing yet; `bytes` has the room for the first.
     fn of(bytes: Vec<u8>, limit: u64) -> Self {
         Self {
             bytes,
@@ -217,7 +220,7 @@ impl Kept {
         }
     }
 
-    /// Takes in as many as the limit allows. An error: those are not all, or there is no memory.
+    /// Takes as many bytes as the limit allows. An error: there were more, or no memory is left.
     fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
         let room = (self.limit - self.length).min(bytes.len() as u64) as usize;
         self.append(&bytes[..room])?;
@@ -227,7 +230,7 @@ impl Kept {
         }
     }
 
-    /// Takes them all in, or fails for want of memory.
+    /// Takes all the bytes, or fails for lack of memory.
     fn append(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         self.length += bytes.len() as u64;
         if self.more.is_empty() {
@@ -257,7 +260,7 @@ impl Kept {
         Ok(())
     }
 
-    /// Puts them into one piece, which takes the memory of another but for moments.
+    /// Joins the bytes into one piece, which takes the memory of a second one only for moments.
     fn join(&mut self) -> io::Result<()> {
         if self.more.is_empty() {
             return Ok(());
@@ -273,10 +276,10 @@ impl Kept {
         Ok(())
     }
 
-    /// The first of them, which are all if they were joined, in no more memory than they need.
+    /// The first bytes, which are all of them after `join`, in no more memory than they need.
     fn into_fitting(self) -> Vec<u8> {
         let bytes = self.bytes;
-        // Grown by doubling, up to half of it may be empty.
+        // After growth by doubling, up to half of it may be empty.
         if bytes.capacity() - bytes.len() <= bytes.len() / 4 + 4096 {
             return bytes;
         }

@@ -20,7 +20,7 @@ use crate::plan::Plan;
 pub(super) struct Chain<'a> {
     plan: &'a Arc<Plan>,
     url: Cow<'a, Url>,
-    /// The same as text, for all who keep it.
+    /// The URL as text, shared by everyone who keeps it.
     text: Arc<str>,
     method: Cow<'a, str>,
     /// Whether the options' body is still sent.
@@ -31,15 +31,16 @@ pub(super) struct Chain<'a> {
     began: Instant,
     /// Whether a request was made.
     asked: bool,
-    /// Whether the next hop is to have a connection of its own, as a kept one turned out closed.
+    /// Whether the next hop needs a new connection, because a kept one turned out to be closed.
     fresh: bool,
     stack: Vec<StackEntry>,
-    /// Where in the stack the method last changed: before that, the same URL was another request.
+    /// The place in the stack where the method last changed: before it, the same URL was another
+    /// request.
     same_method: usize,
     timings: Timings,
-    /// What HEAD got of the URL, which GET is asked for now.
+    /// What HEAD got for the URL that is now asked with GET.
     doubted: Option<Doubt>,
-    /// Of a stateful job: the cookies set, and those sent with each entry of the stack.
+    /// For a stateful job: the cookies set, and those sent with each entry of the stack.
     jar: Option<Jar>,
     sent: Vec<Option<Vec<u8>>>,
     /// The cookies to send with the next hop.
@@ -47,7 +48,7 @@ pub(super) struct Chain<'a> {
 }
 
 impl<'a> Chain<'a> {
-    /// `max_redirects`: unless the options say.
+    /// `max_redirects` applies unless the options have a number.
     pub fn new(start: Start<'a>, plan: &'a Arc<Plan>, max_redirects: u32) -> Self {
         let Start {
             url,
@@ -80,8 +81,8 @@ impl<'a> Chain<'a> {
         }
     }
 
-    /// Asks with HEAD, unless the caller gave a method, or a body, which HEAD has none of, or pages
-    /// are looked into.
+    /// Asks with HEAD, unless the caller gave a method or a body, which HEAD can't have, or pages are
+    /// searched.
     pub fn spare_bodies(&mut self) {
         let options = &**self.plan;
         if options.method.is_none() && options.body.is_none() && !self.look().is_any() {
@@ -89,18 +90,18 @@ impl<'a> Chain<'a> {
         }
     }
 
-    /// Asks with GET from here on where HEAD is known to get another answer.
+    /// Asks with GET from here on if HEAD is known to get another answer.
     pub fn choose_method(&mut self, heads: &Heads) {
         if self.may_fall_back() && heads.lies(&self.url) {
             self.method = Cow::Borrowed("GET");
         }
     }
 
-    /// Whether HEAD got what GET may not. The hop is then to be made again, and those after it are
-    /// made, with GET. What that gets is learnt here too.
+    /// Whether HEAD may have got another answer than GET would. This hop must then be repeated with
+    /// GET, which later hops keep. What GET gets is learnt here too.
     pub fn is_doubted(&mut self, exchange: &Exchange<Reader>, heads: &Heads) -> bool {
         if exchange.stale {
-            // It was not asked.
+            // HEAD was not used.
             return false;
         }
         let doubt = Doubt::of(exchange);
@@ -123,13 +124,13 @@ impl<'a> Chain<'a> {
         true
     }
 
-    /// Whether HEAD is asked with, and GET may be.
+    /// Whether HEAD is used and GET may be.
     fn may_fall_back(&self) -> bool {
         let options = &**self.plan;
         options.head_fallback && options.method.is_none() && self.method == "HEAD"
     }
 
-    /// The failure that it comes to if the attempt's time is over.
+    /// The failure that results if the attempt's time is over.
     pub fn lateness(&self) -> Option<Failure> {
         let timeout = self.plan.timeout;
         (self.began.elapsed() >= timeout).then(|| {
@@ -142,7 +143,7 @@ impl<'a> Chain<'a> {
     pub fn hop(&self) -> Hop<'_> {
         let timeout = self.plan.timeout;
         let time_left = match self.asked {
-            // The whole of it, to the letter: the engine need not set it anew.
+            // The time is exactly the whole: the engine need not set it anew.
             false => timeout,
             true => timeout.saturating_sub(self.began.elapsed()),
         };
@@ -158,7 +159,7 @@ impl<'a> Chain<'a> {
         }
     }
 
-    /// What takes in the answer to the hop. `body`: its body is wanted.
+    /// The receiver for the hop's answer. `body`: its body is wanted.
     pub fn reader(&self, body: bool) -> Reader {
         let options = &**self.plan;
         Reader::new(
@@ -186,14 +187,14 @@ impl<'a> Chain<'a> {
         }
     }
 
-    /// Goes on to where the next URL leads by itself, as often as it does. `Some`: what the attempt
-    /// came to over this.
+    /// Moves on to where the next URL leads by itself, as often as it does. `Some`: the outcome of the
+    /// attempt, if it ended here.
     pub fn infer(&mut self) -> Option<Attempt> {
         if !self.plan.infers() {
             return None;
         }
-        // It is a guess: one that leads back, as a page of login's does to where it was asked for,
-        // is none.
+        // This is a guess, and one that leads back does not count: a login page leads back to where it
+        // was asked for.
         while let Some(target) = address::infer(&self.url)
             && self.met(&target, self.same_method).is_none()
         {
@@ -205,7 +206,7 @@ impl<'a> Chain<'a> {
         None
     }
 
-    /// Takes in a hop's exchange. `None`: there is a next one; otherwise what the attempt came to.
+    /// Takes in a hop's exchange. `None`: there is a next hop; otherwise the attempt's outcome.
     pub fn step(&mut self, exchange: Exchange<Reader>) -> Option<Attempt> {
         let Exchange {
             receiver,
@@ -222,8 +223,8 @@ impl<'a> Chain<'a> {
         self.timings += timings;
         let stale = unprocessed || stale && is_idempotent(&self.method);
         if stale && !self.stack.is_empty() && !self.fresh {
-            // Its server closed the connection behind the redirection. The way so far need not be
-            // gone again, and asking anew is no more than the hop that was due.
+            // The server closed the connection behind the redirection. Only the hop that was due is
+            // made again, not the way so far.
             self.fresh = true;
             return None;
         }
@@ -265,8 +266,8 @@ impl<'a> Chain<'a> {
         }
     }
 
-    /// Turns to where the answer leads, or gives the page that is the end. `unclosed`: what it comes to
-    /// if its body, which may be whole, is not.
+    /// Moves on to where the answer leads, or gives the page that is the end. `unclosed`: the failure
+    /// if the body, which may be whole, is not.
     fn go_on(
         &mut self,
         status: u16,
@@ -324,8 +325,8 @@ impl<'a> Chain<'a> {
         Ok(Some(page))
     }
 
-    /// Turns to where a page sends its reader. `false`: to itself, or to where the job was before, as
-    /// pages do that are loaded anew from time to time or take turns: the page is the end.
+    /// Moves on to where a page sends its reader. `false`: it leads to itself, or to where the job was
+    /// before, as pages do that reload themselves or take turns: the page is the end.
     fn turn_page(&mut self, kind: HopKind, target: Url) -> Result<bool, Failure> {
         let from = match self.becomes_get(303) {
             true => self.stack.len(),
@@ -339,8 +340,8 @@ impl<'a> Chain<'a> {
         Ok(true)
     }
 
-    /// Whether the job, from an index of the stack on, went from this page to the target before.
-    /// With new cookies a page is another one, but not time after time.
+    /// Whether the job has gone from this page to the target before, counting from an index of the
+    /// stack. New cookies make a page another one, but not time after time.
     fn went(&self, target: &Url, from: usize) -> bool {
         let is = |at: usize, url: &Url| {
             let been = address::without_fragment(&self.stack[at].url);
@@ -349,7 +350,7 @@ impl<'a> Chain<'a> {
         (from + 1..self.stack.len()).any(|at| is(at - 1, &self.url) && is(at, target))
     }
 
-    /// Browsers go on from these with GET, and RFC 9110, section 15.4 lets them.
+    /// Browsers continue with GET after these, and RFC 9110, section 15.4 allows it.
     fn becomes_get(&self, status: u16) -> bool {
         match (status, &*self.method) {
             (303, method) => method != "GET" && method != "HEAD",
@@ -366,7 +367,7 @@ impl<'a> Chain<'a> {
         }
     }
 
-    /// Turns to the target.
+    /// Moves on to the target.
     fn lead(&mut self, kind: HopKind, target: Url) -> Result<(), Failure> {
         if let Some(last) = self.stack.last_mut() {
             last.kind = kind;
@@ -403,8 +404,8 @@ impl<'a> Chain<'a> {
         Ok(())
     }
 
-    /// Where in the stack, from an index on, the same request was made as one to `target` would be:
-    /// of a stateful job, with the same cookies.
+    /// Where in the stack, from an index on, a request to `target` was made before: for a stateful job,
+    /// with the same cookies.
     fn met(&self, target: &Url, from: usize) -> Option<usize> {
         let cookie = self.jar.as_ref().map(|_| {
             let home = self.home && target.origin() == self.url.origin();

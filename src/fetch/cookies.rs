@@ -1,8 +1,8 @@
 //! The cookies of one attempt at a stateful job (RFC 6265, and the prefixes of its successor,
 //! draft-ietf-httpbis-rfc6265bis).
 //!
-//! A jar of our own: a cookie is of any octets, which the crates `cookie` and `cookie_store` read as
-//! UTF-8, of few forms of dates, and send in no order.
+//! The jar is our own, because a cookie may have any octets: the crates `cookie` and `cookie_store`
+//! read it as UTF-8, know few forms of dates, and send cookies in no order.
 
 use std::cmp::Reverse;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -14,13 +14,13 @@ use crate::headers::Headers;
 
 mod date;
 
-/// The most cookies kept: what RFC 6265, section 6.1 asks for at least. The oldest goes first.
+/// The most cookies kept, which is what RFC 6265, section 6.1 asks for at least. The oldest goes first.
 const MOST: usize = 3000;
 
 /// What the answers of an attempt have set so far.
 #[derive(Default)]
 pub(super) struct Jar {
-    /// In the order of their creation.
+    /// The cookies in the order of their creation.
     cookies: Vec<Cookie>,
 }
 
@@ -31,13 +31,13 @@ struct Cookie {
     /// When it ends, in seconds of Unix's time.
     expires: Option<i64>,
     domain: Box<str>,
-    /// Whether it is for that very host.
+    /// Whether it is for exactly that host.
     host_only: bool,
     path: Box<[u8]>,
     secure: bool,
 }
 
-/// A `Set-Cookie` header's value as it is read (section 5.2).
+/// The value of a `Set-Cookie` header as it is read (section 5.2).
 #[derive(Default)]
 struct Given<'a> {
     name: &'a [u8],
@@ -45,16 +45,16 @@ struct Given<'a> {
     expires: Option<i64>,
     /// In seconds.
     max_age: Option<i64>,
-    /// Without the dot before it, in lower case. Empty is as good as none.
+    /// The domain without its leading dot, in lower case. Empty means none.
     domain: Vec<u8>,
-    /// `None`: that of the URL which set it.
+    /// `None`: the path of the URL that set it.
     path: Option<&'a [u8]>,
     secure: bool,
 }
 
 impl Jar {
-    /// Takes in the cookies of an answer from `url`. One for another site, or for all of a public
-    /// suffix such as `co.uk`, is passed over.
+    /// Takes the cookies of an answer from `url`. Cookies for another site, or for a whole public
+    /// suffix such as `co.uk`, are passed over.
     pub fn take(&mut self, url: &Url, headers: &Headers) {
         let now = now();
         for value in headers.get_all("set-cookie") {
@@ -71,7 +71,7 @@ impl Jar {
             // No host has such a name.
             return;
         };
-        // A host that is a suffix itself may have its own (step 5).
+        // A host that is itself a suffix may have its own cookies (step 5).
         let is_suffix = !domain.is_empty() && address::is_public_suffix(domain);
         let host_only = domain.is_empty() || is_suffix && domain == host;
         if !host_only && (is_suffix || !domain_matches(url, domain)) {
@@ -106,7 +106,7 @@ impl Jar {
             other.name == cookie.name && other.domain == cookie.domain && other.path == cookie.path
         });
         match (place, cookie.is_over(now)) {
-            // It takes the creation time of the one before.
+            // The cookie inherits the creation time of the one before.
             (Some(at), false) => self.cookies[at] = cookie,
             (Some(at), true) => drop(self.cookies.remove(at)),
             (None, false) => {
@@ -119,14 +119,13 @@ impl Jar {
         }
     }
 
-    /// The value of the `Cookie` header for a request to `url` (section 5.4). `own`: what the caller
-    /// wants sent there, which comes first; a cookie of that name that an answer has set comes
-    /// instead.
+    /// The value of the `Cookie` header for a request to `url` (section 5.4). `own` is what the caller
+    /// wants sent there. It comes first, but a cookie that an answer set replaces one of the same name.
     pub fn header(&self, url: &Url, own: Option<&str>) -> Option<Vec<u8>> {
         let now = now();
         let fits = |cookie: &&Cookie| cookie.fits(url) && !cookie.is_over(now);
         let mut cookies: Vec<&Cookie> = self.cookies.iter().filter(fits).collect();
-        // Longer paths first, then those created earlier: the sort keeps their order.
+        // Longer paths come first, then earlier creation, which the stable sort keeps.
         cookies.sort_by_key(|cookie| Reverse(cookie.path.len()));
         let own = own.into_iter().flat_map(|own| own.split(';'));
         let own = own.map(str::trim).filter(|pair| {
@@ -164,8 +163,8 @@ impl Cookie {
 }
 
 impl<'a> Given<'a> {
-    /// Section 5.2. `None`: it has no name, or a control character, with which 6265bis refuses it
-    /// and which could end the line that it is sent back in.
+    /// Section 5.2. `None`: it has no name, or it has a control character, which could end the line
+    /// that it is sent back in and for which 6265bis refuses it.
     fn read(text: &'a [u8]) -> Option<Self> {
         if text
             .iter()
@@ -187,7 +186,7 @@ impl<'a> Given<'a> {
         (!name.is_empty()).then_some(given)
     }
 
-    /// Takes in an attribute; the last of a name counts.
+    /// Takes an attribute; the last of a name counts.
     fn take(&mut self, name: &[u8], value: &'a [u8]) {
         let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
         if is("Expires") {
@@ -207,8 +206,8 @@ impl<'a> Given<'a> {
     }
 }
 
-/// What is before the first `=` and what behind it, without white space around them. Control characters
-/// but the tab are none of a cookie's.
+/// The parts before and behind the first `=`, without the white space around them. A cookie has no
+/// control characters but tabs.
 fn split_at_equals(text: &[u8]) -> (&[u8], Option<&[u8]>) {
     let mut parts = text.splitn(2, |&byte| byte == b'=').map(<[u8]>::trim_ascii);
     (parts.next().unwrap_or_default(), parts.next())
@@ -221,14 +220,14 @@ fn seconds_of(value: &[u8]) -> Option<i64> {
         return None;
     }
     let text = std::str::from_utf8(value).ok()?;
-    // One too large to count is as good as the largest.
+    // A number too large to count is treated as the largest.
     Some(
         text.parse()
             .unwrap_or(if value == digits { i64::MAX } else { i64::MIN }),
     )
 }
 
-/// Section 5.1.3: the URL's host, or a domain that it is in, which an address is not.
+/// Section 5.1.3: the URL's host, or a domain above it; an address has none above it.
 fn domain_matches(url: &Url, domain: &str) -> bool {
     let Some(host) = url.host_str() else {
         return false;
@@ -256,8 +255,8 @@ fn path_matches(asked: &[u8], path: &[u8]) -> bool {
         .is_some_and(|rest| rest.is_empty() || path.ends_with(b"/") || rest.starts_with(b"/"))
 }
 
-/// Whether what is sent there can't be read on the way: over TLS, or within this machine, as
-/// browsers have it (Secure Contexts, section 3.1).
+/// Whether what is sent there can't be read on the way: over TLS, or within this machine, as in
+/// browsers (Secure Contexts, section 3.1).
 fn is_secure(url: &Url) -> bool {
     url.scheme() == "https"
         || match url.host() {
@@ -302,7 +301,7 @@ mod tests {
     fn a_cookie_goes_where_it_is_meant_to() {
         let from = "http://www.example.co.uk/a/b";
         for (cookie, to, sent) in [
-            // Of the host only, unless a domain is given.
+            // Cookies are for the host only, unless a domain is given.
             ("k=v", "http://www.example.co.uk/a/", true),
             ("k=v", "http://www.example.co.uk:81/a/", true),
             ("k=v", "https://www.example.co.uk/a/", true),
@@ -319,7 +318,7 @@ mod tests {
                 "http://x.example.co.uk/a/",
                 true,
             ),
-            // Not another's, nor a whole suffix's.
+            // They are not for another domain or for a whole suffix.
             ("k=v; Domain=other.co.uk", "http://other.co.uk/a/", false),
             ("k=v; Domain=co.uk", "http://www.example.co.uk/a/", false),
             ("k=v; Domain=co.uk", "http://other.co.uk/a/", false),
@@ -329,7 +328,7 @@ mod tests {
             ("k=v; Domain=co.\u{200b}uk", "http://other.co.uk/a/", false),
             ("k=v; Domain=co。uk", "http://other.co.uk/a/", false),
             ("k=v; Domain=co.uk.", "http://other.co.uk/a/", false),
-            // Paths: by default that of the page's folder.
+            // The default path is that of the page's folder.
             ("k=v", "http://www.example.co.uk/a", true),
             ("k=v", "http://www.example.co.uk/ab", false),
             ("k=v", "http://www.example.co.uk/", false),
@@ -398,12 +397,12 @@ mod tests {
             ("k=a, b=c", Some("k=a, b=c")),
             ("k=%20", Some("k=%20")),
             ("k k=v", Some("k k=v")),
-            // Without a name it is none.
+            // A cookie without a name is none.
             ("k", None),
             ("=v", None),
             ("", None),
             (";k=v", None),
-            // The last attribute of a name counts, in any case, and one that can't be read is none.
+            // The last attribute of a name counts, in any case; an unreadable one does not.
             ("k=v; path=/z; PATH=/x", Some("k=v")),
             ("k=v; path=/x; path=/z", None),
             ("k=v; path=/z; path=", Some("k=v")),
@@ -460,7 +459,7 @@ mod tests {
             let expected = [b"own=\xc3\xa9; n", value, b"=v", value].concat();
             assert_eq!(sent, Some(expected));
         }
-        // No host has such a name, nor a URL such a path.
+        // No host has such a name, and no URL such a path.
         for attribute in [&b"Domain=\xe9.com"[..], b"Domain=a.com\xff", b"Path=/\xe9"] {
             let mut headers = Headers::default();
             headers.push(&[b"Set-Cookie: n=v; ", attribute].concat());

@@ -1,4 +1,4 @@
-//! What has to hold of any answer. See `crate::fuzz`.
+//! What must hold for any answer. See `crate::fuzz`.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use super::reader::{Look, Reader, Want};
 /// The pieces that curl hands over are no larger.
 const PIECE: usize = 16 << 10;
 
-/// What came of an answer: its body, and where it leads.
+/// What was read of an answer: its body, and where it leads.
 #[derive(Debug, PartialEq)]
 struct Read {
     body: Vec<u8>,
@@ -51,8 +51,8 @@ fn read<'a>(
     })
 }
 
-/// The first two bytes say what is wanted of an answer, and its status; the third, how it is cut
-/// into pieces; its head goes up to an empty line, its body to the end.
+/// The first two bytes say what is wanted of an answer, and its status; the third says how it is cut
+/// into pieces. Its head goes up to an empty line, its body to the end.
 pub(crate) fn answer(input: &[u8]) {
     let [flags, more, cut, rest @ ..] = input else {
         return;
@@ -89,7 +89,7 @@ pub(crate) fn answer(input: &[u8]) {
     let reader = || Reader::new(&url, &[], want);
     let head = (status, &headers);
     let whole = read(reader(), head, body.chunks(PIECE));
-    // Where the network cuts it makes no difference.
+    // Where the network cuts must make no difference.
     let size = usize::from(*cut).pow(2) / 4 + 1;
     let cut = read(reader(), head, body.chunks(size));
     assert_eq!(whole, cut, "in pieces of {size}");
@@ -118,7 +118,7 @@ pub(crate) fn answer(input: &[u8]) {
     }
 }
 
-/// The part of a host that is one owner's.
+/// The part of a host that belongs to one owner.
 fn site(url: &url::Url) -> &str {
     let host = url.host_str().unwrap_or_default();
     let host = host.strip_suffix('.').unwrap_or(host);
@@ -128,7 +128,7 @@ fn site(url: &url::Url) -> &str {
     }
 }
 
-/// The first line is the URL that sets cookies, the second one that they may be sent to, the third
+/// The first line is the URL that sets cookies, the second a URL that they may be sent to, the third
 /// what the caller sends there; the others are the cookies.
 pub(crate) fn cookies(mut input: &[u8]) {
     let from = address::clean(&text_line(&mut input));

@@ -1,8 +1,9 @@
-//! What is known of hosts that answer HEAD otherwise than GET.
+//! Remembers hosts that answer HEAD differently from GET.
 //!
-//! RFC 9110, section 9.3.2 has them answer alike, but for the body. Many don't: they know no HEAD, or
-//! refuse it as they refuse what they take for robots. A resolve that gets such an answer asks with GET
-//! too; and what came of it is kept, so that a list of one host's URLs does not pay for each.
+//! RFC 9110, section 9.3.2 wants equal answers, apart from the body. Many hosts differ: they do not
+//! know HEAD, or refuse it as they refuse suspected robots. A resolve that gets such an answer asks
+//! again with GET. The outcome is remembered, which spares a list of one host's URLs that cost for
+//! each.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -11,19 +12,19 @@ use url::{Position, Url};
 
 use crate::engine::Exchange;
 
-/// How many hosts are known at least, if there are so many: those met last. Twice as many at most.
+/// At least this many hosts are remembered, those met last; twice as many at most.
 const MOST: usize = 5000;
 
 /// An answer to HEAD that GET may not get.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Doubt {
-    /// None: the connection was closed or reset.
+    /// There was no answer: the connection was closed or reset.
     Closed,
     Status(u16),
 }
 
 impl Doubt {
-    /// What of an exchange is in doubt, if it was one by HEAD.
+    /// What is doubtful about an exchange, if it used HEAD.
     pub fn of<R>(exchange: &Exchange<R>) -> Option<Self> {
         match exchange.status {
             status @ (400 | 403 | 404 | 405 | 406 | 500..=599) => Some(Self::Status(status)),
@@ -32,14 +33,14 @@ impl Doubt {
         }
     }
 
-    /// Those that a host is believed together; 0: it is believed none.
+    /// The doubts that are believed of a host together; 0: never believed.
     fn kind(self) -> u8 {
         match self {
             Self::Closed => 1,
             Self::Status(400) => 1 << 1,
             Self::Status(403) => 1 << 2,
             Self::Status(404) => 1 << 3,
-            // Of the method, not of what it was asked for (sections 15.5.6 and 15.6.2).
+            // These concern the method, not the target (sections 15.5.6 and 15.6.2).
             Self::Status(405 | 501) => 0,
             Self::Status(406) => 1 << 4,
             Self::Status(_) => 1 << 5,
@@ -47,12 +48,12 @@ impl Doubt {
     }
 }
 
-/// What a host does.
+/// How a host behaves.
 #[derive(Clone, Copy, Default)]
 struct Habit {
-    /// GET gets another answer: it is asked with GET at once.
+    /// GET gets another answer: the host is asked with GET at once.
     lies: bool,
-    /// GET got the same: the kinds of doubt there is none about.
+    /// The kinds of doubt that are settled, because GET got the same.
     believed: u8,
 }
 
@@ -62,7 +63,8 @@ pub(crate) struct Heads {
     known: Mutex<Known>,
 }
 
-/// By scheme, host and port. When the young are many, they are the old, and the old are forgotten.
+/// Hosts by scheme, host and port. When the young are many, they become the old, and the former old are
+/// forgotten.
 #[derive(Default)]
 struct Known {
     young: HashMap<Box<str>, Habit>,
@@ -77,7 +79,7 @@ impl Known {
 }
 
 impl Heads {
-    /// Whether a host answers HEAD otherwise than GET.
+    /// Whether a host answers HEAD differently from GET.
     pub(super) fn lies(&self, url: &Url) -> bool {
         self.habit(url).lies
     }
@@ -87,7 +89,7 @@ impl Heads {
         self.habit(url).believed & doubt.kind() != 0
     }
 
-    /// Keeps what came of asking with GET too.
+    /// Remembers what asking with GET too has shown.
     pub(super) fn learn(&self, url: &Url, doubt: Doubt, is_same: bool) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let host = host(url);

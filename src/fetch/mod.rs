@@ -1,7 +1,7 @@
 //! What one job does, hop by hop.
 //!
-//! `request` and `resolve` are the whole story of an attempt. When it runs, and whether it is
-//! made again, is decided elsewhere, from what they return.
+//! `request` and `resolve` each tell an attempt from start to end. Others decide when it runs and
+//! whether it is repeated, from what they return.
 
 #![forbid(unsafe_code)]
 
@@ -36,7 +36,7 @@ pub(crate) use retry::wait_before_retry;
 /// The engine that jobs run on.
 pub(crate) type Engine = engine::Engine<Reader>;
 
-/// What came of an attempt.
+/// The outcome of an attempt.
 #[derive(Default)]
 pub(crate) struct Attempt {
     pub failure: Option<Failure>,
@@ -46,12 +46,12 @@ pub(crate) struct Attempt {
     pub body: Vec<u8>,
     pub truncated: Option<Truncated>,
     pub timings: Timings,
-    /// A kept connection had been closed, and the request is one that may be sent anew of the
-    /// client's own accord (RFC 9110, section 9.2.2): the attempt does not count.
+    /// A kept connection had been closed, and the client may repeat this request by itself (RFC 9110,
+    /// section 9.2.2): the attempt does not count.
     pub stale: bool,
 }
 
-/// What a result tells of its attempt: it was made from one.
+/// An attempt from the result that it gave.
 impl From<JobResult> for Attempt {
     fn from(result: JobResult) -> Self {
         Self {
@@ -70,12 +70,12 @@ impl From<JobResult> for Attempt {
 /// Where an attempt starts.
 pub(crate) struct Start<'a> {
     pub url: &'a Url,
-    /// The same as submitted.
+    /// The same URL as submitted.
     pub given: &'a Arc<str>,
-    /// Whether the first hop is to have a connection of its own: an attempt before met a kept one
-    /// that was closed.
+    /// Whether the first hop needs a new connection, because an earlier attempt met a kept one that was
+    /// closed.
     pub fresh: bool,
-    /// Since when its time counts.
+    /// When its time began to count.
     pub began: Instant,
 }
 
@@ -93,8 +93,8 @@ pub(crate) async fn request(start: Start<'_>, plan: &Arc<Plan>, engine: &Engine)
     }
 }
 
-/// Finds where a URL ends: follows its redirections and takes no body. HEAD will do, unless what
-/// leads on may be in the page, or a server answers it otherwise than GET, as `heads` knows.
+/// Finds where a URL ends: follows its redirections and takes no body. HEAD suffices, unless what leads
+/// on may be in the page, or a server answers HEAD differently from GET, as `heads` knows.
 pub(crate) async fn resolve(
     start: Start<'_>,
     plan: &Arc<Plan>,
@@ -118,7 +118,7 @@ pub(crate) async fn resolve(
     }
 }
 
-/// Performs the next hop. What is left to do when all has arrived is done in turns with others.
+/// Performs the next hop. The work left when everything has arrived is done in turns with others.
 async fn ask(chain: &Chain<'_>, reader: Reader, engine: &Engine) -> Exchange<Reader> {
     let mut exchange = engine.perform(chain.hop(), reader).await;
     while (exchange.failure.is_none() || exchange.unclosed) && exchange.receiver.end() {
@@ -131,27 +131,27 @@ async fn ask(chain: &Chain<'_>, reader: Reader, engine: &Engine) -> Exchange<Rea
     exchange
 }
 
-/// The URL that a job asks first, if it is another than its own: so that the site that is asked is
-/// the one that is spared.
+/// The URL that a job asks first, if it is not its own: the site that is asked must be the site that is
+/// spared.
 pub(crate) fn first_asked(url: &Url, options: &Options) -> Option<Url> {
     if !options.infers() {
         return None;
     }
-    // A job gives up after as many.
+    // A job gives up after that many.
     let most = options.max_redirects.unwrap_or(20) as usize;
     std::iter::successors(address::infer(url), address::infer)
         .take(most.min(20))
         .last()
 }
 
-/// Whether an answer sends its client elsewhere (RFC 9110, section 15.4). Without `Location` it is
-/// an answer like any other.
+/// Whether an answer sends its client elsewhere (RFC 9110, section 15.4). Without `Location` it is an
+/// answer like any other.
 fn redirects(status: u16, headers: &Headers) -> bool {
     matches!(status, 301 | 302 | 303 | 307 | 308) && headers.get("location").is_some()
 }
 
-/// The one `Location` of an answer. Its value is no list (RFC 9110, section 10.2.2): where two lines
-/// differ there is no telling which is meant, and browsers go to neither.
+/// The one `Location` of an answer. The value is not a list (RFC 9110, section 10.2.2): if two lines
+/// differ, nothing tells which is meant, and browsers follow neither.
 fn location<'a>(url: &Url, headers: &'a Headers) -> Result<&'a [u8], Failure> {
     let mut lines = headers.get_all("location");
     let first = lines.next().unwrap_or_default();
@@ -169,9 +169,9 @@ fn location<'a>(url: &Url, headers: &'a Headers) -> Result<&'a [u8], Failure> {
     }
 }
 
-/// Where the `Refresh` header of an answer from `url` leads, if it counts: an error page leads
-/// nowhere. Of several lines, which no standard tells how to read, the first that leads to what can
-/// be requested: the others, and what is no URL, are as good as not there.
+/// Where the `Refresh` header of an answer from `url` leads, if it counts: an error page leads nowhere.
+/// No standard says how to read several lines; the first that leads to what can be requested counts,
+/// and the others are ignored, as is what is not a URL.
 fn refreshes(url: &Url, status: u16, headers: &Headers) -> Option<Url> {
     if status >= 400 {
         return None;

@@ -1,4 +1,4 @@
-//! Taking in the answer to a hop: how much of it is read, and where the page in it leads.
+//! Takes in the answer to a hop: decides how much of it is read, and where its page leads.
 
 use std::io;
 use std::sync::Arc;
@@ -15,36 +15,36 @@ use crate::headers::Headers;
 use crate::job::{StackEntry, Truncated};
 use crate::sniff::{self, ContentType, Hints};
 
-/// How much of a body nobody wants is read, so that its connection can be used again.
+/// How much of an unwanted body is read to make its connection usable again.
 const SKIP: u64 = 64 << 10;
-/// And for how long. A server that trickles is not worth its connection.
+/// How long that may take. A server that trickles is not worth its connection.
 const SKIP_TIME: Duration = Duration::from_secs(1);
-/// At which sizes the start of a page is looked into: where the network happens to cut it makes no
-/// difference, and what comes early is found early.
+/// The sizes at which the start of a page is searched. The network's cuts make no difference, and what
+/// comes early is found early.
 const LOOKS: [usize; 4] = [1 << 10, 4 << 10, 16 << 10, 64 << 10];
 
 /// What is wanted of an answer.
 #[derive(Clone, Copy)]
 pub(crate) struct Want {
-    /// The body.
+    /// The body is wanted.
     pub body: bool,
-    /// The request is one whose answer has none, whatever its head says.
+    /// The request is one whose answer has no body, whatever its head says.
     pub bodiless: bool,
-    /// Redirections are followed, so that their bodies are of no use.
+    /// Redirections are followed, and their bodies are of no use.
     pub follow: bool,
-    /// A `Refresh` header is such a redirection.
+    /// A `Refresh` header counts as such a redirection.
     pub refresh: bool,
     /// Codings are undone.
     pub decode: bool,
     /// The largest body.
     pub limit: u64,
-    /// What is looked for in the start of a page.
+    /// What to look for in the start of a page.
     pub look: Look,
     /// The encoding that the caller knows pages to be in.
     pub encoding: Option<&'static Encoding>,
 }
 
-/// What is looked for in the start of a page.
+/// What to look for in the start of a page.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Look {
     pub meta_refresh: bool,
@@ -57,7 +57,7 @@ impl Look {
         self.depth() > 0
     }
 
-    /// How far into the page.
+    /// How far into the page to look.
     fn depth(self) -> usize {
         match self {
             Self {
@@ -75,29 +75,29 @@ impl Look {
     }
 }
 
-/// Where the start of a page leads: to nothing that can't be fetched. Most lead nowhere, and URLs are
-/// large.
+/// Where the start of a page leads, except to what can't be fetched. Most pages lead nowhere, and URLs
+/// are large.
 #[derive(Default)]
 pub(crate) struct Targets {
     pub meta_refresh: Option<Box<Url>>,
     pub js_relocation: Option<Box<Url>>,
     pub canonical: Option<Box<Url>>,
-    /// Whether one leads away from the page, so that the rest of it is of no use.
+    /// Whether one target leads away from the page, which makes the rest of it useless.
     away: bool,
 }
 
-/// The page that hints are of.
+/// The page that hints come from.
 struct Origin<'a> {
     url: &'a str,
     encoding: &'static Encoding,
-    /// Nothing of it will be looked into but what was.
+    /// No more of it will be searched.
     last: bool,
-    /// Where the job was before, which no page is believed to lead back to.
+    /// Where the job was before; no page is believed to lead back there.
     been: &'a [Arc<str>],
 }
 
 impl Targets {
-    /// What is looked for of what was found in the page.
+    /// Selects what is looked for from what was found in the page.
     fn of(page: &Origin<'_>, look: Look, hints: Hints) -> Self {
         let Ok(url) = Url::parse(page.url) else {
             return Self::default();
@@ -107,9 +107,9 @@ impl Targets {
             .and_then(|base| address::target_in(&url, &base, page.encoding));
         let base = base.as_ref().unwrap_or(&url);
         let target = |text: &String| address::target_in(base, text, page.encoding);
-        // That of a `<noscript>` is for those who run no scripts, and often leads to a page that
-        // says no more than that scripts are needed. So it only counts where scripts are not
-        // followed, and nothing else in all that is looked into leads on.
+        // A refresh in `<noscript>` is for readers without scripts, and often leads to a page that only
+        // says that scripts are needed. It therefore counts only where scripts are not followed and
+        // nothing else that was searched leads on.
         let of_noscript = || {
             let alone = !look.js_relocation && page.last;
             hints
@@ -143,38 +143,38 @@ impl Targets {
         }
     }
 
-    /// Whether there is nothing left to look for.
+    /// Whether nothing is left to look for.
     fn are_all(&self, look: Look) -> bool {
         self.away || !look.meta_refresh && !look.js_relocation && self.canonical.is_some()
     }
 }
 
-/// Whether a page leads to another one, which is not among those the job was at before either.
+/// Whether a page leads to another one that the job was not at before.
 fn is_away(target: &Url, page: &Url, been: &[Arc<str>]) -> bool {
     let new = address::without_fragment(target.as_str());
     !address::same_page(target, page)
         && been.iter().all(|url| address::without_fragment(url) != new)
 }
 
-/// The page that an answer came to.
+/// The page in an answer.
 #[derive(Default)]
 pub(crate) struct Page {
     pub body: Vec<u8>,
     pub truncated: Option<Truncated>,
 }
 
-/// What becomes of the bytes that arrive.
+/// What happens to arriving bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// No head yet.
+    /// The head has not come yet.
     Head,
-    /// They are kept, and their start is looked into.
+    /// They are kept, and their start is searched.
     Look,
     /// They are kept.
     Keep,
     /// They are passed over, to keep the connection.
     Skip,
-    /// None is needed.
+    /// None are needed.
     Over,
 }
 
@@ -182,30 +182,31 @@ enum State {
 pub(crate) struct Reader {
     /// The URL that answers.
     url: Arc<str>,
-    /// Those the job was at before.
+    /// The URLs at which the job was before.
     been: Vec<Arc<str>>,
     want: Want,
     state: State,
-    /// What the head said of the body.
+    /// The body's length by its head.
     length: Option<u64>,
     codings: Option<Box<[u8]>>,
     content_type: ContentType,
-    /// There from its first byte on: the head of an answer to HEAD promises what does not come.
+    /// Present from its first byte on, because the head of an answer to HEAD promises what does not
+    /// come.
     body: Option<Body>,
     targets: Targets,
-    /// How much of the body was looked into.
+    /// How much of the body was searched.
     looked: usize,
     failure: Option<Failure>,
     /// What is wrong with the end of the body.
     unended: Option<Failure>,
-    /// Bytes that arrived.
+    /// The number of bytes that arrived.
     arrived: u64,
     /// Since when they are passed over.
     skipping: Option<Instant>,
 }
 
 impl Reader {
-    /// Takes in the answer of a URL. `stack`: where the job was before.
+    /// Makes a reader for the answer of a URL. `stack`: where the job was before.
     pub fn new(url: &Arc<str>, stack: &[StackEntry], want: Want) -> Self {
         let been = stack.iter().filter(|_| want.follow);
         Self {
@@ -226,13 +227,12 @@ impl Reader {
         }
     }
 
-    /// Whether all that was wanted of the answer came, so that what happens to the rest of it is
-    /// no failure.
+    /// Whether everything wanted of the answer came; what happens to the rest is then not a failure.
     pub fn has_enough(&self) -> bool {
         matches!(self.state, State::Skip | State::Over)
     }
 
-    /// Does some of what is left to do when all has arrived. True: there is more.
+    /// Does some of the work left when everything has arrived. True: there is more.
     pub fn end(&mut self) -> bool {
         let limit = self.limit();
         let is_wanted = matches!(self.state, State::Look | State::Keep) && self.unended.is_none();
@@ -245,8 +245,8 @@ impl Reader {
         })
     }
 
-    /// The body, if it is wanted, and what was found in it; or why there is none. `unclosed`: there
-    /// may have been more of it.
+    /// The body, if it is wanted, and what was found in it; or why there is none. `unclosed`: there may
+    /// have been more of it.
     pub fn finish(mut self, unclosed: bool) -> Result<(Page, Targets), Failure> {
         while self.end() {}
         if let Some(failure) = self.failure {
@@ -259,7 +259,7 @@ impl Reader {
             page.body = match (self.body.take(), self.unended.take()) {
                 (None, _) => Vec::new(),
                 (Some(_), Some(failure)) if want => return Err(failure),
-                // Where it breaks off makes no difference to what comes before.
+                // Where the body breaks off makes no difference to what comes before.
                 (Some(mut body), Some(_)) => body.kept().to_vec(),
                 (Some(body), None) => {
                     let (bytes, whole) = body.finish(limit)?;
@@ -279,7 +279,7 @@ impl Reader {
         Ok((page, self.targets))
     }
 
-    /// The largest body that is taken in.
+    /// The largest body that is taken.
     fn limit(&self) -> u64 {
         match self.want.body {
             true => self.want.limit,
@@ -287,7 +287,7 @@ impl Reader {
         }
     }
 
-    /// Takes in some of what arrived. True: there is more to do.
+    /// Takes some of what arrived. True: there is more to do.
     fn take(&mut self, bytes: &mut &[u8]) -> Result<bool, Failure> {
         let limit = self.limit();
         let body = match &mut self.body {
@@ -302,11 +302,11 @@ impl Reader {
         if self.state == State::Look
             && let Some(mut body) = self.body.take()
         {
-            // What came before a mistake is looked into all the same: whether the network cut it
-            // off from the mistake must make no difference.
+            // What came before a mistake is searched all the same: whether the network cut between it
+            // and the mistake must make no difference.
             self.look_in_steps(body.kept());
             self.body = Some(body);
-            // It is read no further, whatever a little of it may unfold to.
+            // Nothing further is read, whatever a little of it may unfold to.
             let enough = |error: &io::Error| !self.want.body && is_too_large(error);
             if self.state == State::Over || outcome.as_ref().is_err_and(enough) {
                 self.state = State::Over;
@@ -319,7 +319,7 @@ impl Reader {
         }
     }
 
-    /// Looks into the start of the body, as far as it came, at the sizes of `LOOKS`.
+    /// Searches the start of the body, as far as it came, at the sizes of `LOOKS`.
     fn look_in_steps(&mut self, start: &[u8]) {
         let look = self.want.look;
         for size in LOOKS {
@@ -355,7 +355,7 @@ impl Reader {
             .unwrap_or_else(|| sniff::detect_start(self.content_type.charset, start));
         let mut text = sniff::decode_start(encoding, start);
         if !whole {
-            // So that an expression in a script that is cut off does not look like its end.
+            // The sign keeps an expression in a script that is cut off from looking complete.
             text.push('+');
         }
         let look = self.want.look;
@@ -388,7 +388,7 @@ impl Reader {
 
     /// What the state asks of the connection.
     fn flow(&self) -> Flow {
-        // The last byte came: there is nothing to stop, and the connection can be used again.
+        // After the last byte there is nothing to stop, and the connection can be used again.
         let whole = self.length == Some(self.arrived);
         match self.state {
             State::Over if !whole => Flow::Stop,
@@ -398,8 +398,8 @@ impl Reader {
     }
 }
 
-/// What the head says of the body's length: one number, which may be repeated (RFC 9110, section
-/// 8.6), and counts for nothing beside `Transfer-Encoding` (RFC 9112, section 6.3).
+/// The body's length by its head: one number, which may be repeated (RFC 9110, section 8.6), and which
+/// does not count beside `Transfer-Encoding` (RFC 9112, section 6.3).
 fn length(headers: &Headers) -> Option<u64> {
     if headers.get("transfer-encoding").is_some() {
         return None;
@@ -450,8 +450,8 @@ impl Receive for Reader {
         };
         match self.state {
             State::Skip => {
-                // Short, or of a redirection, whose body is: worth its connection. One that ends
-                // with the connection is not.
+                // A short body is worth its connection, and so is that of a redirection, which is
+                // short. A body that ends with the connection is not.
                 let ends = headers.get("transfer-encoding").is_some();
                 let short = self.length.map_or(moved && ends, |length| length <= SKIP);
                 if !short && !bodiless {
@@ -485,7 +485,7 @@ impl Receive for Reader {
             Ok(true) => Flow::More,
             Ok(false) => self.flow(),
             Err(failure) => {
-                // A page that can't be read on leads nowhere: only its body is lost.
+                // A page that can't be read further leads nowhere: only its body is lost.
                 self.state = State::Over;
                 self.failure = Some(failure).filter(|_| self.want.body);
                 Flow::Stop
@@ -523,7 +523,7 @@ mod tests {
         }
     }
 
-    /// Where an answer leads by its page, in pieces of that size; or what is wrong with it.
+    /// Where the page of an answer in pieces of that size leads, or what is wrong with it.
     fn read(want: Want, body: &[u8], size: usize) -> Result<Option<String>, String> {
         let mut headers = Headers::default();
         headers.push(b"Content-Type: text/html");

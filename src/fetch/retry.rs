@@ -1,4 +1,4 @@
-//! Which attempts are made again.
+//! Decides which attempts are made again.
 
 use std::time::Duration;
 
@@ -6,8 +6,8 @@ use super::Attempt;
 use crate::error::ErrorCode;
 use crate::options::Options;
 
-/// How long to wait before the job is tried again, if it is. `attempts`: made so far. `jitter`:
-/// drawn from -1 to 1.
+/// How long to wait before the job is tried again, if it is. `attempts`: made so far. `jitter`: drawn
+/// from -1 to 1.
 pub(crate) fn wait_before_retry(
     options: &Options,
     attempt: &Attempt,

@@ -1,4 +1,4 @@
-//! The library's own allocator: mimalloc, and a reserve for when there is no memory left.
+//! The library's own allocator: mimalloc, and a reserve for when no memory is left.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;
@@ -8,20 +8,21 @@ use mimalloc::MiMalloc;
 use super::reserve::{is_lent, lend, take_back};
 use crate::process::memory;
 
-/// Above it each block is a page of its own to mimalloc.
+/// mimalloc gives each larger block a page of its own.
 const LARGE: usize = 64 << 10;
-/// Bytes of large blocks a thread takes between two looks at what other threads have freed of its.
+/// The bytes of large blocks that a thread takes before it looks again at what other threads have
+/// freed of its own.
 const LOOK: usize = 4 << 20;
 
 unsafe extern "C" {
-    /// Of mimalloc.h: has the calling thread take back what others have freed of its blocks.
+    /// From mimalloc.h: makes the calling thread take back those of its blocks that others have
+    /// freed.
     fn mi_collect(force: bool);
 }
 
-/// mimalloc, whose threads look at what others have freed of their blocks after so many calls:
-/// were they of 8 MiB each, as bodies may be, 800 MiB would wait. Here the bytes count too.
-///
-/// What mimalloc has no memory for comes from the reserve, unless it is large.
+/// mimalloc with a count of bytes. Its threads look at what others have freed of their blocks only
+/// every so many calls: with bodies of 8 MiB, 800 MiB could wait. The reserve gives blocks that
+/// mimalloc has no memory for, unless they are large.
 pub(crate) struct Allocator;
 
 thread_local! {
@@ -38,7 +39,7 @@ fn reckon(size: usize) {
 
 #[cold]
 fn look_after(size: usize) {
-    // A thread that is ending has no count any more.
+    // A thread that is ending has lost its count.
     let due = TAKEN.try_with(|taken| {
         let sum = taken.get().saturating_add(size);
         taken.set(if sum < LOOK { sum } else { 0 });
@@ -50,7 +51,7 @@ fn look_after(size: usize) {
     }
 }
 
-/// A block that mimalloc has no memory for. NULL: nor has the reserve.
+/// Allocates a block for which mimalloc has no memory. NULL: the reserve has none either.
 ///
 /// # Safety
 /// As for `GlobalAlloc::alloc`.
@@ -66,8 +67,8 @@ unsafe fn alloc_in_need(layout: Layout) -> *mut u8 {
     lend(layout)
 }
 
-// SAFETY: a block is mimalloc's or the reserve's, which are told apart by its address, and goes back to
-// where it came from. Nothing in here panics.
+// SAFETY: a block belongs to mimalloc or to the reserve, is told apart by its address, and goes
+// back to its owner. Nothing in here panics.
 unsafe impl GlobalAlloc for Allocator {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -84,7 +85,7 @@ unsafe impl GlobalAlloc for Allocator {
     #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         reckon(layout.size());
-        // SAFETY: as the caller has it; a block that is there has as many bytes.
+        // SAFETY: as the caller has it; an allocated block has that many bytes.
         unsafe {
             let mut block = MiMalloc.alloc_zeroed(layout);
             if block.is_null() {
@@ -102,7 +103,7 @@ unsafe impl GlobalAlloc for Allocator {
         if is_lent(block) {
             return take_back(block, layout);
         }
-        // SAFETY: as the caller has it: the block is not the reserve's, so it is mimalloc's.
+        // SAFETY: as the caller has it: the block is mimalloc's, because it is not the reserve's.
         unsafe { MiMalloc.dealloc(block, layout) }
     }
 
@@ -110,7 +111,8 @@ unsafe impl GlobalAlloc for Allocator {
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         reckon(size);
         if !is_lent(block) {
-            // SAFETY: as the caller has it: the block is not the reserve's, so it is mimalloc's.
+            // SAFETY: as the caller has it: the block is mimalloc's, because it is not the
+            // reserve's.
             let moved = unsafe { MiMalloc.realloc(block, layout, size) };
             if !moved.is_null() {
                 return moved;
@@ -122,14 +124,14 @@ unsafe impl GlobalAlloc for Allocator {
 }
 
 impl Allocator {
-    /// Moves a block of the reserve's, or into it.
+    /// Moves a block out of the reserve, or into it.
     ///
     /// # Safety
     /// As for `GlobalAlloc::realloc`.
     #[cold]
     unsafe fn move_block(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // SAFETY: by the caller's promise the size is one of a layout of that alignment, both blocks
-        // have as many bytes as are copied, and the old one is given up for the new one.
+        // SAFETY: the caller promises a size that is valid for a layout of that alignment. Both
+        // blocks have the bytes that are copied, and the new block replaces the old one.
         unsafe {
             let moved = self.alloc(Layout::from_size_align_unchecked(size, layout.align()));
             if !moved.is_null() {

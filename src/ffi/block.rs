@@ -10,7 +10,7 @@ use super::job::{POOL_REQUEST, POOL_RESOLVE};
 use super::result::{pool_hop_t, pool_result_t};
 use crate::job::{JobResult, Kind};
 
-/// How large a result's block is, and what goes into it.
+/// The size of a result's block, and its contents.
 pub(super) struct Plan<'a> {
     result: &'a JobResult,
     error: Option<(&'a str, Option<&'a str>, Cow<'a, str>)>,
@@ -63,7 +63,8 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// The bytes of the block and a copy of the body behind it, a multiple of the struct's alignment.
+    /// The size of the block with a copy of the body behind it, a multiple of the struct's
+    /// alignment.
     pub fn packed_size(&self) -> usize {
         (self.size + self.result.body.len()).next_multiple_of(align_of::<pool_result_t>())
     }
@@ -77,8 +78,8 @@ impl<'a> Plan<'a> {
         unsafe { self.write_from(at, 0, self.size, self.result.body.as_ptr()) };
     }
 
-    /// Writes the block and a copy of the body behind it to `at`, with offsets from there in place of
-    /// pointers.
+    /// Writes the block and a copy of the body behind it to `at`, with offsets from `at` in place
+    /// of pointers.
     ///
     /// # Safety
     /// `at` has room for `packed_size()` bytes, and is aligned.
@@ -102,8 +103,8 @@ impl<'a> Plan<'a> {
         body: *const u8,
     ) {
         let result = self.result;
-        // SAFETY: the size was summed from the very parts written here, and each array is aligned
-        // because its predecessors' sizes are multiples of the alignment of all.
+        // SAFETY: the size is the sum of exactly the parts written here, and each array is aligned
+        // because the sizes before it are multiples of everyone's alignment.
         unsafe {
             let headers = at.add(1).cast::<pool_header_t>();
             let stack = headers.add(self.headers).cast::<pool_hop_t>();
@@ -196,7 +197,7 @@ impl<'a> Plan<'a> {
 /// Where text goes, behind the arrays.
 struct Text {
     next: *mut u8,
-    /// What pointers are told from.
+    /// The address from which offsets are counted.
     origin: usize,
 }
 

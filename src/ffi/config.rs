@@ -17,12 +17,13 @@ use crate::{
     ThrottleFn,
 };
 
-/// Offer HTTP/2 over TLS, HTTP/1.1 otherwise. A host that gives HTTP/2 up (RFC 9113, section 7,
-/// HTTP_1_1_REQUIRED) is asked once more over HTTP/1.1, and so for an hour.
+/// HTTP/2 over TLS if the server takes it, otherwise HTTP/1.1. A host that rejects HTTP/2 (RFC
+/// 9113, section 7, HTTP_1_1_REQUIRED) is asked again over HTTP/1.1, which it then gets for an
+/// hour.
 pub const POOL_HTTP_ANY: i32 = 0;
 /// HTTP/1.1 only.
 pub const POOL_HTTP_1_1: i32 = 1;
-/// HTTP/2 without asking first, in the clear too (RFC 9113, section 3.3).
+/// HTTP/2 without asking first, also in the clear (RFC 9113, section 3.3).
 pub const POOL_HTTP_2_PRIOR_KNOWLEDGE: i32 = 2;
 
 /// One header: of a request in pool_options_t, of an answer in pool_result_t.
@@ -31,17 +32,17 @@ pub const POOL_HTTP_2_PRIOR_KNOWLEDGE: i32 = 2;
 pub struct pool_header_t {
     /// The name, in the case it was written in.
     pub name: *const c_char,
-    /// The value without the white space around it. In an answer these are the bytes as received,
+    /// The value without the white space around it. An answer's value is the bytes as received,
     /// which need not be UTF-8.
     pub value: *const c_char,
-    /// The bytes of the name; 0 in a request: up to the NUL.
+    /// The number of bytes in the name. In a request, 0 means up to the NUL.
     pub name_size: usize,
-    /// The bytes of the value; 0 in a request: up to the NUL.
+    /// The number of bytes in the value. In a request, 0 means up to the NUL.
     pub value_size: usize,
 }
 
-/// How jobs are done. Set by pool_options_init, then changed as wanted; copied by each call that
-/// takes it.
+/// How jobs are done. pool_options_init sets the defaults, and the caller changes fields. Each call
+/// that takes the struct copies it.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct pool_options_t {
@@ -240,10 +241,10 @@ unsafe impl Sized_ for pool_options_t {
     }
 }
 
-/// Writes the defaults into `options`, which stays the caller's; `struct_size` is
+/// Writes the defaults into `options`, which stays the caller's. `struct_size` is
 /// `sizeof(pool_options_t)`. Any thread may call it.
 ///
-/// POOL_OK: written. POOL_INVALID_ARGUMENT: NULL, or a size that is not known.
+/// POOL_OK: written. POOL_INVALID_ARGUMENT: NULL, or an unknown size.
 ///
 /// # Safety
 /// `options` is NULL or points to `struct_size` writable bytes.
@@ -256,7 +257,7 @@ pub unsafe extern "C" fn pool_options_init(
     unsafe { init_sized(options, struct_size) }
 }
 
-/// Options in C's form, with what they point to.
+/// Options in C's form, with everything they point to.
 #[derive(Debug)]
 pub(super) struct KeptOptions {
     options: pool_options_t,
@@ -264,7 +265,7 @@ pub(super) struct KeptOptions {
     _source: Arc<Options>,
 }
 
-// SAFETY: it owns all that its pointers point to, and nothing of it changes.
+// SAFETY: it owns everything its pointers point to, and none of that changes.
 unsafe impl Send for KeptOptions {}
 // SAFETY: as above.
 unsafe impl Sync for KeptOptions {}
@@ -279,7 +280,7 @@ struct Kept {
 
 impl Kept {
     fn bytes(&mut self, bytes: &[u8]) -> *const c_char {
-        // Options::check has seen to it that none has a NUL.
+        // Options::check has refused texts with a NUL.
         self.texts.push(CString::new(bytes).unwrap_or_default());
         self.texts
             .last()
@@ -301,7 +302,7 @@ impl Kept {
             .iter()
             .map(|text| self.bytes(text.as_bytes()))
             .collect();
-        // Where its entries lie does not change when the list of lists grows.
+        // The entries stay in place when the list of lists grows.
         let start = list.as_ptr();
         self.lists.push(list);
         start
@@ -388,11 +389,11 @@ impl KeptOptions {
     }
 }
 
-/// Says how many seconds a group waits, from the end of a job on, before its next one starts; below
-/// 0 or NaN: as the pool's throttle says. `result` is what came of that attempt, valid during the
-/// call and not to be freed. Called on the thread that does the group's transfers, on several at
-/// once for several groups: it must be quick and must not call the library, but for the pool_result
-/// functions.
+/// Returns how many seconds after the end of a job its group waits before the next one starts.
+/// Below 0 or NaN: the pool's throttle applies. `result` is the result of that attempt; it is valid
+/// during the call and must not be freed. The function is called on the thread that does the
+/// group's transfers, and on several threads at once for several groups. It must be quick, and may
+/// call only the pool_result functions of the library.
 pub type pool_throttle_fn = Option<
     unsafe extern "C" fn(
         group: *const c_char,
@@ -401,27 +402,29 @@ pub type pool_throttle_fn = Option<
     ) -> f64,
 >;
 
-/// Says how many jobs of a group may be in flight; 0 counts as 1. Called when a group gets a job
-/// that has none and whose throttle has run out, where and as pool_throttle_fn is.
+/// Returns how many jobs of a group may be in flight; 0 counts as 1. The function is called when a
+/// group without jobs gets one and its throttle has run out. It runs where pool_throttle_fn does,
+/// under the same rules.
 pub type pool_parallelism_fn =
     Option<unsafe extern "C" fn(group: *const c_char, userdata: *mut c_void) -> u32>;
 
-/// Sees a result before it can be taken, to save its body for instance, and may attach a value by
-/// writing result->value; nothing else of the result is to be written, and it is not to be freed.
-/// Returns 0; anything else makes the result an error, callback-error.
+/// Sees a result before it can be taken, for instance to save its body, and may attach a value by
+/// writing result->value. It must write nothing else of the result, and not free it. It returns 0;
+/// anything else turns the result into a callback-error.
 ///
-/// Called once for each job that has an answer, whatever its status, on threads of its own, 64 at
-/// most over the pool, for several results at once. It may take its time: it holds back no
-/// transfer, only the room in the stream's buffer that a result takes, and its thread from other
-/// callbacks. It may submit jobs and cancel, but must not wait for room or results, nor free the
-/// handle. Results that wait for it when the stream is cancelled end in cancelled; pool_free waits
-/// for the calls under way. A value attached to a result that nobody takes is lost: pool_cancel,
-/// and take until POOL_DONE, before pool_free.
+/// The function is called once for each job that has an answer, whatever its status, for several
+/// results at once, on threads of its own: at most 64 in the pool. It may take its time: it delays
+/// no transfer and holds only its thread and its result's place in the stream's buffer. It may
+/// submit jobs and cancel. It must not wait for room or results, or free the handle. Results that
+/// still wait for their call when the stream is cancelled end in cancelled; pool_free waits for the
+/// calls under way. A value attached to a result that nobody takes is lost: call pool_cancel, and
+/// take until POOL_DONE, before pool_free.
 pub type pool_callback_fn =
     Option<unsafe extern "C" fn(result: *mut pool_result_t, userdata: *mut c_void) -> c_int>;
 
-/// How a pool and its stream are set up. Set by pool_config_init, then changed as wanted; copied
-/// by the call that takes it. Each field says whose it is: the pool's, or the stream's.
+/// How a pool and its stream are set up. pool_config_init sets the defaults, and the caller changes
+/// fields. The call that takes the struct copies it. Each field says whether it belongs to the pool
+/// or to the stream.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct pool_config_t {
@@ -542,10 +545,10 @@ unsafe impl Sized_ for pool_config_t {
     }
 }
 
-/// Writes the defaults into `config`, which stays the caller's; `struct_size` is
+/// Writes the defaults into `config`, which stays the caller's. `struct_size` is
 /// `sizeof(pool_config_t)`. Any thread may call it.
 ///
-/// POOL_OK: written. POOL_INVALID_ARGUMENT: NULL, or a size that is not known.
+/// POOL_OK: written. POOL_INVALID_ARGUMENT: NULL, or an unknown size.
 ///
 /// # Safety
 /// `config` is NULL or points to `struct_size` writable bytes.
@@ -558,7 +561,7 @@ pub unsafe extern "C" fn pool_config_init(
     unsafe { init_sized(config, struct_size) }
 }
 
-/// The Rust configurations of a C one; NULL gives the defaults.
+/// Reads the Rust configurations from a C one; NULL gives the defaults.
 ///
 /// # Safety
 /// `config` and what it points to are as `pool_config_t` documents them; its functions may be
@@ -641,8 +644,8 @@ unsafe fn throttle_fn(ask: pool_throttle_fn, userdata: *mut c_void) -> Option<Th
             // SAFETY: the caller's promise; the name and the result live during the call.
             unsafe { ask(group.as_ptr(), result, userdata as *mut c_void) }
         })?;
-        // What is no time says nothing; what is too long for the clock is as long as it goes.
-        // `min` would take LONGEST for NaN.
+        // NaN and negative numbers mean nothing here, and times that are too long for the clock are
+        // cut. `min` would take LONGEST for NaN.
         let seconds = if seconds > LONGEST { LONGEST } else { seconds };
         Duration::try_from_secs_f64(seconds).ok()
     }))
@@ -688,7 +691,7 @@ pub(super) fn rule(throttle: f64, parallelism: u32, field: &str) -> Result<Rule,
     })
 }
 
-/// The Rust options of C ones.
+/// Reads Rust options from C ones.
 ///
 /// # Safety
 /// `options` and what it points to are as `pool_options_t` documents them.
@@ -752,8 +755,8 @@ pub(super) unsafe fn read_options(options: *const pool_options_t) -> Result<Opti
     }
 }
 
-/// Whether nothing is to be tried again where there are no retries: it would have no effect. How
-/// often, and after how long, may well be said once for both.
+/// Refuses triggers for a retry where there are no retries, because they would have no effect. The
+/// number of attempts and the delay may be set once for both.
 fn check_retry(given: &pool_options_t) -> Result<(), Error> {
     if given.retry != 0 {
         return Ok(());
@@ -771,7 +774,7 @@ fn check_retry(given: &pool_options_t) -> Result<(), Error> {
     }
 }
 
-/// Text that C hands over: NULL is none, a size of 0 means up to the NUL.
+/// Reads text that C hands over. NULL is none; a size of 0 means up to the NUL.
 ///
 /// # Safety
 /// `start` is NULL or points to `size` bytes, or with a size of 0 to text that ends in a NUL.
@@ -788,7 +791,7 @@ pub(super) unsafe fn text<'a>(
     }
 }
 
-/// The bytes of such a text.
+/// Reads the bytes of such a text.
 ///
 /// # Safety
 /// As for `text`.
@@ -807,7 +810,7 @@ pub(super) unsafe fn bytes<'a>(
     }
 }
 
-/// The same, but for what is not UTF-8: bytes that are none become U+FFFD, which is no URL's.
+/// Reads a text that need not be UTF-8: malformed bytes become U+FFFD, which no URL has.
 ///
 /// # Safety
 /// As for `text`.
@@ -822,7 +825,7 @@ pub(super) unsafe fn lossy<'a>(
     ))
 }
 
-/// The same as a text of Rust's own.
+/// Reads a text and copies it.
 ///
 /// # Safety
 /// As for `text`.
@@ -831,7 +834,7 @@ unsafe fn owned(start: *const c_char, field: &str) -> Result<Option<String>, Err
     Ok(unsafe { text(start, 0, field) }?.map(str::to_owned))
 }
 
-/// The name of a file, which need not be UTF-8.
+/// Reads a file's name, which need not be UTF-8.
 ///
 /// # Safety
 /// `start` is NULL or points to text that ends in a NUL.
@@ -915,10 +918,10 @@ unsafe fn texts(
     }
 }
 
-/// An array that C hands over.
+/// Reads an array that C hands over.
 ///
 /// # Safety
-/// `start` is NULL or points to `count` values that stay as they are during the call.
+/// `start` is NULL or points to `count` values that stay unchanged during the call.
 pub(super) unsafe fn slice<'a, T>(
     start: *const T,
     count: usize,
@@ -947,7 +950,7 @@ pub(super) fn flag(value: i32, field: &str) -> Result<bool, Error> {
     }
 }
 
-/// A number of which -1 is none given.
+/// A number for which -1 means that none is given.
 fn limit(value: i32, field: &str) -> Result<Option<u32>, Error> {
     match value {
         -1 => Ok(None),
@@ -1039,7 +1042,7 @@ mod tests {
         // SAFETY: it points to nothing.
         let read = unsafe { read_options(&given) }.expect("options");
         assert_eq!(read, Options::default());
-        // What takes effect only with others, and so has to be looked at with them.
+        // These options take effect only with others and are checked together with them.
         let given = pool_options_t { retry: 1, ..given };
         // SAFETY: it points to nothing.
         let read = unsafe { read_options(&given) }.expect("options");

@@ -1,6 +1,6 @@
-//! The C interface taken through a sequence of calls, good ones and bad ones, in front of a server
-//! that answers well and badly. Each accepted job must give exactly one result, and each call what
-//! it is documented to. See `crate::fuzz`.
+//! Takes the C interface through a sequence of good and bad calls, in front of a server that
+//! answers well and badly. Each accepted job must give exactly one result, and each call must do
+//! what its documentation says. See `crate::fuzz`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -19,16 +19,16 @@ use super::pool_status_t::{self, *};
 use super::result::*;
 use super::{Sized_, pool_last_error, pool_status_name};
 
-/// How many calls a sequence has, how many handles and taken results there may be meanwhile.
+/// The number of calls in a sequence, and the most handles and taken results meanwhile.
 const CALLS: usize = 80;
 const HANDLES: usize = 4;
 const RESULTS: usize = 16;
 /// How long a result may take, in milliseconds: the server keeps nobody waiting for long.
 const PATIENCE: i32 = 20_000;
-/// How long the server says nothing where it is to be waited for.
+/// How long the server stays silent on the path for that.
 const SILENCE: Duration = Duration::from_millis(100);
 
-/// Takes the interface through the calls that the bytes stand for, and then lets everything end.
+/// Makes the calls that the bytes stand for, and lets everything end.
 pub(crate) fn run(input: &[u8]) {
     let mut bytes = Bytes(input);
     let mut session = Session::new();
@@ -55,7 +55,7 @@ impl<'a> Bytes<'a> {
         usize::from(self.next()) % end.max(1)
     }
 
-    /// One in so many.
+    /// True once in so many times.
     fn once_in(&mut self, number: usize) -> bool {
         self.below(number) == number - 1
     }
@@ -67,8 +67,8 @@ impl<'a> Bytes<'a> {
     }
 }
 
-/// What the server answers, by the first digit of a path; to any other, what the bytes said last.
-/// It closes the connection behind those that do not end by themselves.
+/// The server's answers, by the first digit of a path; other paths get what the bytes said last.
+/// The server closes the connection behind answers that do not end by themselves.
 const ANSWERS: [&[u8]; 9] = [
     b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 18\r\n\r\n<p><a href=/x>x</a>",
     b"HTTP/1.1 302 Found\r\nLocation: /0\r\nSet-Cookie: a=b\r\nContent-Length: 0\r\n\r\n",
@@ -80,7 +80,7 @@ const ANSWERS: [&[u8]; 9] = [
     b"no HTTP",
     b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nabcd",
 ];
-/// The digit of the path where nothing is said for a while.
+/// The digit of the path where the server stays silent for a while.
 const SILENT: char = '9';
 
 fn own_answer() -> MutexGuard<'static, Vec<u8>> {
@@ -88,7 +88,7 @@ fn own_answer() -> MutexGuard<'static, Vec<u8>> {
     OWN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The port of the server, which runs as long as the process.
+/// Returns the port of the server, which runs as long as the process.
 fn server() -> u16 {
     static PORT: OnceLock<u16> = OnceLock::new();
     *PORT.get_or_init(|| {
@@ -96,7 +96,7 @@ fn server() -> u16 {
         let port = listener.local_addr().expect("bound").port();
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                // Without a thread it is closed, which is an answer too.
+                // Without a thread the connection is closed, which is an answer too.
                 let _ = thread::Builder::new().spawn(move || serve(stream));
             }
         });
@@ -110,7 +110,7 @@ fn serve(mut stream: TcpStream) {
     let mut buffer = [0; 4096];
     while let Ok(read @ 1..) = stream.read(&mut buffer) {
         head.extend_from_slice(&buffer[..read]);
-        // Of TLS it would otherwise wait for more, as would its client.
+        // With TLS the server would wait for more, and so would its client.
         if !head[0].is_ascii_uppercase() {
             return;
         }
@@ -146,7 +146,7 @@ struct Handle {
     passthrough: bool,
     callback: bool,
     closed: bool,
-    /// The jobs that were accepted and whose results were not taken: the userdata of each, by tag.
+    /// The accepted jobs whose results were not taken: the userdata of each, by tag.
     outstanding: BTreeMap<u64, usize>,
     accepted: u64,
 }
@@ -158,7 +158,7 @@ struct Session {
     connect_to: Vec<Vec<u8>>,
 }
 
-/// What a result's callback returns and attaches: by its tag alone, so that it can be foretold.
+/// What a result's callback returns and attaches, which follows from its tag alone.
 fn fails(tag: u64) -> bool {
     tag % 5 == 4
 }
@@ -199,7 +199,7 @@ unsafe extern "C" fn log(level: i32, message: *const c_char, userdata: *mut c_vo
     assert!((POOL_LOG_ERROR..=POOL_LOG_DEBUG).contains(&level) && !message.is_empty());
 }
 
-/// What a call comes to. One that fails has left its words.
+/// Checks a call's status. A failing call must have left its sentence.
 #[track_caller]
 fn expect(status: pool_status_t, expected: pool_status_t) {
     // SAFETY: the thread reads its own message.
@@ -208,12 +208,12 @@ fn expect(status: pool_status_t, expected: pool_status_t) {
     assert!(status != POOL_INVALID_ARGUMENT || words.to_str().is_ok_and(|words| !words.is_empty()));
 }
 
-/// A pointer that was not written to.
+/// A pointer that marks what was not written.
 fn untouched<T>() -> *mut T {
     std::ptr::without_provenance_mut(16)
 }
 
-/// Options for a job or a stream, and what they point to.
+/// Options for a job or a stream, with everything they point to.
 struct OwnOptions {
     options: pool_options_t,
     _connect_to: Vec<*const c_char>,
@@ -221,7 +221,7 @@ struct OwnOptions {
 
 impl Session {
     fn new() -> Self {
-        // Nobody listens on port 1; everything else is the server's.
+        // Nobody listens on port 1; everything else leads to the server.
         let entries = [
             "closed.test::127.0.0.1:1".to_owned(),
             format!("::127.0.0.1:{}", server()),
@@ -270,7 +270,7 @@ impl Session {
         }
     }
 
-    /// Options that are as they should be, each field by some bits.
+    /// Valid options, each field set by some bits.
     fn options(&self, bytes: &mut Bytes<'_>) -> OwnOptions {
         let connect_to: Vec<_> = self
             .connect_to
@@ -316,7 +316,7 @@ impl Session {
         }
     }
 
-    /// A configuration of a stream, with `options`.
+    /// A valid configuration of a stream, with `options`.
     fn config(bytes: &mut Bytes<'_>, options: &OwnOptions) -> pool_config_t {
         let mut config = pool_config_init_();
         let byte = bytes.next();
@@ -332,7 +332,7 @@ impl Session {
         config
     }
 
-    /// A configuration with something wrong in it.
+    /// Puts something wrong into a configuration.
     fn spoil(bytes: &mut Bytes<'_>, config: &mut pool_config_t) {
         match bytes.below(12) {
             0 => config.struct_size -= 1,
@@ -372,7 +372,7 @@ impl Session {
         }
         let options = self.options(bytes);
         let mut config = Self::config(bytes, &options);
-        // Nothing but this machine, whatever else is said.
+        // The engine may reach nothing but this machine, whatever else is set.
         let (deny, allow) = (
             [c"0.0.0.0/0".as_ptr(), c"::/0".as_ptr()],
             [c"127.0.0.0/8".as_ptr()],
@@ -635,7 +635,7 @@ impl Session {
 
     fn next_packed(&mut self, bytes: &mut Bytes<'_>) {
         let timeout = [0, 1, 10][bytes.below(3)];
-        // Behind it lies what is not to be written to.
+        // Bytes behind the buffer must stay as they are.
         let size = bytes.below(256) * 8;
         let mut buffer = vec![u64::MAX; size / 8];
         let (mut count, mut needed) = (usize::MAX, usize::MAX);
@@ -706,11 +706,11 @@ impl Session {
             handle.outstanding.len() as u64
         );
         assert!(stats.failed <= stats.accepted && stats.held <= stats.accepted);
-        // There is nobody to ask the system for.
+        // All names are given, and the system is never asked.
         assert_eq!(stats.name_lookups, 0);
     }
 
-    /// Sets what can be set while it runs.
+    /// Sets what can be set while the engine runs.
     fn set(&mut self, bytes: &mut Bytes<'_>) {
         let (which, number) = (bytes.below(4), bytes.next());
         let pool = self.handle(bytes).pool;
@@ -790,7 +790,7 @@ impl Session {
         }
     }
 
-    /// A page that is no job's.
+    /// Makes a page that comes from no job.
     fn page(&mut self, bytes: &mut Bytes<'_>) {
         let mut text = |size: usize| {
             let size = bytes.below(size);
@@ -806,7 +806,7 @@ impl Session {
             null()
         };
         let mut result = untouched();
-        // The same as one header and as headers, which are read otherwise.
+        // One header and a list of headers are read in different ways.
         let headers = [pool_header_t {
             name: c"content-type".as_ptr(),
             value: content_type.as_ptr().cast(),
@@ -859,7 +859,7 @@ impl Session {
         }
     }
 
-    /// Calls with arguments that are none: each is refused, and writes nothing.
+    /// Makes calls with bad arguments: each is refused and writes nothing.
     fn bad_call(&mut self, bytes: &mut Bytes<'_>) {
         let pool = match self.handles.first() {
             Some(handle) if bytes.once_in(2) => handle.pool,
@@ -929,7 +929,7 @@ impl Session {
                 }
             }
         }
-        // Of submit_many this is written even so: that none was accepted.
+        // submit_many writes `accepted` even then: no job was accepted.
         assert!(number == usize::MAX || number == 0);
         assert_eq!(needed, usize::MAX);
         assert_eq!((result, handle, descriptor), (untouched(), untouched(), -7));
@@ -943,7 +943,7 @@ impl Session {
         unsafe { pool_free(handle.pool) };
     }
 
-    /// Every job that was accepted has its result, and no other comes.
+    /// Checks that every accepted job has its result, and that no other comes.
     fn finish(mut self) {
         for (index, mut handle) in std::mem::take(&mut self.handles).into_iter().enumerate() {
             // SAFETY: the handle lives until it is freed.
@@ -972,7 +972,7 @@ impl Session {
                 pool_free(handle.pool);
             }
         }
-        // They outlive their handle.
+        // The results outlive their handle.
         for result in self.results {
             read_content(result);
             // SAFETY: it was taken and is freed once.
@@ -982,7 +982,7 @@ impl Session {
 }
 
 impl Handle {
-    /// A result was taken. `origin`: what its pointers are told from.
+    /// Checks a result that was taken. `origin` is where its pointers count from.
     fn took(&mut self, result: &pool_result_t, origin: usize) {
         if self.ordered {
             let first = self.outstanding.first_key_value();
@@ -998,7 +998,7 @@ impl Handle {
         if has_answer && self.callback {
             let attached = result.tag as usize + 1;
             let callback_failed = code == Some("callback-error");
-            // One that was cancelled before its callback had none.
+            // A job that was cancelled before its callback has no value.
             assert_eq!(result.value.addr(), attached);
             assert_eq!(callback_failed, fails(result.tag));
         } else if !self.callback {
@@ -1034,20 +1034,20 @@ impl Handle {
             read.bytes(hop.url.cast(), hop.url_size);
             let kind = read.text(hop.r#type).and_then(|kind| kind.to_str().ok());
             let is_last = index + 1 == result.stack_count;
-            // What failed may have been to go on from there.
+            // The step after this hop may be what failed.
             let ends = code.is_some() || matches!(kind, Some("hit" | "canonical"));
             assert!(!is_last || ends, "{kind:?}");
         }
     }
 
-    /// No result was taken, which came to that.
+    /// Checks that no result came, given that status.
     fn has_none(&self, status: pool_status_t) {
         let is_done = self.closed && self.outstanding.is_empty();
         expect(status, if is_done { POOL_DONE } else { POOL_AGAIN });
     }
 }
 
-/// Reads what a result points to, from where its pointers are told.
+/// Reads what a result points to; its pointers count from this address.
 struct Reading(usize);
 
 impl Reading {
@@ -1078,7 +1078,7 @@ impl Reading {
     }
 }
 
-/// Asks a result all that can be asked of it.
+/// Asks a result everything that it can be asked.
 fn read_content(result: *mut pool_result_t) {
     let (mut size, mut count) = (usize::MAX, usize::MAX);
     let read = Reading(0);

@@ -12,40 +12,39 @@ use crate::{Job, Kind};
 
 /// Download: the body is in the result.
 pub const POOL_REQUEST: i32 = 0;
-/// Find where the URL ends; no body.
+/// Find where the URL ends, without a body.
 pub const POOL_RESOLVE: i32 = 1;
 
-/// One URL to request or resolve. Set by pool_job_init, then changed as wanted; copied when
-/// submitted.
+/// One URL to request or resolve. pool_job_init sets the defaults, and the caller changes fields.
+/// Submitting copies the struct.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct pool_job_t {
     /// Set by pool_job_init.
     pub struct_size: usize,
-    /// The URL. White space, marks that are not seen (as byte order marks) and quotes around it are
-    /// taken off, and http:// is put before it when it has no scheme and starts with a host: a path,
-    /// a file's name, a number or a mail address is none. A bad one, or one that is not UTF-8, gives
-    /// a result with invalid-url. Default NULL, which like the empty text is taken only with
-    /// passthrough in pool_config_t.
+    /// The URL. White space, invisible marks (such as byte order marks) and quotes around it are
+    /// removed. A URL without a scheme gets http:// if it starts with a host; a path, a file name,
+    /// a number or a mail address does not. A bad URL, or one that is not UTF-8, gives a result
+    /// with invalid-url. Default NULL: the job has no URL, which is accepted only with passthrough
+    /// in pool_config_t; the empty text means the same.
     pub url: *const c_char,
-    /// The bytes of the URL. Default 0: up to the NUL.
+    /// The number of bytes in the URL. Default 0: up to the NUL.
     pub url_size: usize,
-    /// The politeness key; the empty text "" is unconstrained: no throttle, no limit. Default
-    /// NULL: the registrable domain of the URL, or its host when that has none.
+    /// The politeness key. "" is unconstrained: no throttle, no limit. Default NULL: the URL's
+    /// registrable domain, or the host if it has none.
     pub group: *const c_char,
-    /// The bytes of the group. Default 0: up to the NUL.
+    /// The number of bytes in the group. Default 0: up to the NUL.
     pub group_size: usize,
-    /// Comes back in the result. Default 0.
+    /// A number that comes back in the result. Default 0.
     pub tag: u64,
-    /// Comes back in the result; never looked at. Default NULL.
+    /// A pointer that comes back in the result; the library does not look at it. Default NULL.
     pub userdata: *mut c_void,
-    /// How the job is done; pool_options_from gives the stream's to start from. Default NULL: as
-    /// the stream's options say.
+    /// How the job is done; pool_options_from gives the stream's options to start from. Default
+    /// NULL: the stream's options.
     pub options: *const pool_options_t,
     /// POOL_REQUEST or POOL_RESOLVE. Default POOL_REQUEST.
     pub kind: i32,
-    /// The same as options, read beforehand by pool_options_keep, and given instead of them. Default
-    /// NULL.
+    /// Options that pool_options_keep has read, instead of `options`. Default NULL.
     pub kept_options: *const pool_kept_options_t,
 }
 
@@ -70,10 +69,10 @@ unsafe impl Sized_ for pool_job_t {
     }
 }
 
-/// Writes the defaults into `job`, which stays the caller's; `struct_size` is
-/// `sizeof(pool_job_t)`. Any thread may call it.
+/// Writes the defaults into `job`, which stays the caller's. `struct_size` is `sizeof(pool_job_t)`.
+/// Any thread may call it.
 ///
-/// POOL_OK: written. POOL_INVALID_ARGUMENT: NULL, or a size that is not known.
+/// POOL_OK: written. POOL_INVALID_ARGUMENT: NULL, or an unknown size.
 ///
 /// # Safety
 /// `job` is NULL or points to `struct_size` writable bytes.
@@ -83,7 +82,7 @@ pub unsafe extern "C" fn pool_job_init(job: *mut pool_job_t, struct_size: usize)
     unsafe { init_sized(job, struct_size) }
 }
 
-/// The Rust job of a C one.
+/// Reads the Rust job from a C one.
 ///
 /// # Safety
 /// `job` and what it points to are as `pool_job_t` documents them.
@@ -104,7 +103,7 @@ pub(super) unsafe fn read_job(job: *const pool_job_t) -> Result<Job, Error> {
                     ));
                 }
             },
-            // Bytes that are no UTF-8 become U+FFFD, which is no URL's.
+            // Bytes that are not UTF-8 become U+FFFD, which no URL has.
             url: String::from_utf8_lossy(url).into(),
             group: text(given.group, given.group_size, "group")?.map(Into::into),
             tag: given.tag,

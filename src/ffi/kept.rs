@@ -7,16 +7,16 @@ use crate::KeptOptions;
 /// Options that were read and checked, for any number of jobs of any pool.
 pub struct pool_kept_options_t(pub(super) KeptOptions);
 
-/// Reads and checks options, for jobs to name as kept_options: to hand in a job with them costs as
-/// little as without options of its own, however many dns and connect_to have. Writes them to `kept`,
-/// the caller's until pool_kept_options_free; `options` and what it points to are copied. Any thread
-/// may call it.
+/// Reads and checks options once, for jobs to name as kept_options. Such jobs cost as little to
+/// submit as jobs without their own options, however many entries dns and connect_to have. Writes
+/// the kept options to `kept`, the caller's until pool_kept_options_free; `options` and what it
+/// points to are copied. Any thread may call it.
 ///
 /// POOL_OK: here they are. POOL_INVALID_ARGUMENT: an option is out of its range, or `options` or
 /// `kept` is NULL.
 ///
 /// # Safety
-/// `options` points to a pool_options_t as its comments have it; `kept` is writable.
+/// `options` points to a pool_options_t as its comments describe; `kept` is writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_options_keep(
     options: *const pool_options_t,
@@ -35,8 +35,8 @@ pub unsafe extern "C" fn pool_options_keep(
     })
 }
 
-/// Frees kept options; jobs that were handed in with them have what they need. NULL is nothing. Any
-/// thread may call it, once, and none may be using them. Never fails.
+/// Frees kept options; jobs submitted with them are unaffected. NULL does nothing. Any thread may
+/// call it, once, when no other call uses them. Never fails.
 ///
 /// # Safety
 /// `kept` is NULL or came from pool_options_keep, and was not freed.

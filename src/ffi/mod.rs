@@ -1,8 +1,8 @@
 //! The C API: one more user of the Rust API, and nothing more.
 //!
-//! Here values are converted and checked and panics are caught; what a call means is decided in
-//! `pool`. The types and functions bear the names that C sees, because `include/rouet.h` is
-//! generated from them.
+//! This module converts and checks values and catches panics; `pool` decides what a call means.
+//! Types and functions bear the names that C sees, because `include/rouet.h` is generated from
+//! them.
 
 use std::cell::RefCell;
 use std::ffi::{CStr, c_char};
@@ -29,45 +29,47 @@ pub mod result;
 #[cfg(not(debug_assertions))]
 pub(crate) use allocator::Allocator;
 
-/// What a call came to.
+/// The outcome of a call.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum pool_status_t {
-    /// Done as asked.
+    /// The call did what it was asked to.
     POOL_OK = 0,
-    /// Not now: the buffer is full, or no result is there yet, and the time to wait is up.
+    /// The buffer is full or no result is there yet, and the time to wait is up.
     POOL_AGAIN = 1,
     /// The stream was finished or cancelled and all its results were taken: none will come.
     POOL_DONE = 2,
     /// The stream was finished or cancelled: it takes no more jobs.
     POOL_CLOSED = 3,
-    /// An argument or a field is not what it should be; pool_last_error names it.
+    /// An argument or a field is wrong; pool_last_error names it.
     POOL_INVALID_ARGUMENT = 4,
-    /// The machine gave no thread, descriptor or memory for it; pool_last_error says which.
+    /// The machine gave no thread, descriptor or memory; pool_last_error says which.
     POOL_OUT_OF_RESOURCES = 5,
-    /// A fault in the library; pool_last_error has its words. Please report it.
+    /// The library has a fault; pool_last_error describes it. Please report it.
     POOL_INTERNAL_ERROR = 6,
 }
 
 use pool_status_t::*;
 
-/// The version of the C interface: it grows by one when a program must be compiled anew.
+/// The version of the C interface. It grows by one when programs must be recompiled.
 pub const POOL_ABI_VERSION: u32 = 1;
 
-/// The library's version, as "0.1.0". Static. Any thread may call it; never fails.
+/// Returns the library's version, such as "0.1.0". The text is static. Any thread may call it;
+/// never fails.
 #[unsafe(no_mangle)]
 pub extern "C" fn pool_version() -> *const c_char {
     concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
 }
 
-/// The POOL_ABI_VERSION the library was built with. Any thread may call it; never fails.
+/// Returns the POOL_ABI_VERSION that the library was built with. Any thread may call it; never
+/// fails.
 #[unsafe(no_mangle)]
 pub extern "C" fn pool_abi_version() -> u32 {
     POOL_ABI_VERSION
 }
 
-/// The name of a status, as "POOL_AGAIN"; "unknown status" for a number that is none.
-/// Static. Any thread may call it; never fails.
+/// Returns the name of a status, such as "POOL_AGAIN", or "unknown status" for any other number.
+/// The text is static. Any thread may call it; never fails.
 #[unsafe(no_mangle)]
 pub extern "C" fn pool_status_name(status: i32) -> *const c_char {
     const NAMES: [&CStr; 7] = [
@@ -86,21 +88,21 @@ pub extern "C" fn pool_status_name(status: i32) -> *const c_char {
         .as_ptr()
 }
 
-/// The bytes kept of a thread's last message, its NUL included.
+/// The bytes kept of a thread's last message, including its NUL.
 const MESSAGE_SIZE: usize = 1024;
 
 thread_local! {
-    // On the heap, because thread-local storage is scarce: a library's copies, and other libraries,
-    // share what the C library has set aside for it. Made once: its address stays, so that a pointer
-    // taken before a call in the same expression reads that call's message.
+    // The message is on the heap because thread-local storage is scarce: all copies of the library,
+    // and other libraries, share what the C library has set aside. Its address stays, which lets a
+    // pointer that was taken before a call in the same expression read that call's message.
     static LAST_ERROR: RefCell<Box<[u8; MESSAGE_SIZE]>> =
         RefCell::new(Box::new([0; MESSAGE_SIZE]));
 }
 
-/// What was wrong with the last call of this thread that returned POOL_CLOSED,
+/// Returns what was wrong with this thread's last call that gave POOL_CLOSED,
 /// POOL_INVALID_ARGUMENT, POOL_OUT_OF_RESOURCES or POOL_INTERNAL_ERROR: a sentence that names the
-/// field at fault; "" before the first. The same address each time, for this thread to read until
-/// it ends; the next failing call writes over it. Never fails.
+/// field at fault, or "" before the first such call. The address is the same each time. Only this
+/// thread may read there, until it ends; its next failing call overwrites the text. Never fails.
 #[unsafe(no_mangle)]
 pub extern "C" fn pool_last_error() -> *const c_char {
     LAST_ERROR
@@ -113,16 +115,17 @@ fn set_last_error(message: &str) {
     let _ = LAST_ERROR.try_with(|last| {
         let mut text = last.borrow_mut();
         text.fill(0);
-        // At a character's boundary, and with room for the NUL.
+        // The cut is at a character's boundary and leaves room for the NUL.
         let end = message.floor_char_boundary(MESSAGE_SIZE - 1);
         for (to, from) in text.iter_mut().zip(message[..end].bytes()) {
-            // A NUL would end it.
+            // A NUL would end the message.
             *to = if from == 0 { b'?' } else { from };
         }
     });
 }
 
-/// The status of an outcome; leaves a failure's sentence for `pool_last_error`. No panic gets by.
+/// Returns the status of an outcome, keeps a failure's sentence for `pool_last_error`, and lets no
+/// panic through.
 fn guard(call: impl FnOnce() -> Result<pool_status_t, Error>) -> pool_status_t {
     let (status, message) = match catch_unwind(AssertUnwindSafe(call)) {
         Ok(Ok(status)) => return status,
@@ -147,26 +150,24 @@ fn invalid<T>(why: impl Into<String>) -> Result<T, Error> {
     Err(Error::InvalidArgument(why.into()))
 }
 
-/// A struct that C hands over, whose first field is the size its caller knows.
+/// A struct that C hands over. Its first field is the size that the caller knows.
 ///
 /// # Safety
-/// Implemented by `#[repr(C)]` structs whose first field is `struct_size: usize` and which hold
-/// only numbers and pointers, so that a caller's shorter struct padded with our defaults is valid.
-/// A field added must make the struct longer: one that fits into the padding at its end leaves the
-/// size as it was, and old callers can't be told from new ones. `tests/abi.rs` sees to that, and
-/// that no size is forgotten in `SIZES`.
+/// Implementers are `#[repr(C)]` structs that begin with `struct_size: usize` and hold only numbers
+/// and pointers; a caller's shorter struct, filled up with our defaults, is then valid. A new field
+/// must make the struct longer: if it fitted into the padding at the end, old callers could not be
+/// told from new ones. `tests/abi.rs` checks this, and that no size is missing from `SIZES`.
 unsafe trait Sized_: Copy {
     /// The struct's name in C.
     const NAME: &'static str;
-    /// The sizes this struct had in earlier versions, and has now: each a number above the one
-    /// before, and `size_of::<Self>()` last. Those of options come from `since` in
-    /// `options/options.toml`.
+    /// The sizes of this struct in all versions, ascending; the last is `size_of::<Self>()`. Those
+    /// of options come from `since` in `options/options.toml`.
     const SIZES: &'static [usize];
-    /// The documented defaults, `struct_size` included.
+    /// The documented defaults, including `struct_size`.
     fn defaults() -> Self;
 }
 
-/// Reads the caller's struct over the defaults, after a look at its size.
+/// Checks the size of the caller's struct and reads it over the defaults.
 ///
 /// # Safety
 /// `given` is NULL or points to a struct that is as long as its `struct_size` says.
@@ -188,7 +189,7 @@ unsafe fn read_sized<T: Sized_>(given: *const T) -> Result<T, Error> {
     Ok(value)
 }
 
-/// Writes the defaults into the caller's struct, as much of them as it has room for.
+/// Writes as much of the defaults into the caller's struct as it has room for.
 ///
 /// # Safety
 /// `given` is NULL or points to `size` writable bytes, aligned for `T`.
@@ -197,7 +198,7 @@ unsafe fn init_sized<T: Sized_>(given: *mut T, size: usize) -> pool_status_t {
     unsafe { write_sized(&T::defaults(), given, size) }
 }
 
-/// Writes a value into the caller's struct, as much of it as it has room for.
+/// Writes as much of a value into the caller's struct as it has room for.
 ///
 /// # Safety
 /// `given` is NULL or points to `size` writable bytes, aligned for `T`.
@@ -223,8 +224,8 @@ unsafe fn write_sized<T: Sized_>(value: &T, given: *mut T, size: usize) -> pool_
     })
 }
 
-/// Whether a struct has grown with each of its sizes and has the last one. A shorter one is what may
-/// be read and written: so memory safety rests on this.
+/// Whether `SIZES` ascends and ends with the struct's real size. These sizes decide what is read
+/// and written: memory safety rests on this check.
 const fn has_grown<T: Sized_>() -> bool {
     let mut index = 1;
     while index < T::SIZES.len() {
@@ -267,7 +268,7 @@ mod tests {
         new: u64,
     }
 
-    /// The same as it was before.
+    /// The same struct before it grew.
     #[repr(C)]
     #[derive(Clone, Copy)]
     struct Earlier {
@@ -292,7 +293,7 @@ mod tests {
     #[test]
     fn a_struct_of_an_earlier_version_has_the_defaults_of_what_came_later() {
         let size = size_of::<Earlier>();
-        // Beside it lies what is not to be touched.
+        // The memory beside it must not be touched.
         let mut given = [Earlier {
             struct_size: 0,
             old: 7,

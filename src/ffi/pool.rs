@@ -22,8 +22,8 @@ pub struct pool_t {
     options: OnceLock<KeptOptions>,
 }
 
-/// Starts an engine and opens its first stream. `config` may be NULL: the defaults.
-/// Writes the handle to `pool`: the caller's, until pool_free. Any thread may call it.
+/// Starts an engine and opens its first stream. `config` may be NULL for the defaults. Writes the
+/// handle to `pool`, the caller's until pool_free. Any thread may call it.
 ///
 /// POOL_OK: it runs. POOL_INVALID_ARGUMENT: pool_last_error names the argument or field.
 /// POOL_OUT_OF_RESOURCES: no thread, descriptor or memory is left.
@@ -54,18 +54,17 @@ pub unsafe extern "C" fn pool_new(
     })
 }
 
-/// Opens one more stream on the engine of `pool`: its own jobs, order, buffer and results, the
-/// same threads, connections and politeness. `config` may be NULL: the defaults; its fields that
-/// are of the pool must be as pool_config_init left them, or as pool_new was given them; its
-/// throttle_fn and parallelism_fn must be NULL.
-/// Writes the handle to `shared`: the caller's, until pool_free. The engine lives until its last
-/// handle ends. Any thread may call it.
+/// Opens another stream on the engine of `pool`. The stream has its own jobs, order, buffer and
+/// results, and shares threads, connections and politeness. `config` may be NULL for the defaults;
+/// the pool's fields in it must be as pool_config_init left them or as pool_new got them, and
+/// throttle_fn and parallelism_fn must be NULL. Writes the handle to `shared`, the caller's until
+/// pool_free. The engine lives until its last handle ends. Any thread may call it.
 ///
 /// POOL_OK: it is open. POOL_INVALID_ARGUMENT: pool_last_error names the argument or field.
 ///
 /// # Safety
-/// `pool` is a live handle; `config` and what it points to are as pool_config_t says; `shared`
-/// is writable.
+/// `pool` is a live handle; `config` and what it points to are as pool_config_t says; `shared` is
+/// writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_share(
     pool: *mut pool_t,
@@ -98,25 +97,24 @@ pub unsafe extern "C" fn pool_share(
     })
 }
 
-/// Ends a handle: cancels what its stream has outstanding, frees the results that were not taken
-/// and, when it was the engine's last handle, stops and joins the threads. Returns promptly,
-/// whatever the network does. NULL is nothing. Results that were taken stay the caller's. Any
-/// thread may call it, but it must be the last call on the handle, and no other call on it may be
-/// running. In a process that was forked from the handle's, or is ending, it waits for nothing and
-/// leaves the rest to the system: a program may also end without it, whatever is under way. Never
-/// fails.
+/// Ends a handle: cancels its stream's outstanding jobs, frees the results that were not taken and,
+/// with the engine's last handle, stops and joins the threads. Returns promptly, whatever the
+/// network does. NULL does nothing. Results that were taken stay the caller's. Any thread may call
+/// it, but it must be the last call on the handle, with no other call running. In a forked child,
+/// or when the process is ending, it waits for nothing and leaves the rest to the system: a program
+/// may also end without it, whatever is under way. Never fails.
 ///
 /// # Safety
 /// `pool` is NULL or a live handle that no other thread is using.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_free(pool: *mut pool_t) {
-    // SAFETY: the caller's promise. One that was inherited is left as it is.
+    // SAFETY: the caller's promise. An inherited handle is left alone.
     if unsafe { handle(pool) }.is_err() {
         return;
     }
     guard(|| {
-        // SAFETY: the caller's promise. Callbacks under way may use the handle until they are waited
-        // for, so it is nobody's own before.
+        // SAFETY: the caller's promise. Callbacks under way may use the handle until they have been
+        // waited for; nobody owns it alone before.
         unsafe { &*pool }.stream.end();
         // SAFETY: the caller's promise: it came from Box::into_raw and was not freed.
         drop(unsafe { Box::from_raw(pool) });
@@ -124,11 +122,11 @@ pub unsafe extern "C" fn pool_free(pool: *mut pool_t) {
     });
 }
 
-/// Writes into `options` how the stream does jobs that have no options of their own, to be changed
-/// for a job that is to differ; `struct_size` is `sizeof(pool_options_t)`. What it points to lives
-/// until pool_free, and is not to be written to. Any thread may call it.
+/// Writes into `options` the stream's own options, as a start for a job that is to differ.
+/// `struct_size` is `sizeof(pool_options_t)`. What the struct points to lives until pool_free and
+/// must not be written to. Any thread may call it.
 ///
-/// POOL_OK: written. POOL_INVALID_ARGUMENT: NULL, or a size that is not known.
+/// POOL_OK: written. POOL_INVALID_ARGUMENT: NULL, or an unknown size.
 ///
 /// # Safety
 /// `pool` is a live handle; `options` is NULL or points to `struct_size` writable bytes.
@@ -149,14 +147,13 @@ pub unsafe extern "C" fn pool_options_from(
     })
 }
 
-/// Hands a job to the stream, which copies what it needs. With `timeout_ms` 0 it never waits;
-/// otherwise it waits so long (negative: for ever) for room in the buffer. A program with one
-/// thread must not wait for ever: room comes when it takes results. Any thread may call it,
-/// several at once.
+/// Submits a job; the stream copies what it needs. The call waits up to `timeout_ms` for room in
+/// the buffer; 0 never waits, negative waits for ever. A program with one thread must not wait for
+/// ever, because only taking results makes room. Any thread may call it, several at once.
 ///
-/// POOL_OK: accepted; exactly one result will come. POOL_AGAIN: no room in time; nothing was
-/// kept. POOL_CLOSED: the stream was finished or cancelled. POOL_INVALID_ARGUMENT: pool_last_error
-/// names the argument or field; nothing was kept. POOL_OUT_OF_RESOURCES: no memory is left for it;
+/// POOL_OK: accepted; exactly one result will come. POOL_AGAIN: no room in time; nothing was kept.
+/// POOL_CLOSED: the stream was finished or cancelled. POOL_INVALID_ARGUMENT: pool_last_error names
+/// the argument or field; nothing was kept. POOL_OUT_OF_RESOURCES: no memory is left for it;
 /// nothing was kept.
 ///
 /// # Safety
@@ -177,19 +174,18 @@ pub unsafe extern "C" fn pool_submit(
     })
 }
 
-/// Hands over `count` jobs in order and writes to `accepted` how many there was room for: with
-/// `timeout_ms` 0 those that fit at once, otherwise it waits so long (negative: for ever) until
-/// all fit. The jobs stay the caller's, as for pool_submit. Any thread may call it, several at
-/// once.
+/// Submits `count` jobs in order and writes to `accepted` how many found room. The call waits up to
+/// `timeout_ms` until all fit; 0 takes those that fit at once, negative waits for ever. The jobs
+/// stay the caller's, as for pool_submit. Any thread may call it, several at once.
 ///
-/// POOL_OK: all were accepted. POOL_AGAIN: some were not; `accepted` says how many were.
-/// POOL_CLOSED, POOL_INVALID_ARGUMENT, POOL_OUT_OF_RESOURCES: the job at index `accepted` was
-/// refused, those before it were accepted.
-/// `accepted` is written whatever the status, unless it or another argument is NULL.
+/// POOL_OK: all were accepted. POOL_AGAIN: only the first `accepted` were. POOL_CLOSED,
+/// POOL_INVALID_ARGUMENT, POOL_OUT_OF_RESOURCES: the job at index `accepted` was refused, those
+/// before it were accepted. `accepted` is written whatever the status, unless it or another
+/// argument is NULL.
 ///
 /// # Safety
-/// `pool` is a live handle; `jobs` points to `count` jobs of the first one's struct_size, each
-/// as pool_job_t says; `accepted` is writable.
+/// `pool` is a live handle; `jobs` points to `count` jobs of the first one's struct_size, each as
+/// pool_job_t says; `accepted` is writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_submit_many(
     pool: *mut pool_t,
@@ -213,8 +209,8 @@ pub unsafe extern "C" fn pool_submit_many(
         let stride = unsafe { read_sized(jobs) }?.struct_size;
         let until = Until::after(timeout(timeout_ms));
         for index in 0..count {
-            // SAFETY: the caller's promise: `count` jobs, one behind the other; each is read on
-            // its own, so an older caller's shorter struct is stepped over by its own size.
+            // SAFETY: the caller's promise: `count` jobs, one behind the other. Each is read with
+            // its own size, which steps over an older caller's shorter structs.
             let job = unsafe { read_job(jobs.byte_add(index * stride)) }?;
             if let Submit::Full(_) = pool.stream.submit_until(job, until)? {
                 return Ok(POOL_AGAIN);
@@ -226,14 +222,14 @@ pub unsafe extern "C" fn pool_submit_many(
     })
 }
 
-/// Takes the next result: the next in order for an ordered stream, the next that is done
-/// otherwise. With `timeout_ms` 0 it never waits; otherwise it waits so long (negative: for ever)
-/// for one. Writes it to `result`; it is the caller's until pool_result_free, also after
-/// pool_free. Any thread may call it, several at once: each result is given to one of them.
+/// Takes the next result: the next in order from an ordered stream, otherwise the next that is
+/// done. The call waits up to `timeout_ms` for one; 0 never waits, negative waits for ever. Writes
+/// it to `result`, the caller's until pool_result_free, also after pool_free. Any thread may call
+/// it, several at once: each result goes to one of them.
 ///
 /// POOL_OK: here it is. POOL_AGAIN: none in time. POOL_DONE: the stream was finished or cancelled
 /// and all results were taken. POOL_INVALID_ARGUMENT: `pool` or `result` is NULL.
-/// POOL_OUT_OF_RESOURCES: no memory is left to give it in; it stays to be taken.
+/// POOL_OUT_OF_RESOURCES: no memory is left to give it in; it can still be taken later.
 ///
 /// # Safety
 /// `pool` is a live handle; `result` is writable.
@@ -256,11 +252,11 @@ pub unsafe extern "C" fn pool_next_result(
     })
 }
 
-/// Takes up to `max` results at once: waits as pool_next_result does for the first one, then
-/// takes those that are there. Writes them to `results` and their number to `count`; each is the
+/// Takes up to `max` results at once: waits for the first as pool_next_result does, and adds those
+/// that are there already. Writes them to `results` and their number to `count`; each is the
 /// caller's until pool_result_free. Any thread may call it, several at once.
 ///
-/// POOL_OK: at least one. POOL_AGAIN and POOL_DONE as for pool_next_result. POOL_INVALID_ARGUMENT:
+/// POOL_OK: at least one. POOL_AGAIN and POOL_DONE: as for pool_next_result. POOL_INVALID_ARGUMENT:
 /// a pointer is NULL, or `max` is 0.
 ///
 /// # Safety
@@ -292,18 +288,17 @@ pub unsafe extern "C" fn pool_next_results(
     })
 }
 
-/// Takes results as pool_next_results does, but copies them into `buffer`, as many as there are and
-/// fit, and frees them: for languages to which a crossing into C costs much. Any thread may call
-/// it.
+/// Takes results as pool_next_results does, copies as many into `buffer` as fit, and frees them. It
+/// serves languages for which a call into C is costly. Any thread may call it.
 ///
-/// Each is a pool_result_t with its block and its body behind it, block_size bytes in all; the next
-/// begins there. All pointers in it but userdata and value are offsets from its start; 0 is NULL.
-/// It can't be handed to the pool_result functions: pool_result_of_page makes one that can.
+/// Each result is a pool_result_t followed by its block and its body, block_size bytes in all; the
+/// next begins there. All its pointers except userdata and value are offsets from its start; 0 is
+/// NULL. The pool_result functions do not accept it; pool_result_of_page makes one that they do.
 ///
 /// POOL_OK: `count` is how many were written: at least one, or none because the next takes more
-/// than `size` bytes; `needed` is how many bytes the next takes, 0 when none is there. POOL_AGAIN
-/// and POOL_DONE: as for pool_next_result; neither is written. POOL_INVALID_ARGUMENT: something is
-/// NULL, or the buffer not aligned.
+/// than `size` bytes; `needed` is how many bytes the next takes, 0 when there is no next.
+/// POOL_AGAIN and POOL_DONE: as for pool_next_result; neither is written. POOL_INVALID_ARGUMENT:
+/// something is NULL, or the buffer is not aligned.
 ///
 /// # Safety
 /// `pool` is a live handle; `buffer` has `size` bytes and the alignment of pool_result_t; `count`
@@ -364,10 +359,10 @@ pub unsafe extern "C" fn pool_next_packed(
 }
 
 /// Says that no more jobs will come: pool_submit gives POOL_CLOSED from now on, and
-/// pool_next_result gives POOL_DONE once all results were taken. Does not wait. May be called
-/// again, and by any thread.
+/// pool_next_result gives POOL_DONE once all results were taken. Does not wait. Any thread may call
+/// it, more than once.
 ///
-/// POOL_OK: so it is. POOL_INVALID_ARGUMENT: `pool` is NULL.
+/// POOL_OK: finished. POOL_INVALID_ARGUMENT: `pool` is NULL.
 ///
 /// # Safety
 /// `pool` is a live handle.
@@ -380,11 +375,11 @@ pub unsafe extern "C" fn pool_finish(pool: *mut pool_t) -> pool_status_t {
     })
 }
 
-/// Finishes the stream and ends what it has outstanding: each job's result comes, promptly, with
-/// the error "cancelled" unless the job was done already. Does not wait. Other streams of the
-/// engine go on. May be called again, and by any thread.
+/// Finishes the stream and ends its outstanding jobs: each result comes promptly, with the error
+/// "cancelled" unless the job was done already. Does not wait. The engine's other streams go on.
+/// Any thread may call it, more than once.
 ///
-/// POOL_OK: so it is. POOL_INVALID_ARGUMENT: `pool` is NULL.
+/// POOL_OK: cancelled. POOL_INVALID_ARGUMENT: `pool` is NULL.
 ///
 /// # Safety
 /// `pool` is a live handle.
@@ -397,8 +392,8 @@ pub unsafe extern "C" fn pool_cancel(pool: *mut pool_t) -> pool_status_t {
     })
 }
 
-/// Writes to `pending` how many accepted jobs' results were not taken yet. A crawl that answers
-/// results with new jobs is drained when it is 0. Any thread may call it.
+/// Writes to `pending` the number of accepted jobs whose results were not taken yet. A crawl that
+/// submits new jobs for its results is over when this is 0. Any thread may call it.
 ///
 /// POOL_OK: written. POOL_INVALID_ARGUMENT: `pool` or `pending` is NULL.
 ///
@@ -418,14 +413,14 @@ pub unsafe extern "C" fn pool_pending(pool: *mut pool_t, pending: *mut usize) ->
     })
 }
 
-/// Writes to `fd` a descriptor that polls readable while pool_next_result would not give
-/// POOL_AGAIN: a result is there, or the stream is done. For poll, epoll, libuv and the like. It is
-/// the handle's, made by the first call; pool_free closes it. Any thread may call it. After it told
-/// of results it may tell of the next up to 1 ms late, while more are to come, so that a loop that
-/// wakes up finds several: take them with pool_next_results, until POOL_AGAIN.
+/// Writes to `fd` a descriptor, for poll, epoll, libuv and the like, that is readable while
+/// pool_next_result would not give POOL_AGAIN: a result is there, or the stream is done. The first
+/// call makes it; it belongs to the handle, and pool_free closes it. Any thread may call it. While
+/// more results are to come, the descriptor may report the next up to 1 ms late, to let a loop that
+/// wakes up find several: take them with pool_next_results, until POOL_AGAIN.
 ///
-/// An event loop that can only read may read from it: it never blocks, and gives a byte for each
-/// time that there is something after there was nothing. Then take until POOL_AGAIN.
+/// An event loop that can only read may read from it: reading never blocks, and gives a byte each
+/// time something arrives after there was nothing. Then take until POOL_AGAIN.
 ///
 /// POOL_OK: written. POOL_INVALID_ARGUMENT: `pool` or `fd` is NULL. POOL_OUT_OF_RESOURCES: no
 /// descriptor is left.
@@ -447,15 +442,15 @@ pub unsafe extern "C" fn pool_event_fd(pool: *mut pool_t, fd: *mut c_int) -> poo
     })
 }
 
-/// Tells the group of a job with that URL, unless it names one of its own: the registrable domain of
-/// the URL by the public suffix list, private section included, or its host when that has none. With
-/// infer_redirection it is that of the URL that is asked instead. The URL is read as a job's is;
-/// `url_size` is its bytes, 0: up to the NUL. Writes the name and a NUL to `group`, which has room
-/// for `size` bytes, and the bytes of the name to `group_size`. Any thread may call it, and no pool
-/// is needed.
+/// Tells the group that a job with this URL has unless it names its own: the URL's registrable
+/// domain by the public suffix list, private section included, or the host if it has none. With
+/// infer_redirection, a job's group is that of the inferred URL instead. The URL is read like a
+/// job's; `url_size` is its number of bytes, 0 up to the NUL. Writes the name and a NUL to `group`,
+/// which has room for `size` bytes, and the name's number of bytes to `group_size`. Any thread may
+/// call it, and no pool is needed.
 ///
-/// POOL_OK: written. POOL_INVALID_ARGUMENT: `url` is no URL, and pool_last_error says why; or `size`
-/// is too small, and `group_size` alone is written; or a pointer is NULL.
+/// POOL_OK: written. POOL_INVALID_ARGUMENT: `url` is not a URL, and pool_last_error says why; or
+/// `size` is too small, and only `group_size` is written; or a pointer is NULL.
 ///
 /// # Safety
 /// `url` is NULL or has `url_size` bytes, or ends in a NUL; `group` has `size` writable bytes;
@@ -493,14 +488,16 @@ pub unsafe extern "C" fn pool_url_group(
     })
 }
 
-/// Sets the rule of one group, a registrable domain or the name a job gave: `throttle` in
-/// seconds, 0 or above, `parallelism` at least 1. It holds over all streams of the engine, from
-/// the group's next start on, until it is set anew. The name is copied. Any thread may call it.
+/// Sets the rule of one group, given by a registrable domain or the name from a job: `throttle` in
+/// seconds, at least 0, and `parallelism`, at least 1. The rule holds over all streams of the
+/// engine, from the group's next start until it is set anew. The name is copied. Any thread may
+/// call it.
 ///
-/// What reads as a host ("Ex.com", "ex.com.", "bücher.com", `http://ex.com/`) is taken for it.
+/// A name that reads as a host ("Ex.com", "ex.com.", "bücher.com", `http://ex.com/`) is taken for
+/// that host.
 ///
-/// POOL_OK: set. POOL_INVALID_ARGUMENT: pool_last_error names the argument. So is a host that is no
-/// group of its own, as "www.ex.com", which is in that of "ex.com" (pool_url_group tells).
+/// POOL_OK: set. POOL_INVALID_ARGUMENT: pool_last_error names the argument. A host that is not a
+/// group of its own is refused too: "www.ex.com" is in the group "ex.com" (pool_url_group tells).
 ///
 /// # Safety
 /// `pool` is a live handle; `domain` ends in a NUL.
@@ -531,25 +528,25 @@ pub unsafe extern "C" fn pool_set_domain_rule(
 pub struct pool_stats_t {
     /// sizeof(pool_stats_t), set by the caller.
     pub struct_size: usize,
-    /// Of the stream: jobs accepted so far.
+    /// Stream: jobs accepted so far.
     pub accepted: u64,
-    /// Of the stream: results taken so far.
+    /// Stream: results taken so far.
     pub delivered: u64,
-    /// Of the stream: results so far, taken or not, that were errors.
+    /// Stream: results so far, taken or not, that were errors.
     pub failed: u64,
-    /// Of the stream: jobs accepted and not started, those that wait for a retry included.
+    /// Stream: jobs accepted and not started, including those that wait for a retry.
     pub held: u64,
-    /// Of the stream: jobs started whose results were not taken.
+    /// Stream: jobs started whose results were not taken.
     pub started: u64,
-    /// Of the stream: bytes that results not taken hold, all that belongs to them.
+    /// Stream: bytes held by results that were not taken, with everything that belongs to them.
     pub buffered_bytes: u64,
-    /// Of the engine: transfers running.
+    /// Engine: transfers running.
     pub in_flight: u64,
-    /// Of the engine: groups that have jobs, or whose throttle has not run out.
+    /// Engine: groups that have jobs, or whose throttle has not run out.
     pub groups: u64,
-    /// Of the engine: connections opened so far, those that came to nothing included.
+    /// Engine: connections opened so far, including those that failed.
     pub connections: u64,
-    /// Of the engine: name look-ups made so far; those answered from the cache are not counted.
+    /// Engine: name look-ups made so far, not counting answers from the cache.
     pub name_lookups: u64,
 }
 
@@ -578,7 +575,7 @@ unsafe impl Sized_ for pool_stats_t {
 /// Writes to `stats`, which stays the caller's, what the stream and its engine are doing; the
 /// figures may be a moment old. Any thread may call it.
 ///
-/// POOL_OK: written. POOL_INVALID_ARGUMENT: NULL, or a struct_size that is not known.
+/// POOL_OK: written. POOL_INVALID_ARGUMENT: NULL, or an unknown struct_size.
 ///
 /// # Safety
 /// `pool` is a live handle; `stats` has struct_size bytes, and that field is set.
@@ -602,7 +599,7 @@ pub unsafe extern "C" fn pool_stats(pool: *mut pool_t, stats: *mut pool_stats_t)
             connections: engine.connections,
             name_lookups: engine.name_lookups,
         };
-        // SAFETY: the caller's struct is as long as its struct_size, which is one we know.
+        // SAFETY: the caller's struct is as long as its struct_size, which we know.
         unsafe {
             std::ptr::copy_nonoverlapping(
                 (&raw const value).cast::<u8>(),
@@ -616,26 +613,27 @@ pub unsafe extern "C" fn pool_stats(pool: *mut pool_t, stats: *mut pool_stats_t)
 
 /// Nothing is logged.
 pub const POOL_LOG_OFF: i32 = 0;
-/// What the library could not do and no result tells.
+/// Failures of the library that no result reports.
 pub const POOL_LOG_ERROR: i32 = 1;
-/// And attempts that failed and will be made again.
+/// The same, and attempts that failed and will be made again.
 pub const POOL_LOG_WARN: i32 = 2;
-/// And the engine's stop, streams opened, finished and cancelled.
+/// The same, and streams opened, finished and cancelled, and the engine's stop.
 pub const POOL_LOG_INFO: i32 = 3;
-/// And each hop.
+/// The same, and each hop.
 pub const POOL_LOG_DEBUG: i32 = 4;
 
-/// Takes one line of log: `level` is a POOL_LOG_* value, `message` ends in a NUL and is valid
-/// during the call. Called on any thread, on several at once; it must not call the library.
+/// Takes one line of log. `level` is a POOL_LOG_* value; `message` ends in a NUL and is valid
+/// during the call. The function is called on any thread, several at once, and must not call the
+/// library.
 pub type pool_log_fn =
     Option<unsafe extern "C" fn(level: i32, message: *const c_char, userdata: *mut c_void)>;
 
-/// Sends what the engine has to say, up to `level`, to `log`; NULL or POOL_LOG_OFF: nowhere (the
-/// default). Holds for all streams of the engine. A line may still reach the former function
+/// Sends the engine's log, up to `level`, to `log`. NULL or POOL_LOG_OFF, the default, turns the
+/// log off. The call holds for all streams of the engine. The former function may still get a line
 /// while this call runs, but not after it. `userdata` stays the caller's. Any thread may call it,
 /// but not from `log` itself.
 ///
-/// POOL_OK: set. POOL_INVALID_ARGUMENT: `pool` is NULL, or `level` is none of POOL_LOG_*.
+/// POOL_OK: set. POOL_INVALID_ARGUMENT: `pool` is NULL, or `level` is not a POOL_LOG_* value.
 ///
 /// # Safety
 /// `pool` is a live handle; `log` may be called on any thread, with `userdata`, until it is
@@ -680,8 +678,8 @@ pub unsafe extern "C" fn pool_set_log(
     })
 }
 
-/// Takes up to `max` results and gives each in C's form, from 0 on. One for which there is no memory
-/// stays where it is.
+/// Takes up to `max` results and gives each in C's form, counted from 0. A result for which there
+/// is no memory stays where it is.
 fn take(
     pool: &pool_t,
     max: usize,
@@ -717,7 +715,7 @@ fn take(
     }
 }
 
-/// The handle behind a pointer.
+/// Returns the handle behind a pointer.
 ///
 /// # Safety
 /// `pool` is NULL or a live handle.
@@ -729,7 +727,7 @@ unsafe fn handle<'a>(pool: *mut pool_t) -> Result<&'a pool_t, Error> {
     }
 }
 
-/// A time to wait: negative is for ever.
+/// A time to wait; negative waits for ever.
 fn timeout(milliseconds: i32) -> Option<Duration> {
     u64::try_from(milliseconds).ok().map(Duration::from_millis)
 }

@@ -1,5 +1,5 @@
-//! What the allocator lends when there is no memory left: `crate::memory` says what for. Nothing in here
-//! panics, or asks for memory.
+//! What the allocator lends when no memory is left; `crate::memory` says what for. Nothing in here
+//! panics or allocates.
 
 use std::alloc::Layout;
 use std::cell::UnsafeCell;
@@ -10,29 +10,30 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::process::memory::{LARGEST, LENT, RESERVE};
 
-/// Its bytes. They are part of the library's zeroed data, so that the system has promised them from the
-/// start, and they take no memory before they are written to.
+/// The reserve's bytes. The library's zeroed data holds them: the system promises that memory from
+/// the start, but it takes none before it is written to.
 #[repr(align(4096))]
 struct Reserve(UnsafeCell<MaybeUninit<[u8; RESERVE]>>);
 
-// SAFETY: of its bytes nobody takes more than the address, but who a block of them was lent to.
+// SAFETY: only the borrower of a block touches its bytes; everybody else takes only their address.
 unsafe impl Sync for Reserve {}
 
 static BYTES: Reserve = Reserve(UnsafeCell::new(MaybeUninit::zeroed()));
 static BOOK: Mutex<Book> = Mutex::new(Book([0; RESERVE / UNIT / WORD]));
 
-/// Blocks above it may have no more than half of the reserve.
+/// Larger blocks may have no more than half of the reserve.
 const SMALL: usize = 64 << 10;
-/// It is lent in multiples of so many bytes.
+/// The reserve is lent in multiples of this many bytes.
 const UNIT: usize = 64;
 const WORD: usize = u64::BITS as usize;
 const UNITS: usize = RESERVE / UNIT;
 
-/// Which units are lent: a bit each. A block knows its size, so nothing else is noted.
+/// One bit for each unit: whether it is lent. A block knows its size, which makes other notes
+/// needless.
 struct Book([u64; UNITS / WORD]);
 
 impl Book {
-    /// The first so many units in a row that are free, from a multiple of `step` on.
+    /// Finds the first `count` free units in a row that start at a multiple of `step`.
     fn find(&self, count: usize, step: usize) -> Option<usize> {
         let mut start = 0;
         while start + count <= UNITS {
@@ -44,7 +45,7 @@ impl Book {
         None
     }
 
-    /// Where those end that are lent from there on. `None`: this one is free.
+    /// Where the run of lent units that starts here ends. `None`: this unit is free.
     fn lent_from(&self, at: usize) -> Option<usize> {
         let word = self.0.get(at / WORD)? >> (at % WORD);
         let lent = word.trailing_ones() as usize;
@@ -69,13 +70,13 @@ fn start() -> *mut u8 {
     BYTES.0.get().cast()
 }
 
-/// Whether a block is the reserve's.
+/// Whether a block belongs to the reserve.
 #[inline]
 pub(super) fn is_lent(block: *mut u8) -> bool {
     block.addr().wrapping_sub(start().addr()) < RESERVE
 }
 
-/// A block; NULL: there is none. Large ones leave half of the reserve to the others.
+/// Lends a block; NULL if there is none. Large blocks leave half of the reserve to others.
 pub(super) fn lend(layout: Layout) -> *mut u8 {
     let size = layout.size().next_multiple_of(UNIT);
     let mut book = book();

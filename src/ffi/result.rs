@@ -1,4 +1,4 @@
-//! `pool_result_t`: what comes back for a job, in one block of memory and its body.
+//! `pool_result_t`: a job's result, in one block of memory and its body.
 
 use std::alloc::{Layout, alloc, dealloc};
 use std::collections::HashMap;
@@ -16,98 +16,99 @@ use crate::job::once;
 use crate::process::memory;
 use crate::{Element, JobResult};
 
-/// One entry of a result's stack: a URL the job was at.
+/// One entry of a result's stack: a URL at which the job was.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct pool_hop_t {
     /// The URL as it was requested, or would have been.
     pub url: *const c_char,
-    /// Its bytes, without the NUL.
+    /// The number of its bytes, without the NUL.
     pub url_size: usize,
     /// What led on from here: "location-header", "refresh-header", "meta-refresh", "js-relocation"
-    /// or "infer" (the URL itself); or "hit": this is where the job ended. "canonical", always the
-    /// last: what the page before calls itself.
+    /// or "infer" (the URL itself). "hit": the job ended here. "canonical", always last: the URL
+    /// that the page before declares for itself.
     pub r#type: *const c_char,
-    /// The answer's status; 0: no answer came, or no request was made (infer, canonical).
+    /// The answer's status. 0: no answer came, or no request was made (infer, canonical).
     pub status: i32,
 }
 
-/// A reference in a page to something else: of an element, by one of its attributes. The library's.
+/// One reference from a page to something else, by an attribute of an element. It belongs to the
+/// library.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct pool_element_t {
-    /// The size of this struct in the library that made it: the next one lies so many bytes behind
-    /// its start.
+    /// The size of this struct in the library that made it: the next one starts that many bytes
+    /// after it.
     pub struct_size: usize,
-    /// Where it leads: absolute, http or https, its query in the encoding of the page.
+    /// Where it leads: absolute, http or https, its query in the page's encoding.
     pub url: *const c_char,
-    /// Its bytes, without the NUL.
+    /// The number of its bytes, without the NUL.
     pub url_size: usize,
-    /// The name of the element, in lower case, as "img".
+    /// The name of the element in lower case, such as "img".
     pub element: *const c_char,
-    /// The name of the attribute, in lower case, as "srcset".
+    /// The name of the attribute in lower case, such as "srcset".
     pub attribute: *const c_char,
-    /// The element's rel, white space in it made one blank; "": it has none.
+    /// The element's rel, with white space made single blanks; "" if it has none.
     pub rel: *const c_char,
-    /// Its bytes, without the NUL.
+    /// The number of its bytes, without the NUL.
     pub rel_size: usize,
-    /// What a reader reads in its place, in one line: the text of an `<a>` or `<button>`, with the alt
-    /// of the images in it; the alt of an image; "": nothing. UTF-8, without NULs.
+    /// What a reader sees in its place, in one line: the text of an `<a>` or `<button>` with the
+    /// alt of its images; the alt of an image; otherwise "". UTF-8, without NULs.
     pub text: *const c_char,
-    /// Its bytes, without the NUL.
+    /// The number of its bytes, without the NUL.
     pub text_size: usize,
 }
 
-/// What came of a job. The caller's, until pool_result_free.
+/// The result of a job, the caller's until pool_result_free.
 ///
-/// The struct and everything it points to but the body, userdata and value are one block of memory:
-/// block_size bytes from the struct's own address: the struct, the headers, the stack, and then all
-/// text, each right behind the last. The body is one more. Both can be copied whole.
+/// The body is one piece of memory. The struct and everything else it points to, except userdata
+/// and value, are another: block_size bytes from the struct's own address, with the struct, the
+/// headers, the stack and then all text, each right behind the last. Both can be copied whole.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct pool_result_t {
     /// The size of this struct in the library that made it.
     pub struct_size: usize,
-    /// The bytes of the block, this struct included.
+    /// The number of bytes in the block, including this struct.
     pub block_size: usize,
     /// The job's tag.
     pub tag: u64,
     /// The job's userdata.
     pub userdata: *mut c_void,
-    /// The URL as it was submitted, but for bytes that are not UTF-8, which are U+FFFD; NULL: the
-    /// job had none (passthrough).
+    /// The URL as submitted, with U+FFFD for bytes that are not UTF-8. NULL: the job had none
+    /// (passthrough).
     pub url: *const c_char,
-    /// Its bytes, without the NUL.
+    /// The number of its bytes, without the NUL.
     pub url_size: usize,
-    /// NULL: success, whatever the status. Otherwise the error's stable name, as
-    /// "connection-refused"; docs/errors.md lists them.
+    /// The error's stable name, such as "connection-refused"; docs/errors.md lists them. NULL:
+    /// success, whatever the status.
     pub error_code: *const c_char,
     /// What failed, where and why, for people; NULL on success.
     pub error_message: *const c_char,
-    /// Where the job ended: the last URL of the stack; NULL when there is none.
+    /// Where the job ended: the last URL of the stack, or NULL if there is none.
     pub end_url: *const c_char,
-    /// Its bytes, without the NUL.
+    /// The number of its bytes, without the NUL.
     pub end_url_size: usize,
-    /// The headers of the last answer, in order, case and repeats kept.
+    /// The headers of the last answer, with their order, case and repeats.
     pub headers: *const pool_header_t,
     /// The number of headers.
     pub header_count: usize,
-    /// The URLs the job was at, one a hop, the first one first.
+    /// The URLs at which the job was, one for each hop, in order.
     pub stack: *const pool_hop_t,
-    /// The number of these.
+    /// The number of entries in the stack.
     pub stack_count: usize,
-    /// The body of the last answer, decompressed when the job asked for compression; not followed
-    /// by a NUL. NULL: none.
+    /// The body of the last answer, decompressed if the job asked for compression, without a NUL at
+    /// its end. NULL: no body.
     pub body: *const u8,
-    /// Its bytes.
+    /// The number of bytes in the body.
     pub body_size: usize,
     /// When the last attempt began, in seconds since 1970 UTC.
     pub start_time: f64,
-    /// When it ended.
+    /// When the last attempt ended, in the same way.
     pub end_time: f64,
-    /// Seconds of the last attempt, over all its hops, in looking up names.
+    /// Seconds the last attempt spent, over all its hops, in looking up names.
     pub name_lookup_time: f64,
-    /// ... in connecting, to a proxy too.
+    /// ... in connecting, also to a proxy.
     pub connect_time: f64,
     /// ... in TLS handshakes.
     pub tls_time: f64,
@@ -117,28 +118,29 @@ pub struct pool_result_t {
     pub receive_time: f64,
     /// POOL_REQUEST or POOL_RESOLVE.
     pub kind: i32,
-    /// The status of the last answer; 0: none came.
+    /// The status of the last answer; 0 if none came.
     pub status: i32,
-    /// How many attempts were made; 0: none, the job ended before its first.
+    /// The number of attempts made; 0 if the job ended before its first.
     pub attempts: u32,
-    /// What the stream's callback attached, by writing it here; NULL without one. Never looked at.
+    /// What the stream's callback attached by writing it here; NULL without a callback. The library
+    /// does not look at it.
     pub value: *mut c_void,
-    /// What in particular it was, where an error's name covers several things: of "ssl" it is
-    /// "expired", "not-yet-valid", "wrong-name", "unknown-authority", "bad-certificate", "ca-file",
+    /// The particular cause, where an error's name covers several. For "ssl" it is "expired",
+    /// "not-yet-valid", "wrong-name", "unknown-authority", "bad-certificate", "ca-file",
     /// "client-certificate" or "protocol", and there may be more. NULL: nothing more is known.
     pub error_subcode: *const c_char,
-    /// The group the job was in, whose turn it waited for: as it was given, or that of its URL
+    /// The group whose turn the job waited for: the one it named, or that of its URL
     /// (pool_url_group). Redirections do not change it. "": unconstrained. NULL: no server was to
-    /// be asked, the job having no URL or a bad one.
+    /// be asked, because the URL was missing or bad.
     pub group: *const c_char,
-    /// Its bytes, without the NUL.
+    /// The number of its bytes, without the NUL.
     pub group_size: usize,
-    /// NULL: the body is whole, or there is none. Otherwise why it may not be all there was, in the
-    /// words of WARC-Truncated (WARC 1.1, section 5.13) and one more. "disconnect": the connection
-    /// ended without TLS's goodbye, where nothing but its end tells that of the body; most often it
-    /// is whole. "coding": it was not as Content-Encoding has it, but what is in it came whole: there
-    /// was no trailer, or a wrong one, or the body was in no coding and is as it came. Others may
-    /// come with later versions.
+    /// Why the body may be incomplete, in the words of WARC-Truncated (WARC 1.1, section 5.13) and
+    /// one more; NULL if it is whole or there is none. "disconnect": the connection ended without
+    /// TLS's goodbye, where only its end marks the body's; most often the body is whole. "coding":
+    /// the body broke the rules of its Content-Encoding, but its content came whole: the trailer
+    /// was missing or wrong, or the body was in no coding and is as it came. Later versions may add
+    /// others.
     pub truncated: *const c_char,
 }
 
@@ -146,7 +148,7 @@ pub struct pool_result_t {
 #[repr(align(16))]
 struct Private {
     layout: Layout,
-    /// The result it was made from: `owned`, or one that was lent for a call.
+    /// The result that it was made from: `owned`, or one that was lent for a call.
     job: *const JobResult,
     owned: Option<JobResult>,
     mimetype: OnceLock<Option<CString>>,
@@ -156,25 +158,26 @@ struct Private {
     elements: OnceLock<Elements>,
 }
 
-/// The links of a page, each ending in a NUL, and where they are.
+/// The links of a page, each ending in a NUL, and their addresses.
 #[derive(Default)]
 struct Links {
     pointers: Vec<*const c_char>,
     _text: Vec<CString>,
 }
 
-/// What a page refers to, and the texts of it.
+/// A page's references and their texts.
 #[derive(Default)]
 struct Elements {
     list: Vec<pool_element_t>,
     _texts: Texts,
 }
 
-/// Memory for a result in C's form, before it is taken from its stream: without it, it stays there.
+/// Memory for a result in C's form. It is allocated before the result is taken: if that fails, the
+/// result stays in its stream.
 pub(super) struct Room(NonNull<u8>, Layout);
 
 impl Room {
-    /// `None`: there is no memory for it.
+    /// `None`: no memory is left.
     pub fn of(result: &JobResult) -> Option<Self> {
         if memory::is_spent() {
             return None;
@@ -186,7 +189,7 @@ impl Room {
         Some(Self(NonNull::new(unsafe { alloc(layout) })?, layout))
     }
 
-    /// Moves the result that it was made for into C's form.
+    /// Moves the result that this memory was made for into C's form.
     pub fn fill(self, result: JobResult) -> *mut pool_result_t {
         let block = self.lay_out(&result);
         // SAFETY: `lay_out` put it there, and nobody else has it yet.
@@ -197,8 +200,8 @@ impl Room {
         block
     }
 
-    /// A block that tells of the result that it was made for, which must outlive it or be moved into
-    /// it.
+    /// Fills the block from the result that it was made for, which must outlive the block or be
+    /// moved into it.
     fn lay_out(self, result: &JobResult) -> *mut pool_result_t {
         let Self(start, layout) = self;
         std::mem::forget(self);
@@ -226,12 +229,12 @@ impl Room {
 
 impl Drop for Room {
     fn drop(&mut self) {
-        // SAFETY: it was allocated so, and nobody has it.
+        // SAFETY: it was allocated with that layout, and nobody has it.
         unsafe { dealloc(self.0.as_ptr(), self.1) };
     }
 }
 
-/// A body of the caller's, which may be too large to be there twice.
+/// Copies a body of the caller's, which may be too large for two copies.
 fn copy(body: &[u8]) -> Result<Vec<u8>, Error> {
     let mut copy = Vec::new();
     copy.try_reserve_exact(body.len())
@@ -240,7 +243,7 @@ fn copy(body: &[u8]) -> Result<Vec<u8>, Error> {
     Ok(copy)
 }
 
-/// What went wrong when there is no memory to show a result to C.
+/// The message for when no memory is left to show a result to C.
 pub(super) fn no_memory(result: &JobResult) -> String {
     let size = Plan::of(result).size;
     format!("no memory is left for a result of {size} bytes")
@@ -254,7 +257,7 @@ pub(super) fn into_c(result: JobResult) -> Result<*mut pool_result_t, Error> {
     }
 }
 
-/// Shows a result to C for the time of a call. `None`: there is no memory for that.
+/// Shows a result to C for the time of a call. `None`: no memory is left for that.
 pub(super) fn lend<T>(result: &JobResult, call: impl FnOnce(*mut pool_result_t) -> T) -> Option<T> {
     let block = Room::of(result)?.lay_out(result);
     let outcome = call(block);
@@ -263,7 +266,7 @@ pub(super) fn lend<T>(result: &JobResult, call: impl FnOnce(*mut pool_result_t) 
     Some(outcome)
 }
 
-/// What lies before a result.
+/// Returns what lies before a result.
 ///
 /// # Safety
 /// `result` came from `lay_out` and was not freed.
@@ -274,17 +277,17 @@ unsafe fn private(result: *const pool_result_t) -> *mut Private {
         .cast_mut()
 }
 
-/// Makes a result of a page of the caller's own, as if it had come with status 200: to ask for the
-/// text, links and the like of pages that were kept. Writes it to `result`, the caller's until
-/// pool_result_free. Any thread may call it, and no pool is needed.
+/// Makes a result from a page that the caller kept, as if it had come with status 200, to ask for
+/// its text, links and the like. Writes it to `result`, the caller's until pool_result_free. Any
+/// thread may call it, and no pool is needed.
 ///
-/// `url` is where the page was found, which its links and in part its media type and encoding go
-/// by; it is cleaned up as a job's is. `content_type` is the value of its Content-Type header,
-/// `known_encoding` is as in pool_options_t; each of them may be NULL. The body is copied; it may
-/// be NULL when `body_size` is 0.
+/// `url` is where the page was found; its links, and in part its media type and encoding, depend on
+/// it. The URL is cleaned up like a job's. `content_type` is the value of the Content-Type header,
+/// and `known_encoding` is as in pool_options_t; each of the three may be NULL. The body is copied;
+/// it may be NULL if `body_size` is 0.
 ///
-/// POOL_OK: here it is. POOL_INVALID_ARGUMENT: `url` is no URL, `content_type` has a line break,
-/// `known_encoding` is no encoding, `body` is NULL and `body_size` not 0, or `result` is NULL.
+/// POOL_OK: here it is. POOL_INVALID_ARGUMENT: `url` is not a URL, `content_type` has a line break,
+/// `known_encoding` is not an encoding, `body` is NULL and `body_size` not 0, or `result` is NULL.
 /// POOL_OUT_OF_RESOURCES: no memory is left for the copy.
 ///
 /// # Safety
@@ -326,14 +329,14 @@ pub unsafe extern "C" fn pool_result_of_page(
     })
 }
 
-/// Makes a result as pool_result_of_page does, of an answer with all its headers: several
-/// Content-Type count together, the file name in a Content-Disposition counts for
-/// pool_result_ext, and a Content-Encoding says that the body is still in that coding. Their sizes
-/// are as in pool_options_t; `headers` may be NULL when `header_count` is 0.
+/// Makes a result as pool_result_of_page does, from an answer with all its headers. Several
+/// Content-Type headers count together, the file name in a Content-Disposition counts for
+/// pool_result_ext, and a Content-Encoding says that the body is still in that coding. Header sizes
+/// are as in pool_options_t; `headers` may be NULL if `header_count` is 0.
 ///
-/// POOL_OK: here it is. POOL_INVALID_ARGUMENT: `url` is no URL, a header's name is none or its value
-/// has a line break, `known_encoding` is no encoding, `headers` or `body` is NULL and its number not
-/// 0, or `result` is NULL.
+/// POOL_OK: here it is. POOL_INVALID_ARGUMENT: `url` is not a URL, a header's name is not a name or
+/// its value has a line break, `known_encoding` is not an encoding, `headers` or `body` is NULL and
+/// its number not 0, or `result` is NULL.
 ///
 /// # Safety
 /// `url` and `known_encoding` are NULL or end in a NUL; `headers` points to `header_count` headers,
@@ -383,9 +386,9 @@ pub unsafe extern "C" fn pool_result_of_answer(
     })
 }
 
-/// Frees a result, its block and its body, and what was asked of it; its userdata and value stay
-/// the caller's. NULL is nothing. Any thread may call it, once, and none may be using the result.
-/// Never fails.
+/// Frees a result with its block, its body and everything it was asked for; userdata and value stay
+/// the caller's. NULL does nothing. Any thread may call it, once, when no thread uses the result
+/// any more. Never fails.
 ///
 /// # Safety
 /// `result` is NULL or came from pool_next_result, pool_next_results, pool_result_of_page or
@@ -401,7 +404,7 @@ pub unsafe extern "C" fn pool_result_free(result: *mut pool_result_t) {
 /// # Safety
 /// `result` came from `lay_out` and was not freed.
 unsafe fn free(result: *mut pool_result_t) {
-    // SAFETY: Private lies before it, and both in one allocation of that layout.
+    // SAFETY: Private lies before it, in the same allocation of that layout.
     unsafe {
         let private = private(result);
         let layout = (*private).layout;
@@ -410,18 +413,19 @@ unsafe fn free(result: *mut pool_result_t) {
     }
 }
 
-/// The media type of the body, in lower case and without parameters, as "text/html": as the
-/// Content-Type headers say (Fetch Standard, "extract a MIME type": the last that is well-formed
-/// counts). Without one, or if it is unknown/unknown or application/unknown: as the first bytes of
-/// the body tell (MIME Sniffing Standard), and then the extension of its file name or URL. NULL:
-/// unknown, or no body was asked for or came.
+/// Returns the media type of the body, in lower case and without parameters, such as "text/html".
+/// The Content-Type headers decide (Fetch Standard, "extract a MIME type": the last that is
+/// well-formed counts). If they are missing, or say unknown/unknown or application/unknown, the
+/// first bytes of the body decide (MIME Sniffing Standard), and then the extension of its file name
+/// or URL. NULL: unknown, or no body was asked for or came.
 ///
-/// This and the functions after it find out what they say when they are first asked, on the
-/// caller's thread, and keep it: what they give lives as long as the result. Several threads may
-/// ask one result at once. They never fail; NULL as a result gives NULL or 0.
+/// This function and those after it compute their answer at the first call, on the caller's thread,
+/// and keep it; what they return lives as long as the result. Several threads may ask one result at
+/// once. They never fail; a NULL result gives NULL or 0.
 ///
 /// # Safety
-/// `result` is NULL or a result that was not freed; so for all functions after this one.
+/// `result` is NULL or a result that was not freed. The same holds for all functions after this
+/// one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_result_mimetype(result: *const pool_result_t) -> *const c_char {
     // SAFETY: the caller's promise.
@@ -432,9 +436,9 @@ pub unsafe extern "C" fn pool_result_mimetype(result: *const pool_result_t) -> *
     }
 }
 
-/// The file extension that fits the body, with its dot, as ".html": that of the file name in
-/// Content-Disposition (RFC 6266), if it is a usual one; that of its media type; or the URL's when
-/// that says nothing definite. NULL: unknown.
+/// Returns the file extension that fits the body, with its dot, such as ".html". The file name in
+/// Content-Disposition gives it (RFC 6266), if its extension is a usual one; otherwise the media
+/// type, or the URL if that type says nothing definite. NULL: unknown.
 ///
 /// # Safety
 /// As for pool_result_mimetype.
@@ -448,8 +452,8 @@ pub unsafe extern "C" fn pool_result_ext(result: *const pool_result_t) -> *const
     }
 }
 
-/// 1: the body is text, by its media type, or its bytes when that is unknown. 0: it is not. Bytes of
-/// a coding that was not undone, as gzip that nobody asked for, are none.
+/// Returns 1 if the body is text, by its media type, or by its bytes if that is unknown; otherwise
+/// 0. Bytes in a coding that was not undone, such as gzip that nobody asked for, are not text.
 ///
 /// # Safety
 /// As for pool_result_mimetype.
@@ -459,7 +463,7 @@ pub unsafe extern "C" fn pool_result_is_text(result: *const pool_result_t) -> i3
     unsafe { ask(result, 0, |_, job| job.is_text().into()) }
 }
 
-/// 1: the body's media type allows for HTML, or is unknown. 0: it does not.
+/// Returns 1 if the body's media type allows for HTML or is unknown, otherwise 0.
 ///
 /// # Safety
 /// As for pool_result_mimetype.
@@ -469,8 +473,8 @@ pub unsafe extern "C" fn pool_result_could_be_html(result: *const pool_result_t)
     unsafe { ask(result, 0, |_, job| job.could_be_html().into()) }
 }
 
-/// 1: the body is HTML: text of the media type text/html or application/xhtml+xml, however it
-/// begins; of another XML type, if its root is `<html>`. 0: it is not.
+/// Returns 1 if the body is HTML, otherwise 0. HTML is text of the media type text/html or
+/// application/xhtml+xml, however it begins, and of another XML type if its root is `<html>`.
 ///
 /// # Safety
 /// As for pool_result_mimetype.
@@ -480,11 +484,11 @@ pub unsafe extern "C" fn pool_result_is_html(result: *const pool_result_t) -> i3
     unsafe { ask(result, 0, |_, job| job.is_html().into()) }
 }
 
-/// The encoding of the body, by its name in the Encoding Standard in lower case, as "utf-8" or
-/// "windows-1251": that of known_encoding, or by the byte order mark, the Content-Type, what the
-/// page says of itself, and then by detection. A declaration that the bytes give the lie is passed
-/// over, and ISO-8859-1 in the Content-Type if the page says something else. NULL: the body is no
-/// text.
+/// Returns the encoding of the body, by its lower-case name in the Encoding Standard, such as
+/// "utf-8" or "windows-1251". It comes from known_encoding, the byte order mark, the Content-Type,
+/// the page's own declaration, or detection, in this order. A declaration that the bytes contradict
+/// is passed over, and so is ISO-8859-1 in the Content-Type if the page says something else. NULL:
+/// the body is not text.
 ///
 /// # Safety
 /// As for pool_result_mimetype.
@@ -498,9 +502,9 @@ pub unsafe extern "C" fn pool_result_encoding(result: *const pool_result_t) -> *
     }
 }
 
-/// The body as UTF-8 text that ends in a NUL, decoded from its encoding by the Encoding Standard:
-/// what is malformed in it becomes U+FFFD. Writes its bytes without the NUL to `size`, unless that
-/// is NULL. NULL, and 0: the body is no text, or no memory is left for it.
+/// Returns the body as UTF-8 text that ends in a NUL, decoded by the Encoding Standard: malformed
+/// parts become U+FFFD. Writes its number of bytes without the NUL to `size`, unless that is NULL.
+/// NULL, and 0: the body is not text, or no memory is left for it.
 ///
 /// # Safety
 /// As for pool_result_mimetype; `size` is NULL or writable.
@@ -517,11 +521,10 @@ pub unsafe extern "C" fn pool_result_text(
     }
 }
 
-/// The links of the body, if it is HTML: the http and https URLs of its `<a>` and `<area>`,
-/// absolute, each once, in the order of the page; their queries in the encoding of the page, as
-/// browsers write them (URL Standard). Writes their number to `count`, unless that is NULL. NULL,
-/// and 0: there is none, or no memory is left for them. What else a page refers to:
-/// pool_result_elements.
+/// Returns the links of an HTML body: the http and https URLs of its `<a>` and `<area>`, absolute,
+/// each once, in the order of the page. Their queries are in the page's encoding, as browsers write
+/// them (URL Standard). Writes their number to `count`, unless that is NULL. NULL, and 0: there are
+/// no links, or no memory is left for them. pool_result_elements gives a page's other references.
 ///
 /// # Safety
 /// As for pool_result_mimetype; `count` is NULL or writable.
@@ -539,15 +542,16 @@ pub unsafe extern "C" fn pool_result_links(
     }
 }
 
-/// All that the body refers to, if it is HTML: by `<a>`, `<img>`, srcset, `<script>`, `<link>`,
-/// `<iframe>`, `<form>`, `<source>` and all others whose attributes have URLs, those of SVG and those
-/// that are obsolete too, in the order of the page and as often as it does. Left out is what is not
-/// http or https, what stays within the page (`#top`), and `<a>` and `<area>` that lead to the page
-/// itself. Whether a browser would load it is not asked: see rel. Writes their number to `count`,
-/// unless that is NULL. NULL, and 0: there is none, or no memory is left for them.
+/// Returns everything that an HTML body refers to: by `<a>`, `<img>`, srcset, `<script>`, `<link>`,
+/// `<iframe>`, `<form>`, `<source>` and all others whose attributes have URLs, including those of
+/// SVG and obsolete ones. Order and repeats are the page's. References that are not http or https,
+/// that stay within the page (`#top`), and `<a>` and `<area>` that lead to the page itself are left
+/// out. The library does not judge whether a browser would load a reference: see rel. Writes their
+/// number to `count`, unless that is NULL. NULL, and 0: there are none, or no memory is left for
+/// them.
 ///
-/// The array is to be gone through by the struct_size of its elements, or as one of pool_element_t
-/// by who was compiled with the library's own header.
+/// Step through the array by the struct_size of its elements, or as an array of pool_element_t in a
+/// program compiled with the library's own header.
 ///
 /// # Safety
 /// As for pool_result_mimetype; `count` is NULL or writable.
@@ -566,10 +570,10 @@ pub unsafe extern "C" fn pool_result_elements(
 }
 
 impl Elements {
-    /// `None`: there is no memory for them.
+    /// `None`: no memory is left for them.
     fn of(elements: Vec<Element>) -> Option<Self> {
         let mut texts = Texts::default();
-        // References of one element share what it says.
+        // References of one element share its texts.
         let mut last: Option<&Element> = None;
         let (mut rel, mut text) = ((null(), 0), (null(), 0));
         let mut list = Vec::new();
@@ -612,13 +616,13 @@ struct Texts {
 }
 
 impl Texts {
-    /// Makes room for the texts of one element. `None`: there is no memory for them.
+    /// Makes room for the texts of one element. `None`: no memory is left for them.
     fn make_room(&mut self) -> Option<()> {
         self.texts.try_reserve(5).ok()?;
         (!memory::is_out()).then_some(())
     }
 
-    /// Where the text is now, and its bytes.
+    /// Returns the text's new place and its number of bytes.
     fn put(&mut self, text: &str) -> (*const c_char, usize) {
         let text = match text.contains('\0') {
             true => CString::new(text.replace('\0', "\u{fffd}")),
@@ -630,7 +634,7 @@ impl Texts {
         place
     }
 
-    /// Where one of a few names is.
+    /// Returns the place of one of a few names.
     fn name(&mut self, name: &'static str) -> *const c_char {
         match self.names.get(name) {
             Some(place) => *place,
@@ -644,7 +648,7 @@ impl Texts {
 }
 
 impl Links {
-    /// `None`: there is no memory for them.
+    /// `None`: no memory is left for them.
     fn of(links: Vec<String>) -> Option<Self> {
         let (mut pointers, mut text) = (Vec::new(), Vec::new());
         pointers.try_reserve_exact(links.len()).ok()?;
@@ -653,7 +657,7 @@ impl Links {
             if memory::is_out() {
                 return None;
             }
-            // A URL has no NUL.
+            // URLs contain no NUL.
             let link = CString::new(link).unwrap_or_default();
             pointers.push(link.as_ptr());
             text.push(link);
@@ -665,7 +669,8 @@ impl Links {
     }
 }
 
-/// Asks a result something; `otherwise`: when it is NULL, or the answer panicked.
+/// Asks a result something. `otherwise` is the answer if the result is NULL or the question
+/// panicked.
 ///
 /// # Safety
 /// `result` is NULL or came from `lay_out` and lives for `'a`.
@@ -702,7 +707,7 @@ unsafe fn give(to: *mut usize, number: usize) {
     }
 }
 
-/// Gives a list, which the result keeps: its length to `count`, and its start. NULL: it is empty.
+/// Gives a list that the result keeps: its length to `count`, and its start. NULL: it is empty.
 ///
 /// # Safety
 /// `count` is NULL or writable.
@@ -728,7 +733,7 @@ mod tests {
         JobResult::of_page(Some(url), Some(content_type), None, body.to_vec()).expect("a page")
     }
 
-    /// Results of all shapes: with and without each part.
+    /// Results of all shapes, with and without each part.
     fn results() -> Vec<JobResult> {
         let html =
             b"<a href=/x rel=next><img srcset='/1, /2' alt=one><a href='/\xc3\xa9'>caf\xc3\xa9";

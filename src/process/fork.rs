@@ -1,13 +1,14 @@
 //! Forks of the process, and its end.
 //!
-//! Of a process's threads a child has only the one that forked, of its sockets copies, and of its
-//! locks whatever state they were in. OpenSSL has locks for the whole process and does not look after
-//! them: a child that was forked while another thread held one would wait for it for ever. So a fork
-//! waits until the threads that may hold any are at rest.
+//! A child has only the thread that forked, copies of the process's sockets, and its locks in whatever
+//! state they were. OpenSSL has locks for the whole process and does not look after them: a child
+//! forked while another thread held one would wait for it for ever. A fork therefore waits until the
+//! threads that may hold any are at rest.
 //!
 //! `exit` runs what the process's libraries have registered while all other threads go on, and
-//! OpenSSL's clean-up frees what they use. We have OpenSSL register none, but a program that used it
-//! before us has one. So `exit` waits in the same way, and those threads never fall to work again.
+//! OpenSSL's clean-up frees what they use. We make OpenSSL register none, but a program that used
+//! OpenSSL before us has one. `exit` therefore waits in the same way, and those threads never work
+//! again.
 
 use std::cell::Cell;
 use std::io;
@@ -20,28 +21,27 @@ use once_cell::sync::OnceCell;
 /// Grows by one in each child.
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 static FORKED: AtomicBool = AtomicBool::new(false);
-/// Forks under way: meanwhile nobody falls to work.
+/// The number of forks under way, during which no thread may start to work.
 static FORKING: AtomicU32 = AtomicU32::new(0);
-/// Threads at work.
+/// The number of threads at work.
 static AT_WORK: AtomicU32 = AtomicU32::new(0);
-/// The thread that ends the process; 0: none yet.
+/// The thread that ends the process; 0 until there is one.
 static ENDER: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
     static WORKS: Cell<bool> = const { Cell::new(false) };
 }
 
-/// How long a fork, or the process's end, waits for the work of others, which seldom takes a
-/// millisecond.
+/// How long a fork, or the process's end, waits for the others' work, which seldom takes a millisecond.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How long one waits before it looks again.
+/// The pause between two looks.
 const PAUSE: Duration = Duration::from_micros(20);
-/// How long a thread sleeps at once that has nothing to do any more.
+/// How long a thread with nothing left to do sleeps at a time.
 const LONG: Duration = Duration::from_secs(60);
 
 /// Notices forks from now on, and the process's end by `exit` or the return from `main`. What is
-/// registered with `atexit` later runs earlier: so what a program tidies up that it had before its
-/// first pool is tidied up when the pools do nothing any more.
+/// registered with `atexit` later runs earlier. The clean-up of what a program had before its first
+/// pool therefore runs when the pools no longer do anything.
 pub(crate) fn watch() -> io::Result<()> {
     static WATCHED: OnceCell<()> = OnceCell::new();
     extern "C" fn before() {
@@ -63,14 +63,14 @@ pub(crate) fn watch() -> io::Result<()> {
         wait_for_rest();
     }
     let watched = WATCHED.get_or_try_init(|| {
-        // SAFETY: the functions may run at any fork: they use numbers, and the first the clock too,
-        // in the process that forks. The C library forgets them when this one is unloaded.
+        // SAFETY: the functions may run at any fork. They use numbers, and the first also the clock, in
+        // the process that forks. The C library forgets them when this library is unloaded.
         match unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) } {
             0 => {}
             error => return Err(io::Error::from_raw_os_error(error)),
         }
-        // Miri knows no such function.
-        // SAFETY: it may run at any exit: it uses numbers and the clock.
+        // Miri does not know this function. SAFETY: at_exit may run at any exit: it uses numbers and
+        // the clock.
         match !cfg!(miri) && unsafe { libc::atexit(at_exit) } != 0 {
             true => Err(io::Error::from_raw_os_error(libc::ENOMEM)),
             false => Ok(()),
@@ -79,7 +79,7 @@ pub(crate) fn watch() -> io::Result<()> {
     watched.copied()
 }
 
-/// Waits until no thread is at work but this one, should it be.
+/// Waits until no other thread is at work.
 fn wait_for_rest() {
     let own = u32::from(WORKS.get());
     let began = Instant::now();
@@ -93,30 +93,30 @@ fn this_thread() -> usize {
     unsafe { libc::pthread_self() as usize }
 }
 
-/// Whether the process is ending: the shards do nothing any more.
+/// Whether the process is ending, in which case the shards do nothing any more.
 pub(crate) fn is_ending() -> bool {
     ENDER.load(SeqCst) != 0
 }
 
-/// Whether this thread is the one that ends the process: nobody is left for it to wait for.
+/// Whether this thread ends the process: it has nobody left to wait for.
 pub(crate) fn is_ender() -> bool {
     let ender = ENDER.load(SeqCst);
     ender != 0 && ender == this_thread()
 }
 
-/// Holds this thread for good if the process is ending, unless it is the one that ends it.
+/// Holds this thread for good if the process is ending, unless this thread ends it.
 pub(crate) fn stop_at_end() {
     while is_ending() && !is_ender() {
         thread::sleep(LONG);
     }
 }
 
-/// Runs what no fork may fall into. It must not wait for other threads but in [`at_rest`].
+/// Runs work that no fork may interrupt. It must not wait for other threads, except within [`at_rest`].
 pub(crate) fn at_work<T>(work: impl FnOnce() -> T) -> T {
     switched(true, work)
 }
 
-/// Runs what a fork may fall into, as waits and the callers' functions, amid work or not.
+/// Runs what a fork may interrupt, such as waits and the callers' functions, within work or not.
 pub(crate) fn at_rest<T>(rest: impl FnOnce() -> T) -> T {
     switched(false, rest)
 }
@@ -139,7 +139,7 @@ fn switch(to: bool) {
     }
     if !to {
         AT_WORK.fetch_sub(1, SeqCst);
-        // Not even for a function of the caller's.
+        // A function of the caller's must not run on either.
         stop_at_end();
         return;
     }
@@ -156,7 +156,7 @@ fn switch(to: bool) {
     }
 }
 
-/// Tells a process from those that it was forked from.
+/// A number that tells a process from those that it was forked from.
 pub(crate) fn generation() -> u32 {
     GENERATION.load(Relaxed)
 }

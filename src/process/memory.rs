@@ -1,10 +1,9 @@
-//! What there is to do when the process has no memory left.
+//! What to do when the process has no memory left.
 //!
-//! Rust ends the process when an allocation fails that it can't be told of, and most are of that kind,
-//! in the crates that we use too. So the library's allocator (`ffi/allocator.rs`) has a reserve, which
-//! small blocks come from then. It is no more than a respite: all that lets a job grow asks here, and
-//! ends the job. What may be large is asked for in ways that may fail, or `keep_back` sees to it
-//! beforehand.
+//! Rust ends the process when an allocation fails, unless its caller can be told, and most can't, also
+//! in the crates that we use. The library's allocator (`ffi/allocator.rs`) therefore has a reserve for
+//! small blocks. It is only a respite: everything that lets a job grow asks here, and ends the job.
+//! What may be large is allocated in ways that may fail, or `keep_back` provides for it beforehand.
 
 #![forbid(unsafe_code)]
 
@@ -16,33 +15,33 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// Whether the allocator is the library's own. Others have no reserve, and nothing here helps then.
 const IS_OWN: bool = cfg!(all(feature = "capi", not(debug_assertions)));
 
-/// The bytes that the reserve has.
+/// The size of the reserve.
 #[cfg(feature = "capi")]
 pub(crate) const RESERVE: usize = 16 << 20;
 /// The largest block it lends.
 pub(crate) const LARGEST: usize = 4 << 20;
-/// What it may have lent before jobs end over it: some of it stays lent when memory is there again.
+/// How much may be lent before jobs end over it. Some of it stays lent when memory is free again.
 const LITTLE: usize = 1 << 20;
-/// What it may have lent before results are no longer given out, as their taker may keep them.
+/// How much may be lent before results are no longer given out, because their takers may keep them.
 #[cfg(feature = "capi")]
 const MUCH: usize = RESERVE - LARGEST;
-/// What is asked for to see whether memory is there again. The reserve has none of that size.
+/// An allocation of this size shows whether memory is free again; the reserve never lends so much.
 const PROBE: usize = 2 * LARGEST;
 
-/// Text up to here is read without a look at the memory beforehand: what is made of it comes from
-/// the reserve if need be.
+/// Text up to this size is read without checking the memory first: the reserve can hold what is made of
+/// it.
 const SHORT: usize = 256 << 10;
 
 /// The bytes that the reserve has lent.
 pub(crate) static LENT: AtomicUsize = AtomicUsize::new(0);
 
-/// Whether there is none left for jobs.
+/// Whether no memory is left for jobs.
 #[inline]
 pub(crate) fn is_out() -> bool {
     IS_OWN && LENT.load(Ordering::Relaxed) > LITTLE && !has_room(PROBE)
 }
 
-/// Whether there is none left to give out results in either.
+/// Whether no memory is left for giving out results either.
 #[cfg(feature = "capi")]
 #[inline]
 pub(crate) fn is_spent() -> bool {
@@ -51,21 +50,21 @@ pub(crate) fn is_spent() -> bool {
 
 #[cold]
 fn has_room(size: usize) -> bool {
-    // Made where the compiler can't see that nobody uses it.
+    // The compiler must not see that nobody uses it.
     black_box(Vec::<u8>::new()).try_reserve_exact(size).is_ok()
 }
 
 thread_local! {
-    // Without a destructor, which would take memory to register: `Kept` empties it.
+    // It has no destructor, because registering one takes memory: `Kept` empties it.
     static KEPT: Cell<ManuallyDrop<Vec<u8>>> = const { Cell::new(ManuallyDrop::new(Vec::new())) };
 }
 
 /// Memory that is kept back on this thread.
 pub(crate) struct Kept(());
 
-/// Keeps memory back for what this thread is about to do with so many bytes of text: it may take
-/// several times as much, in crates that can't be told that there is none. An allocation of this
-/// thread that fails gets it then. `None`: there is none.
+/// Keeps memory back for this thread's work on so much text. That may take several times as much, in
+/// crates that can't be told that none is left. An allocation that fails on this thread then gets it.
+/// `None`: no memory is left.
 pub(crate) fn keep_back(text: usize) -> Option<Kept> {
     let kept = Kept(());
     if !IS_OWN || text <= SHORT {
@@ -78,7 +77,7 @@ pub(crate) fn keep_back(text: usize) -> Option<Kept> {
     Some(kept)
 }
 
-/// Gives back what this thread keeps back. `false`: it was nothing.
+/// Gives back what this thread keeps back. `false`: it kept nothing.
 pub(crate) fn give_back() -> bool {
     let kept = take(Vec::new());
     kept.capacity() > 0

@@ -1,5 +1,4 @@
-//! What is about this process: its memory and descriptors, its forks and its end. The room is below all
-//! others.
+//! What concerns this process: its memory, descriptors, forks and end. The room is below all others.
 
 pub(crate) mod descriptors;
 pub(crate) mod fork;

@@ -1,13 +1,13 @@
-//! The scheduler: which queued job may start now, and when to ask again.
+//! The scheduler decides which queued job may start now, and when to ask again.
 //!
 //! It is pure: no clock, no threads, no I/O; the caller tells the time. A group has at most
-//! `parallelism` jobs in flight, and its next one starts no sooner than `throttle` after its last
-//! start and its last end. Among streams it is round-robin, within a stream the group that has been
-//! ready longest comes first, within a group the job of lowest order.
+//! `parallelism` jobs in flight, and its next one starts no sooner than `throttle` after its last start
+//! and its last end. Streams take turns (round-robin). Within a stream, the group that has been ready
+//! longest comes first; within a group, the job of lowest order.
 //!
-//! Everything follows from one step, `settle`, run on a group whenever something about it has
-//! changed: a group that may start has all its lanes in its streams' ready lists, one that may not
-//! has none, and one that has to wait has an entry in the heap of timers.
+//! One step, `settle`, runs on a group whenever something about it has changed, and everything follows
+//! from it. A group that may start has all its lanes in its streams' ready lists, one that may not has
+//! none there, and one that must wait has an entry in the heap of timers.
 
 #![forbid(unsafe_code)]
 
@@ -31,7 +31,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 use timers::Timers;
 
-/// A moment: the time since some epoch of the caller's.
+/// A moment, as the time since an epoch that the caller chooses.
 pub type Time = Duration;
 
 /// How politely a group is treated.
@@ -43,7 +43,7 @@ pub struct Rule {
     pub parallelism: u32,
 }
 
-/// The rule of the group of the empty name.
+/// The rule of the group with the empty name.
 const UNLIMITED: Rule = Rule {
     throttle: Duration::ZERO,
     parallelism: u32::MAX,
@@ -67,11 +67,11 @@ pub struct StreamId(pub u32);
 /// Whether a stream may start jobs now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gate {
-    /// Any job.
+    /// It may start any job.
     Open,
-    /// None.
+    /// It may start none.
     Closed,
-    /// Only the job of this order, once it is the first of its group and stream.
+    /// It may start only the job of this order, once that is the first of its group and stream.
     Only(u64),
 }
 
@@ -82,29 +82,29 @@ pub struct Started<J> {
     pub job: J,
     /// Its stream.
     pub stream: StreamId,
-    /// To be given back to [`Scheduler::end`].
+    /// The turn to give back to [`Scheduler::end`].
     pub turn: Turn,
 }
 
-/// A job's place among those in flight in its group. It cannot be copied, so it ends once; and its
-/// group lives as long as it does, so it needs no check against reused slots.
+/// A job's place among those in flight in its group. It cannot be copied and therefore ends once. Its
+/// group lives as long as it does, which makes a check against reused slots needless.
 #[derive(Debug)]
 #[must_use = "a turn that is never ended occupies its group for ever"]
 pub struct Turn {
     group: Id,
 }
 
-/// The state of a group, kept while it has jobs or still has to wait.
+/// The state of a group, kept while it has jobs or must wait.
 #[derive(Debug)]
 struct Group {
-    /// Within it, if it is short: most are.
+    /// The name, stored inline if it is short, as most are.
     name: SmolStr,
-    /// Where its rule is among the scheduler's: most groups share the default.
+    /// The index of its rule; most groups share the default.
     rule: u32,
-    /// One of its own instead of the default, for as long as it lives.
+    /// A rule of its own instead of the default, for as long as the group lives.
     own: Option<Box<Rule>>,
     in_flight: u32,
-    /// The first of its lanes in the queue; none means nothing is queued.
+    /// The first of its lanes in the queue; `None` means that nothing is queued.
     lanes: Option<Id>,
     /// The later of its last start and last end.
     last: Option<Time>,
@@ -119,7 +119,7 @@ impl Named for Group {
 }
 
 impl Group {
-    /// From when on its throttle allows a start.
+    /// When its throttle next allows a start.
     fn next_start(&self, rule: Rule) -> Time {
         self.last
             .map_or(Time::ZERO, |last| last.saturating_add(rule.throttle))
@@ -133,7 +133,7 @@ impl Group {
         self.lanes.is_none() && self.in_flight == 0
     }
 
-    /// The time at which, left alone, it may start a job or be dropped.
+    /// When it may start a job or be dropped, if nothing else happens.
     fn due(&self, rule: Rule, now: Time) -> Option<Time> {
         let matters = self.is_idle() || (self.lanes.is_some() && self.has_room(rule));
         Some(self.next_start(rule)).filter(|&time| matters && time > now)
@@ -149,13 +149,14 @@ struct Retry<J> {
     job: J,
 }
 
-/// Says how many jobs of a group may be in flight, when the group comes to life; 0 counts as 1.
+/// Returns how many jobs of a group may be in flight, asked when the group comes to life; 0 counts as
+/// 1.
 pub type Parallelism = Box<dyn Fn(&str) -> u32>;
 
-/// Decides which of the queued jobs starts next.
+/// Decides which queued job starts next.
 ///
-/// After a job is pushed, one has ended, a gate has opened or [`Self::next_time`] has come, ask
-/// [`Self::start`] until it gives none. Should `now` go backwards, the latest one seen holds.
+/// Call [`Self::start`] until it gives none: after a job is pushed, when one has ended, when a gate has
+/// opened, and when [`Self::next_time`] has come. If `now` goes backwards, the latest one seen holds.
 pub struct Scheduler<J> {
     /// The default first, then those of `rule_names`.
     rules: Vec<Rule>,
@@ -164,7 +165,7 @@ pub struct Scheduler<J> {
     names: Names,
     groups: Slab<Group>,
     queue: Queue<J>,
-    /// When to look at a group again: mere hints, see [`Self::ring`].
+    /// When to look at a group again; these are mere hints, see [`Self::ring`].
     timers: Timers,
     /// By time, then by arrival.
     retries: BTreeMap<(Time, u64), Retry<J>>,
@@ -174,8 +175,8 @@ pub struct Scheduler<J> {
 }
 
 impl<J> Scheduler<J> {
-    /// An empty scheduler; `default` holds for the groups that have no rule of their own, but for
-    /// what `parallelism` says of them.
+    /// Makes an empty scheduler. `default` holds for groups without a rule of their own, except for
+    /// what `parallelism` says about them.
     pub fn new(default: Rule, parallelism: Option<Parallelism>) -> Self {
         Self {
             rules: vec![default.clamped(), UNLIMITED],
@@ -192,8 +193,8 @@ impl<J> Scheduler<J> {
         }
     }
 
-    /// Sets the rule of a group, from now on: a wait under way becomes as long as the new rule has
-    /// it. The group of the empty name has no limits and takes no rule.
+    /// Sets the rule of a group from now on; a wait under way is adjusted to it. The group with the
+    /// empty name has no limits and takes no rule.
     pub fn set_rule(&mut self, group: &str, rule: Rule, now: Time) {
         self.advance(now);
         if group.is_empty() {
@@ -208,7 +209,7 @@ impl<J> Scheduler<J> {
             let group = &mut self.groups[id];
             group.rule = index;
             group.own = None;
-            // Its timer may be too late now; another one makes the old one harmless.
+            // Its timer may be too late now. A second timer makes the old one harmless.
             group.timed = false;
             self.settle(id);
         }
@@ -223,7 +224,7 @@ impl<J> Scheduler<J> {
         self.trim();
     }
 
-    /// Queues a job at a later time: a retry. Then it takes its place by order.
+    /// Queues a job for a later time, as a retry. It then takes its place by order.
     pub fn push_at(
         &mut self,
         stream: StreamId,
@@ -249,8 +250,8 @@ impl<J> Scheduler<J> {
         self.trim();
     }
 
-    /// Starts the next job that may start now. `gate` is asked about a stream at most once, and
-    /// only if the stream has a job that may start.
+    /// Starts the next job that may start now. `gate` is asked at most once about a stream, and only if
+    /// the stream has a job that may start.
     pub fn start(&mut self, now: Time, gate: impl FnMut(StreamId) -> Gate) -> Option<Started<J>> {
         self.advance(now);
         let started = self.queue.choose(gate).map(|(lane, group)| {
@@ -272,15 +273,15 @@ impl<J> Scheduler<J> {
         self.groups[turn.group].rule != 0
     }
 
-    /// Tells that the job of this turn has ended. `throttle`: what holds in its group from now on,
-    /// for as long as the group lives, unless it was given a rule.
+    /// Ends the job of this turn. `throttle` is the group's throttle from now on, for as long as the
+    /// group lives, unless the group was given a rule.
     pub fn end(&mut self, turn: Turn, throttle: Option<Time>, now: Time) {
         self.advance(now);
         let group = &mut self.groups[turn.group];
         if let Some(throttle) = throttle.filter(|_| group.rule == 0) {
             let own = group.own.get_or_insert_with(|| Box::new(self.rules[0]));
             if throttle < std::mem::replace(&mut own.throttle, throttle) {
-                // Its timer may be too late now; another one makes the old one harmless.
+                // Its timer may be too late now. A second timer makes the old one harmless.
                 group.timed = false;
             }
         }
@@ -291,15 +292,15 @@ impl<J> Scheduler<J> {
         self.trim();
     }
 
-    /// The earliest time at which, with no other call before, a job may newly start, or a group's
-    /// state can be dropped. None if nothing waits for the time to pass.
+    /// The earliest time at which a job may start or a group's state can be dropped, if no other call
+    /// comes before. `None` if nothing waits for time to pass.
     pub fn next_time(&self) -> Option<Time> {
         let timer = self.timers.peek().map(|(time, _)| time);
         let retry = self.retries.keys().next().map(|(time, _)| *time);
         [timer, retry].into_iter().flatten().min()
     }
 
-    /// Takes out all jobs of a stream that have not started, by order. Its jobs in flight go on.
+    /// Removes and returns a stream's jobs that have not started, by order. Its jobs in flight go on.
     pub fn remove_stream(&mut self, stream: StreamId) -> Vec<J> {
         let mut jobs = Vec::new();
         while let Some((lane, group)) = self.queue.any_lane(stream) {
@@ -314,9 +315,9 @@ impl<J> Scheduler<J> {
         jobs.into_iter().map(|(_, job)| job).collect()
     }
 
-    /// Drops all jobs; those in flight too have ended, and their turns are not to be given back. All
-    /// rules hold, and each group rests as after the end of a job. It trusts nothing of what a
-    /// panic on the way through here may have left half done.
+    /// Drops all jobs. Those in flight have ended too, and their turns must not be given back. All
+    /// rules hold, and each group rests as after the end of a job. A panic on the way through here may
+    /// have left anything half done; this function trusts none of it.
     pub fn start_anew(&mut self, now: Time) {
         let groups = std::mem::replace(&mut self.groups, Slab::new());
         self.names = Names::default();
@@ -338,18 +339,18 @@ impl<J> Scheduler<J> {
         }
     }
 
-    /// How many jobs are queued or wait for a retry.
+    /// The number of jobs that are queued or wait for a retry.
     #[cfg(any(test, fuzzing))]
     pub fn queued(&self) -> usize {
         self.queue.len() + self.retries.len()
     }
 
-    /// How many groups have a state.
+    /// The number of groups that have a state.
     pub fn groups(&self) -> usize {
         self.groups.len()
     }
 
-    /// How many jobs have started and not ended.
+    /// The number of jobs that have started and not ended.
     #[cfg(any(test, fuzzing))]
     pub fn in_flight(&self) -> usize {
         self.in_flight
@@ -407,7 +408,7 @@ impl<J> Scheduler<J> {
         }
         let ready = rested && group.has_room(rule);
         self.queue.set_ready(group.lanes, ready);
-        // An entry that comes too early will do: the group is looked at again then.
+        // An entry that comes too early is harmless: the group is looked at again then.
         if let Some(due) = group.due(rule, self.now)
             && !group.timed
         {
@@ -417,13 +418,13 @@ impl<J> Scheduler<J> {
         }
     }
 
-    /// Does all that the time has brought, in the order of the times, so that a group that became
-    /// ready earlier is queued before one that became so later.
+    /// Does everything that has become due, in order of time: a group that became ready earlier is
+    /// queued before a later one.
     fn advance(&mut self, now: Time) {
         let now = now.max(self.now);
         while let Some(time) = self.next_time().filter(|&time| time <= now) {
             self.now = time;
-            // A group goes before a retry of the same time: it may be due to be dropped.
+            // At the same time a group goes before a retry, because it may be due to be dropped.
             if self.timers.peek().is_some_and(|entry| entry.0 <= time) {
                 self.ring();
             } else if let Some((_, retry)) = self.retries.pop_first() {
@@ -433,8 +434,8 @@ impl<J> Scheduler<J> {
         self.now = now;
     }
 
-    /// Takes the first timer and looks at its group again. Should the timer be an old one, of a
-    /// former rule or of the slot's former group, that look changes nothing.
+    /// Takes the first timer and looks at its group again. An old timer, from a former rule or the
+    /// slot's former group, changes nothing.
     fn ring(&mut self) {
         if let Some((_, id)) = self.timers.pop()
             && self.groups.get(id).is_some_and(|group| group.timed)
@@ -444,8 +445,8 @@ impl<J> Scheduler<J> {
         }
     }
 
-    /// Takes away the first timers as long as nothing is due at them: [`Self::next_time`] does not
-    /// wake its caller for nothing.
+    /// Removes the first timers while nothing is due at them, which saves [`Self::next_time`]'s caller
+    /// needless wake-ups.
     fn trim(&mut self) {
         while let Some((time, id)) = self.timers.peek() {
             let group = self.groups.get(id);

@@ -1,9 +1,9 @@
-//! A scheduler taken through a sequence of steps beside a naive model of it.
+//! Takes a scheduler through a sequence of steps beside a naive model of it.
 
 use super::*;
 
-/// Takes both through the steps that the bytes stand for, and then lets everything end. Panics where
-/// the scheduler does other than the model, or is less polite than it has to be.
+/// Takes both through the steps that the bytes stand for, and then lets everything end. Panics if the
+/// scheduler differs from the model, or is less polite than it must be.
 pub(crate) fn run(bytes: &[u8]) {
     let mut pair = Pair::new();
     let mut bytes = bytes.iter();
@@ -25,10 +25,10 @@ const DEFAULT: Rule = Rule {
     parallelism: 1,
 };
 
-/// One step. They are read from bytes, so that a fuzzer can write them.
+/// One step, read from bytes for the sake of a fuzzer.
 #[derive(Clone, Copy, Debug)]
 enum Op {
-    /// `behind`: by how much the order lags behind the newest.
+    /// `behind`: how much the order lags behind the newest.
     Push {
         stream: u32,
         group: usize,
@@ -36,7 +36,7 @@ enum Op {
         wait: Option<u64>,
     },
     Start,
-    /// Ends any of the jobs in flight, and maybe has it tried again after a while.
+    /// Ends any of the jobs in flight, and may have it tried again after a while.
     End {
         pick: usize,
         retry: Option<u64>,
@@ -48,7 +48,7 @@ enum Op {
     Close {
         stream: u32,
     },
-    /// Lets through just the order of any queued job.
+    /// Admits only the order of any queued job.
     Only {
         stream: u32,
         pick: usize,
@@ -63,13 +63,13 @@ enum Op {
     Wait {
         millis: u64,
     },
-    /// To the time the scheduler names.
+    /// Moves to the time that the scheduler names.
     Jump,
 }
 
 impl Op {
-    /// The step that the next bytes stand for: about as many of each kind as bring most about.
-    /// `None`: there is no byte left.
+    /// The step that the next bytes stand for, with kinds in the proportions that make most happen.
+    /// `None`: no byte is left.
     fn read(bytes: &mut std::slice::Iter<'_, u8>) -> Option<Self> {
         let kind = *bytes.next()?;
         let mut below = |end: u64| u64::from(bytes.next().copied().unwrap_or(0)) % end;
@@ -100,7 +100,7 @@ impl Op {
             37..39 => Self::Rule {
                 group: below(GROUPS.len() as u64) as usize,
                 rule: Rule {
-                    // Every other one has none.
+                    // Every other rule has no throttle.
                     throttle: ms(below(40).saturating_sub(20)),
                     parallelism: below(4) as u32,
                 },
@@ -129,9 +129,9 @@ struct Job {
     stream: u32,
     group: usize,
     order: u64,
-    /// Not before this, for a retry; none once it is queued.
+    /// The earliest start of a retry; `None` once it is queued.
     at: Option<Time>,
-    /// Tells equal orders apart: when it was queued, or for a retry pushed.
+    /// The time at which it was queued, or pushed for a retry: it tells equal orders apart.
     arrival: u64,
 }
 
@@ -143,14 +143,14 @@ struct Live {
     throttle: Option<Time>,
 }
 
-/// What a scheduler is to do, found by looking at everything each time.
+/// What a scheduler must do, found by looking at everything each time.
 #[derive(Debug, Default)]
 struct Model {
     now: Time,
     rules: Vec<(usize, Rule)>,
     live: Vec<Live>,
     jobs: Vec<Job>,
-    /// Since when a stream might have started a job of a group.
+    /// Since when a stream could have started a job of a group.
     ready: Vec<((u32, usize), Time)>,
     /// The streams that have jobs queued, least recently served first.
     turns: Vec<u32>,
@@ -221,7 +221,7 @@ impl Model {
         self.jobs.remove(at.expect("a job that has not started"))
     }
 
-    /// What holds at every moment, for the present one.
+    /// Applies what holds at every moment to the present one.
     fn update(&mut self) {
         let gone = |live: &Live| {
             live.in_flight == 0 && !self.is_queued(live.group) && self.next_start(live) <= self.now
@@ -286,7 +286,7 @@ impl Model {
         self.update();
     }
 
-    /// The jobs of which one has to start now.
+    /// The jobs of which one must start now.
     fn candidates(&self, gates: &[Gate]) -> Vec<Job> {
         for &stream in &self.turns {
             let lanes = self.ready.iter().filter(|((of, _), _)| *of == stream);
@@ -337,7 +337,7 @@ impl Model {
     }
 }
 
-/// What a server sees of a group, kept for ever: politeness checked without the model.
+/// What a server sees of a group, kept for ever: it checks politeness without the model.
 #[derive(Clone, Copy, Debug, Default)]
 struct Seen {
     in_flight: u32,
@@ -345,7 +345,7 @@ struct Seen {
     until: Option<Time>,
 }
 
-/// A scheduler and a model of it, taken through the same.
+/// A scheduler and a model of it, taken through the same steps.
 struct Pair {
     scheduler: Scheduler<u32>,
     model: Model,
@@ -353,7 +353,7 @@ struct Pair {
     gates: [Gate; STREAMS as usize],
     flying: Vec<(Job, Turn)>,
     now: Time,
-    /// Counts the jobs, and is the newest order too.
+    /// The number of jobs, and also the newest order.
     pushed: u32,
     gone: u32,
 }
@@ -425,7 +425,7 @@ impl Pair {
             }
             Op::Wait { millis } => {
                 self.now += ms(millis);
-                // Whether it says so at a late call or at all calls, the state is the same.
+                // The state is the same whether it is told at one late call or at all calls.
                 self.start();
             }
             Op::Jump => {

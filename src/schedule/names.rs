@@ -1,10 +1,10 @@
-//! Which group has which name.
+//! Finds groups by name.
 
 use super::slab::{Id, Slab};
 use hashbrown::HashTable;
 use std::hash::{BuildHasher, RandomState};
 
-/// Room for so many names is kept when none is left.
+/// Room for this many names is kept when none is left.
 const KEPT: usize = 1024;
 
 /// What has a name.
@@ -12,10 +12,10 @@ pub(super) trait Named {
     fn name(&self) -> &str;
 }
 
-/// The slots of a slab's values by their names, which are the values' own: a million of them are
-/// looked up in a table that is small enough for the processor's cache.
+/// The slots of a slab's values by their names, which the values hold: a million of them are found
+/// through a table that fits into the processor's cache.
 ///
-/// The hash is seeded and withstands those who choose names: they come from URLs.
+/// The hash is seeded against people who choose names, because these come from URLs.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     table: HashTable<Id>,
@@ -29,13 +29,13 @@ impl Names {
         found.copied()
     }
 
-    /// Adds a value of that slab whose name is not there.
+    /// Adds a value of that slab whose name is new.
     pub(super) fn insert(&mut self, id: Id, slab: &Slab<impl Named>) {
         let hash = |&id: &Id| self.hasher.hash_one(slab[id].name());
         self.table.insert_unique(hash(&id), id, hash);
     }
 
-    /// Takes out a value of that slab.
+    /// Removes a value of that slab.
     pub(super) fn remove(&mut self, id: Id, name: &str) {
         let hash = self.hasher.hash_one(name);
         if let Ok(entry) = self.table.find_entry(hash, |&other| other == id) {

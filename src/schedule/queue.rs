@@ -1,6 +1,6 @@
-//! The queued jobs: lanes (one group's jobs of one stream) in each stream's list of ready lanes,
-//! and the round-robin among streams. It knows nothing of time: the scheduler tells it which
-//! groups may start.
+//! The queued jobs: lanes (one group's jobs of one stream) in each stream's list of ready lanes, and
+//! the round-robin among streams. It knows nothing of time: the scheduler tells it which groups may
+//! start.
 
 use super::slab::{Id, Linked, Links, List, Slab};
 use super::{Gate, StreamId};
@@ -21,7 +21,7 @@ struct Lane {
     jobs: List,
     /// Its place among the ready or the resting lanes of its stream.
     links: Links,
-    /// The group's next lane: usually none, a group rarely serves two streams at once.
+    /// The group's next lane, usually `None`: a group rarely serves two streams at once.
     sibling: Option<Id>,
     ready: bool,
 }
@@ -31,12 +31,12 @@ struct Stream {
     key: StreamId,
     /// The lanes whose group may start a job now, longest-ready first.
     ready: List,
-    /// The other lanes, in no order that matters.
+    /// The other lanes, in any order.
     resting: List,
-    /// When it was last served, on the queue's own count.
+    /// When it was last served, by the queue's own count.
     served: u64,
-    /// The ready lanes by the order of their first job. Kept from the first [`Gate::Only`] on,
-    /// which must not search a million lanes; the streams that never ask do not pay for it.
+    /// The ready lanes by the order of their first job. The index exists from the first [`Gate::Only`]
+    /// on, which must not search a million lanes; streams that never use it do not pay for it.
     fronts: Option<BTreeSet<(u64, Id)>>,
 }
 
@@ -52,18 +52,18 @@ impl Linked for Lane {
     }
 }
 
-/// All queued jobs. The lanes of a group form a chain, of which the group holds the head.
+/// All queued jobs. A group's lanes form a chain, and the group holds its head.
 #[derive(Debug)]
 pub(super) struct Queue<J> {
     nodes: Slab<Node<J>>,
     lanes: Slab<Lane>,
     /// The streams that have jobs queued.
     streams: Slab<Stream>,
-    /// A map rather than a vector: a caller may number its streams upwards for ever.
+    /// It is a map, not a vector, because a caller may number its streams upwards for ever.
     keys: BTreeMap<StreamId, Id>,
     /// The streams that have a ready lane, least recently served first.
     turns: BTreeSet<(u64, Id)>,
-    /// Counts the services and arrivals of streams.
+    /// The number of services and arrivals of streams.
     count: u64,
 }
 
@@ -79,13 +79,13 @@ impl<J> Queue<J> {
         }
     }
 
-    /// How many jobs are queued.
+    /// The number of queued jobs.
     #[cfg(any(test, fuzzing))]
     pub(super) fn len(&self) -> usize {
         self.nodes.len()
     }
 
-    /// Whether it holds nothing at all, nor would leak.
+    /// Whether it holds nothing at all: a check against leaks.
     #[cfg(any(test, fuzzing))]
     pub(super) fn is_bare(&self) -> bool {
         self.nodes.len() + self.lanes.len() + self.streams.len() == 0
@@ -116,7 +116,7 @@ impl<J> Queue<J> {
         }
     }
 
-    /// The lane of that group and stream, made if need be.
+    /// The lane of that group and stream, made if necessary.
     fn lane(&mut self, group: Id, chain: &mut Option<Id>, key: StreamId) -> Id {
         let mut next = *chain;
         while let Some(id) = next {
@@ -141,7 +141,7 @@ impl<J> Queue<J> {
         lane
     }
 
-    /// The stream of that key; a new one is served after those that are waiting.
+    /// The stream of that key; a new one is served after those that wait.
     fn stream(&mut self, key: StreamId) -> Id {
         let (streams, count) = (&mut self.streams, &mut self.count);
         *self.keys.entry(key).or_insert_with(|| {
@@ -156,8 +156,9 @@ impl<J> Queue<J> {
         })
     }
 
-    /// The job before which one of that order belongs; none is the back. Looks from both ends at
-    /// once: threads that submit together race near the back, a retry belongs near the front.
+    /// The job before which one of that order belongs; `None` is the back. The search runs from both
+    /// ends at once, because threads that submit together race near the back, and a retry belongs near
+    /// the front.
     fn place(&self, jobs: List, order: u64) -> Option<Id> {
         let (mut front, mut back) = (jobs.head, jobs.tail);
         while let (Some(first), Some(last)) = (front, back) {
@@ -173,7 +174,7 @@ impl<J> Queue<J> {
         None
     }
 
-    /// Makes all lanes of a group ready, or none. Those that already are keep their place.
+    /// Makes all lanes of a group ready, or none. Lanes that already are keep their place.
     pub(super) fn set_ready(&mut self, chain: Option<Id>, ready: bool) {
         let mut next = chain;
         while let Some(id) = next {
@@ -232,8 +233,8 @@ impl<J> Queue<J> {
         }
     }
 
-    /// The lane to start a job of: the longest-ready one of the least recently served stream, or
-    /// the one its gate asks for. Also tells the lane's group.
+    /// The lane to start a job from, and its group: the longest-ready one of the least recently served
+    /// stream, or the one that its gate asks for.
     pub(super) fn choose(&mut self, mut gate: impl FnMut(StreamId) -> Gate) -> Option<(Id, Id)> {
         for &(_, id) in &self.turns {
             let stream = &mut self.streams[id];
@@ -263,8 +264,8 @@ impl<J> Queue<J> {
         None
     }
 
-    /// Takes out the first job of a ready lane. The lane goes behind the others of its stream and
-    /// the stream behind the others.
+    /// Removes the first job of a ready lane. The lane goes behind the others of its stream, and the
+    /// stream behind the others.
     pub(super) fn serve(&mut self, id: Id, chain: &mut Option<Id>) -> (StreamId, J) {
         self.rest(id);
         let (_, job) = self.pop(id).expect("a lane has a job");
@@ -290,7 +291,7 @@ impl<J> Queue<J> {
         Some((lane, self.lanes[lane].group))
     }
 
-    /// Takes out all jobs of a lane, and the lane.
+    /// Removes all jobs of a lane, and the lane.
     pub(super) fn clear(&mut self, id: Id, chain: &mut Option<Id>, jobs: &mut Vec<(u64, J)>) {
         if self.lanes[id].ready {
             self.rest(id);

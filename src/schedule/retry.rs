@@ -14,14 +14,14 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// The wait after attempt number `attempt` (1 is the first) has failed, or none if it was the
-    /// last. `jitter`, from -1 to 1, moves it by up to a quarter either way: a host that failed
-    /// many jobs at once should not get them all back at once.
+    /// The wait after attempt number `attempt` (1 is the first) has failed, or `None` if it was the
+    /// last. `jitter`, from -1 to 1, varies it by up to a quarter: a host that failed many jobs at once
+    /// should not get them all back at once.
     pub fn wait(&self, attempt: u32, jitter: f64) -> Option<Duration> {
         if attempt >= self.max_attempts {
             return None;
         }
-        // From 1 ns, fewer than 63 quadruplings already saturate a Duration.
+        // Fewer than 63 quadruplings from 1 ns already saturate a Duration.
         let wait = (1..attempt.min(64))
             .fold(self.min_wait, |wait, _| wait.saturating_mul(4))
             .min(self.max_wait);

@@ -1,5 +1,5 @@
-//! Stores with reused slots, and linked lists threaded through them: what lets a queued job
-//! cost a few tens of bytes and no allocation of its own.
+//! Stores with reused slots, and linked lists threaded through them. They let a queued job cost a few
+//! tens of bytes and no allocation of its own.
 
 use std::num::NonZeroU32;
 use std::ops::{Index, IndexMut};
@@ -9,10 +9,10 @@ use std::ops::{Index, IndexMut};
 pub(super) struct Id(NonZeroU32);
 
 impl Id {
-    /// The lowest of all: where a search in an ordered set begins.
+    /// The lowest of all, where a search in an ordered set begins.
     pub(super) const MIN: Self = Self(NonZeroU32::MIN);
 
-    /// Counts from one, so that an `Option<Id>` is as small as an `Id`.
+    /// Counts from one, which makes an `Option<Id>` as small as an `Id`.
     fn from_index(index: usize) -> Self {
         let id = u32::try_from(index + 1).ok().and_then(NonZeroU32::new);
         Self(id.expect("fewer than four billion slots"))
@@ -29,15 +29,14 @@ enum Slot<T> {
     Free(Option<Id>),
 }
 
-/// Slots a chunk has.
+/// The number of slots in a chunk.
 const CHUNK: usize = 1024;
 
-/// Values in reusable slots; the free ones form a list. The slots lie in chunks, so that millions
-/// of them grow without being copied or doubled; when the last value is gone, all but one chunk is
-/// given back.
+/// Values in reusable slots; the free ones form a list. Slots lie in chunks, which lets millions of
+/// them grow without copying or doubling. When the last value goes, all chunks but one are freed.
 #[derive(Debug)]
 pub(super) struct Slab<T> {
-    /// All are full but the last, which is never empty.
+    /// All chunks are full except the last, which is never empty.
     chunks: Vec<Vec<Slot<T>>>,
     free: Option<Id>,
     len: usize,
@@ -52,7 +51,7 @@ impl<T> Slab<T> {
         }
     }
 
-    /// How many values it holds.
+    /// The number of values.
     pub(super) fn len(&self) -> usize {
         self.len
     }
@@ -75,7 +74,7 @@ impl<T> Slab<T> {
     /// Adds a slot.
     fn push(&mut self, value: T) -> Id {
         if self.chunks.last().is_none_or(|last| last.len() == CHUNK) {
-            // The first one grows as it must: most slabs stay small.
+            // The first chunk grows as needed, because most slabs stay small.
             let room = if self.chunks.is_empty() { 0 } else { CHUNK };
             self.chunks.push(Vec::with_capacity(room));
         }
@@ -85,7 +84,7 @@ impl<T> Slab<T> {
         Id::from_index(before + last.len() - 1)
     }
 
-    /// Takes the value out; the slot may be reused at once.
+    /// Removes the value; the slot may be reused at once.
     pub(super) fn remove(&mut self, id: Id) -> T {
         let free = self.free;
         let slot = std::mem::replace(self.slot(id), Slot::Free(free));
@@ -102,7 +101,7 @@ impl<T> Slab<T> {
         value
     }
 
-    /// The value of that slot, or none if the slot is free.
+    /// The value of that slot; `None` if the slot is free.
     pub(super) fn get(&self, id: Id) -> Option<&T> {
         let (chunk, place) = (id.index() / CHUNK, id.index() % CHUNK);
         match self.chunks.get(chunk)?.get(place)? {
@@ -144,7 +143,7 @@ impl<T> IndexMut<Id> for Slab<T> {
     }
 }
 
-/// The neighbours of a value in the one list it is in.
+/// The neighbours of a value in the one list that it is in.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Links {
     pub(super) prev: Option<Id>,
@@ -168,7 +167,7 @@ impl List {
         self.head.is_none()
     }
 
-    /// Links a value in before another one, or at the back.
+    /// Links a value into the list, before another one or at the back.
     pub(super) fn insert<T: Linked>(&mut self, slab: &mut Slab<T>, id: Id, before: Option<Id>) {
         let prev = match before {
             Some(next) => slab[next].links().prev,
@@ -179,13 +178,13 @@ impl List {
         self.join(slab, Some(id), before);
     }
 
-    /// Links a value of this list out.
+    /// Unlinks a value of this list.
     pub(super) fn remove<T: Linked>(&mut self, slab: &mut Slab<T>, id: Id) {
         let Links { prev, next } = *slab[id].links();
         self.join(slab, prev, next);
     }
 
-    /// Makes two values neighbours; none stands for the end of the list on that side.
+    /// Makes two values neighbours; `None` is the end of the list on that side.
     fn join<T: Linked>(&mut self, slab: &mut Slab<T>, prev: Option<Id>, next: Option<Id>) {
         match prev {
             Some(prev) => slab[prev].links().next = next,

@@ -345,7 +345,7 @@ fn a_removed_stream_gives_back_its_jobs_in_order() {
     assert_eq!(started, ["0"]);
     assert_eq!(jobs.remove_stream(A), ["1", "2", "3", "4"]);
     assert!(jobs.remove_stream(A).is_empty());
-    // Group b is gone at once; a goes on, as politely as before.
+    // Group b is gone at once; a goes on as politely as before.
     assert_eq!((jobs.queued(), jobs.groups(), jobs.in_flight()), (1, 1, 1));
     end(&mut jobs, turns, 5);
     assert!(starts(&mut jobs, 14).0.is_empty());
@@ -406,7 +406,7 @@ fn times_without_end_do_not_overflow() {
 
 #[test]
 fn a_million_groups_cost_what_a_thousand_do() {
-    // Not timed: were any step to look at all groups, this would run for hours.
+    // This is not timed: if any step looked at all groups, it would run for hours.
     let groups = if cfg!(debug_assertions) {
         100_000
     } else {

@@ -5,11 +5,11 @@ use super::slab::Id;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
-/// Room for so many entries is kept when none is left.
+/// Room for this many entries is kept when none is left.
 const KEPT: usize = 1024;
 
-/// Groups by time. Nearly all of them rest for the same time from now, so an entry is mostly the
-/// latest of all: those lie in a row, and only the others cost the search for their place.
+/// Groups by time. Nearly all of them rest equally long from now, and a new entry is mostly the latest
+/// of all. Such entries lie in a row; only the others cost a search for their place.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
     row: VecDeque<(Time, Id)>,
@@ -17,8 +17,8 @@ pub(super) struct Timers {
 }
 
 impl Timers {
-    /// `usual`: whether the group rests for as long as most. One that rests for an hour would end
-    /// the row for all that come within it.
+    /// `usual`: whether the group rests as long as most. A group that rests for an hour would end the
+    /// row for all that come within it.
     pub(super) fn push(&mut self, time: Time, id: Id, usual: bool) {
         match usual && self.row.back().is_none_or(|last| *last <= (time, id)) {
             true => self.row.push_back((time, id)),

@@ -1,4 +1,4 @@
-//! What a page refers to: its links, and what it has on it.
+//! What a page refers to: its links and everything on it.
 
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
@@ -12,26 +12,25 @@ use super::srcset;
 use super::tags::{self, Event, Known, Syntax, Tag};
 use crate::process::memory;
 
-/// A reference in a page to something else: of an element, by one of its attributes.
+/// One reference from a page to something else, by an attribute of an element.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Element {
-    /// Where it leads: absolute, `http` or `https`, its query in the encoding of the page.
+    /// Where it leads: absolute, `http` or `https`, its query in the page's encoding.
     pub url: String,
-    /// The name of the element, in lower case: `"img"`.
+    /// The name of the element in lower case: `"img"`.
     pub element: &'static str,
-    /// The name of the attribute, in lower case: `"srcset"`.
+    /// The name of the attribute in lower case: `"srcset"`.
     pub attribute: &'static str,
-    /// The element's `rel` as written, but for white space at its ends; empty: it has none.
+    /// The element's `rel` as written, without white space at its ends; empty if it has none.
     pub rel: Arc<str>,
-    /// What a reader reads in its place, in one line: the text of an `<a>` or `<button>`, with the
-    /// `alt` of the images in it; the `alt` of an image; empty: nothing.
+    /// What a reader sees in its place, in one line: the text of an `<a>` or `<button>` with the `alt`
+    /// of its images; the `alt` of an image; otherwise empty.
     pub text: Arc<str>,
 }
 
-/// The elements that refer to something, and how, by the HTML Standard's index of attributes; what it
-/// calls obsolete is there too, as pages have it. Their `rel`, `alt` and
-/// the like are kept too.
+/// The elements that refer to something, and how, by the HTML Standard's index of attributes. Obsolete
+/// ones are included, because pages have them. Their `rel`, `alt` and the like are kept too.
 const HTML: [Known; 33] = [
     known("a", &["href", "ping", "rel"]),
     known("area", &["href", "ping", "rel", "alt"]),
@@ -65,13 +64,13 @@ const HTML: [Known; 33] = [
     known("tr", &["background"]),
     known("track", &["src"]),
     known("video", &["src", "poster"]),
-    // The parser takes it for `img`.
+    // The parser treats it as `img`.
     known("image", IMG.attributes),
 ];
 
 const IMG: Known = known("img", &["src", "srcset", "longdesc", "lowsrc", "alt"]);
 
-/// The same of SVG.
+/// The same for SVG.
 const DRAWING: [Known; 5] = [
     known("a", &["href", "xlink:href", "rel"]),
     known("feimage", &["href", "xlink:href"]),
@@ -93,9 +92,9 @@ fn wanted(name: &[u8], drawing: bool) -> Option<&'static Known> {
     })
 }
 
-/// What a page refers to, in its order, as often as it does; what leads to nothing that can be fetched
-/// and what stays within the page (`#top`) is left out, and so are `<a>` and `<area>` that lead to the
-/// page itself. Whether a browser would load it is not asked: see `rel`. `None`: there is no memory for
+/// What a page refers to, with the page's order and repeats. References to what can't be fetched or
+/// that stay within the page (`#top`) are left out, and so are `<a>` and `<area>` that lead to the page
+/// itself. Whether a browser would load one is not judged: see `rel`. `None`: no memory is left for
 /// them.
 pub(crate) fn elements(
     page: &Url,
@@ -158,19 +157,19 @@ struct Reference {
 /// An element whose text is being read.
 struct Open {
     name: &'static str,
-    /// Its references.
+    /// The element's references.
     references: Range<usize>,
     text: String,
 }
 
 #[derive(Default)]
 struct Found {
-    /// The first `<base href>`, which holds for all, those before it too.
+    /// The first `<base href>`, which applies to all references, those before it too.
     base: Option<String>,
     references: Vec<Reference>,
     open: Vec<Open>,
     nothing: Arc<str>,
-    /// There was no memory for one more reference.
+    /// No memory was left for another reference.
     lacks_memory: bool,
 }
 
@@ -204,7 +203,7 @@ impl Found {
         for (attribute, value) in tag.attributes() {
             let mut add = |target: &str| {
                 let target = trimmed(target);
-                // An empty one leads to the page, and of a picture or script to nothing.
+                // An empty link leads to the page; an empty picture or script leads to nothing.
                 if !target.is_empty() || is_link(tag.name, attribute) {
                     if memory::is_out() || self.references.try_reserve(1).is_err() {
                         self.lacks_memory = true;
@@ -227,9 +226,9 @@ impl Found {
                     srcset::candidates(value).for_each(&mut add);
                 }
                 "ping" => value.split_ascii_whitespace().for_each(&mut add),
-                // By the HTML Standard a button's picture.
+                // By the HTML Standard this is a button's picture.
                 "src" if !is_image => {}
-                // SVG 2 prefers the one without prefix.
+                // SVG 2 prefers the attribute without a prefix.
                 "xlink:href" if tag.get("href").is_some() => {}
                 "content" => {
                     let target = refresh(trimmed(value).as_bytes());
@@ -251,7 +250,7 @@ impl Found {
     }
 
     fn text(&mut self, text: &str) {
-        // Of several within each other the innermost has it: else much text would be there often.
+        // The innermost element gets the text: otherwise nested ones would store it many times.
         if let Some(open) = self.open.last_mut() {
             open.text.push_str(text);
         }
@@ -272,12 +271,12 @@ impl Found {
     }
 }
 
-/// Whether it is one of those that `links` has.
+/// Whether `links` includes it.
 fn is_link(element: &str, attribute: &str) -> bool {
     matches!(element, "a" | "area") && matches!(attribute, "href" | "xlink:href")
 }
 
-/// Whether an attribute is a keyword, in any case.
+/// Whether an attribute equals a keyword, in any case.
 fn is(tag: &Tag, attribute: &str, keyword: &str) -> bool {
     tag.get(attribute)
         .is_some_and(|value| trimmed(value).eq_ignore_ascii_case(keyword))
@@ -553,7 +552,7 @@ mod tests {
         let images: String = (0..1000).map(|i| format!("<img src={i}>")).collect();
         let found = found_by(&format!("<base href='/{base}/'>{images}"), Syntax::Html);
         assert_eq!(found.len(), 15, "a page of 1 MiB");
-        // What all of an element's references have is there once.
+        // All references of an element share one copy of its texts.
         let long = "x".repeat(1 << 20);
         let set: String = (0..50_000).map(|i| format!("{i}, ")).collect();
         let page = Url::parse(PAGE).unwrap();

@@ -1,4 +1,4 @@
-//! Which encoding a body is in, and its text.
+//! The encoding of a body, and its text.
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{
@@ -6,24 +6,24 @@ use encoding_rs::{
     X_USER_DEFINED,
 };
 
-/// How much of a body is searched for a declaration. The HTML standard asks for 1 KiB; pages that
-/// work in browsers, which parse on and start again, have it later.
+/// How much of a body is searched for a declaration. The HTML standard asks for 1 KiB. Some pages
+/// declare it later and still work in browsers, which parse on and start again.
 const PRESCAN: usize = 64 << 10;
 /// How much is read to see where the NUL bytes are.
 const NULS: usize = 4 << 10;
-/// How many characters of an East Asian encoding that all happen to be UTF-8 too are no proof: one
-/// of them is so with a chance of one in ten.
+/// How many characters of an East Asian encoding may happen to be UTF-8 too without proving anything:
+/// for one of them the chance is one in ten.
 const ACCIDENT: usize = 4;
-/// How much that is not ASCII is detected from; more does not change the guess.
+/// How many non-ASCII bytes are used for detection; more do not change the guess.
 const DETECT: usize = 1 << 20;
 
-/// The encoding of that WHATWG label. None too for the labels of `replacement`, which stand for
+/// The encoding with that WHATWG label. `None` also for the labels of `replacement`, which stand for
 /// encodings that nobody should decode.
 pub(crate) fn for_label(label: &str) -> Option<&'static Encoding> {
     Encoding::for_label_no_replacement(label.as_bytes())
 }
 
-/// The WHATWG name in lower case, as JavaScript's `TextDecoder.encoding` gives it.
+/// The WHATWG name in lower case, as in JavaScript's `TextDecoder.encoding`.
 pub(crate) fn name(encoding: &'static Encoding) -> &'static str {
     match encoding.name() {
         "UTF-8" => "utf-8",
@@ -51,14 +51,14 @@ pub(crate) fn name(encoding: &'static Encoding) -> &'static str {
         "ISO-2022-JP" => "iso-2022-jp",
         "Shift_JIS" => "shift_jis",
         "EUC-KR" => "euc-kr",
-        // The rest are in lower case already: windows-1252, gb18030, macintosh, …
+        // The other names are in lower case already: windows-1252, gb18030, macintosh, …
         lower => lower,
     }
 }
 
-/// The encoding of a whole body: what it shows of itself, then what is declared, then a guess.
-/// `header`: what the `Content-Type` declares. `tld`: the top-level domain it came from, which helps
-/// to tell one legacy encoding from another.
+/// The encoding of a whole body: what its bytes show, then what is declared, then a guess. `header`:
+/// the declaration of the `Content-Type`. `tld`: the top-level domain of its source, which helps to
+/// tell one legacy encoding from another.
 pub(crate) fn detect(
     header: Option<&'static Encoding>,
     body: &[u8],
@@ -68,9 +68,9 @@ pub(crate) fn detect(
     known(header, body, &utf8).unwrap_or_else(|| guess(body, &utf8, tld))
 }
 
-/// The text of a body, as the Encoding Standard decodes it: without the encoding's own byte order
-/// mark, and with U+FFFD for what is malformed; with room for so many bytes behind it. `None`: there is
-/// no memory for it.
+/// The text of a body, as the Encoding Standard decodes it: without the encoding's own byte order mark,
+/// with U+FFFD for malformed parts, and with that many bytes of room behind it. `None`: no memory is
+/// left for it.
 pub(crate) fn decode(encoding: &'static Encoding, body: &[u8], spare: usize) -> Option<String> {
     // Most text is as long as its bytes. The decoder says when that was too little.
     let mut decoder = encoding.new_decoder_with_bom_removal();
@@ -85,14 +85,14 @@ pub(crate) fn decode(encoding: &'static Encoding, body: &[u8], spare: usize) -> 
             text.try_reserve_exact(spare).ok()?;
             return Some(text);
         }
-        // At least for one character, at most for what is left.
+        // The room is for at least one character, and at most for what is left.
         let more = decoder.max_utf8_buffer_length(rest.len())?;
         text.try_reserve_exact(more.min(rest.len() / 2 + 64)).ok()?;
     }
 }
 
-/// The encoding of the start of a page. Too little for a guess: without a declaration it is UTF-8 or
-/// windows-1252.
+/// The encoding of the start of a page. It is too short for a guess: without a declaration it is UTF-8
+/// or windows-1252.
 pub(crate) fn detect_start(header: Option<&'static Encoding>, bytes: &[u8]) -> &'static Encoding {
     let utf8 = Utf8::of(bytes);
     known(header, bytes, &utf8).unwrap_or(match utf8.is_likely() {
@@ -101,17 +101,17 @@ pub(crate) fn detect_start(header: Option<&'static Encoding>, bytes: &[u8]) -> &
     })
 }
 
-/// The text of the start of a page. A character cut off at the end is left out.
+/// The text of the start of a page, without a character that is cut off at the end.
 pub(crate) fn decode_start(encoding: &'static Encoding, bytes: &[u8]) -> String {
     let mut decoder = encoding.new_decoder_with_bom_removal();
     let room = decoder.max_utf8_buffer_length(bytes.len());
     let mut text = String::with_capacity(room.unwrap_or_default());
-    // That room is enough for all of it; `false` keeps back what is cut off.
+    // The room suffices for everything; `false` keeps back what is cut off.
     let _ = decoder.decode_to_string(bytes, &mut text, false);
     text
 }
 
-/// The encoding as far as it needs no guess.
+/// The encoding, if no guess is needed.
 fn known(header: Option<&'static Encoding>, body: &[u8], utf8: &Utf8) -> Option<&'static Encoding> {
     if let Some((encoding, _)) = Encoding::for_bom(body) {
         return Some(encoding);
@@ -119,27 +119,27 @@ fn known(header: Option<&'static Encoding>, body: &[u8], utf8: &Utf8) -> Option<
     shown(body).or_else(|| declared(header, body, utf8))
 }
 
-/// What the bytes show whatever is declared: text has no NUL and no escape of its own, so these
-/// are no accident, and a declaration that takes them for characters is wrong. Decides the
-/// byte order too when a header says `utf-16` and leaves it open.
+/// What the bytes show against any declaration. Text has no NUL and no escape of its own: these are no
+/// accident, and a declaration that makes them characters is wrong. This also decides the byte order
+/// when a header says only `utf-16`.
 fn shown(body: &[u8]) -> Option<&'static Encoding> {
     utf16(body).or_else(|| iso_2022_jp(body))
 }
 
-/// UTF-16 without byte order mark, by which half of its units is NUL.
+/// UTF-16 without a byte order mark, recognised by which half of its units is NUL.
 fn utf16(body: &[u8]) -> Option<&'static Encoding> {
     let (units, _) = body[..body.len().min(NULS)].as_chunks::<2>();
     let (mut little, mut big) = (0, 0);
     for unit in units {
         match unit {
-            // U+0000 is in no text, but in much that is none.
+            // No text has U+0000, but much that is not text does.
             [0, 0] => return None,
             [_, 0] => little += 1,
             [0, _] => big += 1,
             _ => {}
         }
     }
-    // U+3000, the wide space, looks like the other byte order; markup and digits outnumber it. One
+    // U+3000, the wide space, looks like the other byte order, but markup and digits outnumber it. One
     // stray NUL in a page of another encoding is not enough.
     let enough =
         |more: usize, less: usize| more >= 2 && more > 16 * less && more >= units.len() / 32;
@@ -149,7 +149,7 @@ fn utf16(body: &[u8]) -> Option<&'static Encoding> {
     }
 }
 
-/// ISO-2022-JP: ASCII with escapes, each of which is one of its own. Those of terminals are not.
+/// ISO-2022-JP: ASCII with escapes, all of which must be its own. A terminal's escapes are not.
 fn iso_2022_jp(body: &[u8]) -> Option<&'static Encoding> {
     if !body.contains(&0x1b) || !body.is_ascii() {
         return None;
@@ -157,21 +157,21 @@ fn iso_2022_jp(body: &[u8]) -> Option<&'static Encoding> {
     let mut decoder = ISO_2022_JP.new_decoder_without_bom_handling();
     let room = decoder.max_utf8_buffer_length_without_replacement(body.len())?;
     let mut text = String::with_capacity(room);
-    // A character that the end cuts off is no mistake.
+    // A character that the end cuts off is not a mistake.
     let (result, _) = decoder.decode_to_string_without_replacement(body, &mut text, false);
     (result == DecoderResult::InputEmpty).then_some(ISO_2022_JP)
 }
 
-/// What header and body declare, unless the body shows it to be wrong.
+/// What header and body declare, unless the bytes show it to be wrong.
 fn declared(
     header: Option<&'static Encoding>,
     body: &[u8],
     utf8: &Utf8,
 ) -> Option<&'static Encoding> {
     let prescanned = || prescan(&body[..body.len().min(PRESCAN)]);
-    // Something else than UTF-8 is declared, often by a server's default, but all of the body is
-    // UTF-8: legacy text is not so by accident, unless it is a word or two of an encoding that
-    // has two bytes a character. With ASCII alone both are right, and what is declared stays.
+    // Another encoding is declared, often by a server's default, but the whole body is UTF-8. Legacy
+    // text is not UTF-8 by accident, unless it is a word or two of a two-byte encoding. If all is
+    // ASCII, both are right, and the declaration stays.
     if utf8.well_formed > 0 && utf8.malformed == 0 {
         let short = utf8.well_formed < ACCIDENT;
         let declared = || header.or_else(prescanned).filter(|it| !it.is_single_byte());
@@ -181,11 +181,11 @@ fn declared(
         });
     }
     let right = |&encoding: &&'static Encoding| match encoding {
-        // UTF-8 is declared, but most of what is not ASCII is malformed: the next declaration
-        // counts. Some malformed sequences among good ones are what real UTF-8 pages have.
+        // UTF-8 is declared, but most non-ASCII parts are malformed: the next declaration counts. Some
+        // malformed sequences among good ones occur in real UTF-8 pages.
         _ if encoding == UTF_8 => utf8.malformed <= utf8.well_formed,
-        // UTF-16 is declared, but no markup, space or line break in it is: `shown` did not find
-        // it, and the body is ASCII without a single NUL.
+        // UTF-16 is declared, but the body has no markup, space or line break in it: `shown` did not
+        // find it, and the body is ASCII without a single NUL.
         _ if encoding == UTF_16LE || encoding == UTF_16BE => {
             utf8.malformed > 0 || body.contains(&0)
         }
@@ -194,8 +194,8 @@ fn declared(
     let header = header.filter(right);
     let page = prescanned().filter(right);
     match (header, page) {
-        // ISO-8859-1 is what servers were set up to say of every page; who wrote it knows better.
-        // So does the author of one that is malformed in the header's encoding, and not in its own.
+        // Servers were set up to say ISO-8859-1 of every page; the author knows better. So does the
+        // author of a page that is malformed in the header's encoding, and not in its own.
         (Some(header), Some(page))
             if header == WINDOWS_1252
                 || is_malformed(header, body) && !is_malformed(page, body) =>
@@ -213,16 +213,16 @@ fn is_malformed(encoding: &'static Encoding, body: &[u8]) -> bool {
         return false;
     };
     let mut text = String::with_capacity(room);
-    // A character that only our own cut goes through is none.
+    // A character that only our own cut splits is not malformed.
     let last = start.len() == body.len();
     let (result, _) = decoder.decode_to_string_without_replacement(start, &mut text, last);
     result != DecoderResult::InputEmpty
 }
 
-/// Which encoding a body without declaration, or with wrong ones only, is probably in.
+/// The probable encoding of a body without declaration, or with only wrong ones.
 fn guess(body: &[u8], utf8: &Utf8, tld: Option<&str>) -> &'static Encoding {
-    // The detector takes a single malformed sequence for a proof that it is not UTF-8. One byte
-    // beyond ASCII at the very end is more probably a letter than half of one.
+    // The detector takes a single malformed sequence as proof against UTF-8. One non-ASCII byte at the
+    // very end is more probably a letter than half of one.
     let is_utf8 = match utf8.well_formed {
         0 => body.is_ascii(),
         _ => utf8.is_likely(),
@@ -236,7 +236,7 @@ fn guess(body: &[u8], utf8: &Utf8, tld: Option<&str>) -> &'static Encoding {
     let sample = &rest[..rest.len().min(DETECT)];
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
     detector.feed(sample, sample.len() == rest.len());
-    // The detector panics on any other name of a domain.
+    // The detector panics on any other domain name.
     let tld = tld
         .filter(|tld| tld.is_ascii() && !tld.contains('.'))
         .map(str::to_ascii_lowercase);
@@ -245,7 +245,7 @@ fn guess(body: &[u8], utf8: &Utf8, tld: Option<&str>) -> &'static Encoding {
 
 /// How far a body is UTF-8, beyond its ASCII.
 struct Utf8 {
-    /// Characters beyond ASCII.
+    /// The number of characters beyond ASCII.
     well_formed: usize,
     malformed: usize,
 }
@@ -271,15 +271,15 @@ impl Utf8 {
         counts
     }
 
-    /// Whether it is UTF-8 when nothing says so. Legacy text has well-formed sequences by
-    /// accident, and a UTF-8 page a broken one, but neither has many.
+    /// Whether it is UTF-8 when nothing says so. Legacy text has some well-formed sequences by
+    /// accident, and a UTF-8 page may have a broken one, but neither has many.
     fn is_likely(&self) -> bool {
         self.malformed * 8 <= self.well_formed
     }
 }
 
 /// The encoding that the `content` of a `<meta>` declares: the HTML standard's "algorithm for
-/// extracting a character encoding from a meta element". A label that is none is passed over.
+/// extracting a character encoding from a meta element". Unknown labels are passed over.
 pub(super) fn charset(content_type: &[u8]) -> Option<&'static Encoding> {
     const NAME: &[u8] = b"charset";
     let mut rest = content_type;
@@ -300,7 +300,7 @@ fn charset_value(text: &[u8]) -> Option<&[u8]> {
             let end = text[1..].iter().position(|&byte| byte == quote)?;
             Some(&text[1..=end])
         }
-        // Repeated headers come joined by a comma, and no label has one.
+        // Repeated headers are joined by a comma, which no label has.
         _ => text
             .split(|byte| byte.is_ascii_whitespace() || matches!(byte, b';' | b','))
             .next(),
@@ -311,15 +311,15 @@ fn label(label: &[u8]) -> Option<&'static Encoding> {
     Encoding::for_label_no_replacement(label)
 }
 
-/// The encoding declared within a page: the HTML standard's "prescan a byte stream to determine
-/// its encoding". Its `<meta>` comes before its XML declaration, as the standard has it.
+/// The encoding declared within a page: the HTML standard's "prescan a byte stream to determine its
+/// encoding". As in the standard, its `<meta>` takes precedence over its XML declaration.
 ///
-/// One thing is added, since this goes on where scripts are: raw text is passed over, whose
-/// quotes and `<` are no markup.
+/// This search reaches the scripts, and therefore also skips raw text, whose quotes and `<` are not
+/// markup.
 fn prescan(bytes: &[u8]) -> Option<&'static Encoding> {
     let mut scan = Scan { rest: bytes };
     scan.metas().or_else(|| xml(bytes)).map(|encoding| {
-        // It was read as ASCII, so it cannot be what it says.
+        // It was read as ASCII, and therefore can't be what it says.
         match encoding {
             _ if encoding == UTF_16LE || encoding == UTF_16BE => UTF_8,
             _ if encoding == X_USER_DEFINED => WINDOWS_1252,
@@ -328,7 +328,7 @@ fn prescan(bytes: &[u8]) -> Option<&'static Encoding> {
     })
 }
 
-/// What `<?xml … encoding="…"?>` says, at the start but for white space.
+/// What `<?xml … encoding="…"?>` says at the start, after white space.
 fn xml(bytes: &[u8]) -> Option<&'static Encoding> {
     let rest = bytes.trim_ascii_start().strip_prefix(b"<?xml")?;
     let end = rest.iter().position(|&byte| byte == b'>')?;
@@ -342,7 +342,7 @@ fn xml(bytes: &[u8]) -> Option<&'static Encoding> {
     }
 }
 
-/// Reads markup byte by byte, as the prescan asks for.
+/// Reads markup byte by byte, as the prescan demands.
 struct Scan<'a> {
     rest: &'a [u8],
 }
@@ -387,7 +387,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Goes to behind the next `end`; none when there is none, as the whole prescan ends then.
+    /// Moves behind the next `end`; `None` if there is none, which ends the whole prescan.
     fn skip_past(&mut self, end: &[u8]) -> Option<()> {
         let found = self
             .rest
@@ -397,7 +397,7 @@ impl<'a> Scan<'a> {
         Some(())
     }
 
-    /// Goes to the end tag of an element whose content is no markup.
+    /// Moves to the end tag of an element whose content is not markup.
     fn skip_raw(&mut self, name: &[u8]) -> Option<()> {
         let is_end =
             |bytes: &[u8]| bytes.starts_with(b"</") && bytes[2..].eq_ignore_ascii_case(name);
@@ -419,8 +419,7 @@ impl<'a> Scan<'a> {
         taken
     }
 
-    /// What the `<meta>` whose attributes are next declares. The outer none is the end of the
-    /// bytes.
+    /// What the `<meta>` whose attributes come next declares. The outer `None` is the end of the bytes.
     fn meta(&mut self) -> Option<Option<&'static Encoding>> {
         let (mut equiv, mut content, mut charset_) = (None, None, None);
         while let Some((name, value)) = self.attribute()? {
@@ -442,7 +441,7 @@ impl<'a> Scan<'a> {
         })
     }
 
-    /// The next attribute of a tag, or none at the tag's end; the outer none is the end of the
+    /// The next attribute of a tag, or `None` at the tag's end; the outer `None` is the end of the
     /// bytes. The standard's "get an attribute".
     fn attribute(&mut self) -> Option<Option<(&'a [u8], &'a [u8])>> {
         self.take(|byte| !byte.is_ascii_whitespace() && *byte != b'/');
@@ -675,7 +674,7 @@ mod tests {
             }
         }
 
-        /// Checks that a page is found to be in that encoding, and reads as it was written.
+        /// Checks that a page is found to be in that encoding, and decodes to what was written.
         #[track_caller]
         fn check(&self, content_type: Option<&str>, body: &[u8], expected: &str) {
             let content_type = content_type.map(str::as_bytes);
@@ -732,7 +731,7 @@ mod tests {
                 sample.check(None, &page, label);
                 sample.check(Some("text/html"), &page, label);
                 sample.check(Some("text/html; charset=foo"), &page, label);
-                // A wrong header, which the body contradicts.
+                // The header is wrong, and the body contradicts it.
                 sample.check(Some("text/html; charset=utf-8"), &page, label);
             }
         }
@@ -790,17 +789,17 @@ mod tests {
         let wide = format!("<html lang=ja><body><p>\u{3000}{JAPANESE}");
         let wide: Vec<_> = wide.encode_utf16().flat_map(u16::to_le_bytes).collect();
         assert_eq!(name(detect(None, &wide, None)), "utf-16le");
-        // No byte of this is NUL, so the header decides.
+        // No byte of this is NUL: the header decides.
         let bytes: Vec<_> = "吾輩は猫である"
             .encode_utf16()
             .flat_map(u16::to_be_bytes)
             .collect();
         let found = detect(Some(b"text/plain; charset=utf-16be"), &bytes, None);
         assert_eq!(name(found), "utf-16be");
-        // A header that says so of ASCII is wrong.
+        // A header that calls ASCII UTF-16 is wrong.
         let found = detect(Some(b"text/html; charset=utf-16"), b"<p>ASCII", None);
         assert_eq!(name(found), "utf-8");
-        // A stray NUL, or a binary file, is not UTF-16.
+        // Neither a stray NUL nor a binary file makes UTF-16.
         let found = detect(
             Some(b"text/html; charset=koi8-r"),
             b"ab\0c plain text",
@@ -818,7 +817,7 @@ mod tests {
             let header = format!("text/html; charset={header}");
             sample.unwrap().check(Some(&header), &page, "iso-2022-jp");
         }
-        // Cut off anywhere but within an escape.
+        // The cut may be anywhere but within an escape.
         let cut = page.len() - 30;
         assert!(!page[cut - 3..cut + 3].contains(&0x1b));
         for cut in [cut, cut + 1] {
@@ -840,7 +839,7 @@ mod tests {
                 assert_eq!(name(found), "utf-8", "{}", sample.label);
                 assert_eq!(decode(found, body.as_bytes()), body);
             }
-            // Cut off within a character.
+            // The cut is within a character.
             for cut in 1..3 {
                 let cut = &"néééé €".as_bytes()[..13 - cut];
                 let found = detect(Some(header.as_bytes()), cut, None);
@@ -849,7 +848,7 @@ mod tests {
         }
         assert_eq!(name(detect(None, b"ASCII", Some("ru"))), "utf-8");
         assert_eq!(name(detect(None, b"", None)), "utf-8");
-        // Half a character, and nothing but that, is a whole one of another encoding.
+        // Half a character, and nothing else, is a whole one of another encoding.
         assert_eq!(name(detect(None, b"caf\xe9", Some("fr"))), "windows-1252");
         let utf8 = Some(&b"text/html; charset=utf-8"[..]);
         assert_eq!(name(detect(utf8, b"caf\xc3", Some("fr"))), "utf-8");
@@ -863,10 +862,10 @@ mod tests {
         assert_eq!(name(detect(None, &page, Some("ru"))), "utf-8");
         let utf8 = Some(&b"text/html; charset=utf-8"[..]);
         assert_eq!(name(detect(utf8, &page, Some("ru"))), "utf-8");
-        // Declared to be something else: not proven wrong.
+        // The other declaration is not proven wrong.
         let other = Some(&b"text/html; charset=windows-1251"[..]);
         assert_eq!(name(detect(other, &page, Some("ru"))), "windows-1251");
-        // As many mistakes as characters are still what was declared; more are not.
+        // With as many mistakes as characters the declaration stands; with more it does not.
         assert_eq!(name(detect(utf8, b"\xc3\xa9 \xe9 ", None)), "utf-8");
         assert_eq!(
             name(detect(utf8, b"\xc3\xa9 \xe9t\xe9 d\xe9j\xe0 ", None)),
@@ -1098,7 +1097,7 @@ mod tests {
                 ("iso-8859-1", label),
                 ("windows-1252", label),
                 ("koi8-r", "koi8-r"),
-                // In these the text is malformed.
+                // The text is malformed in these.
                 ("shift_jis", label),
                 ("euc-jp", label),
             ] {

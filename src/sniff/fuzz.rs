@@ -1,4 +1,4 @@
-//! What has to hold of any page. See `crate::fuzz`.
+//! What must hold for any page. See `crate::fuzz`.
 
 use std::collections::HashSet;
 
@@ -9,7 +9,7 @@ use super::{ContentType, Head, Media, Syntax};
 use crate::address;
 use crate::fuzz::{maybe_line, text_line};
 
-/// Whether nothing around a text is left to take off.
+/// Whether a text has nothing around it left to remove.
 fn is_trimmed(text: &str) -> bool {
     text.trim_matches(|c: char| c <= ' ') == text
 }
@@ -22,7 +22,7 @@ pub(crate) fn refresh(input: &[u8]) {
     let Some(url) = found else {
         return;
     };
-    // It is a part of what was given, behind a delay.
+    // The URL is a part of the input, behind a delay.
     let before = url.as_ptr().addr() - input.as_ptr().addr();
     assert!(before >= 2 && before + url.len() <= input.len());
     assert!(url.first() > Some(&b' ') && url.last() > Some(&b' '));
@@ -42,7 +42,7 @@ pub(crate) fn refresh(input: &[u8]) {
     }
 }
 
-/// Whether a target that a script was believed to lead to is one.
+/// Checks a target that a script was believed to lead to.
 fn assert_leads_away(target: &str) {
     assert!(!target.is_empty() && is_trimmed(target), "{target:?}");
     assert!(!target.starts_with('#'), "{target:?}");
@@ -65,7 +65,7 @@ pub(crate) fn hints(input: &[u8]) {
         if let Some(target) = &found.js_relocation {
             assert_leads_away(target);
         }
-        // Each leads to where a page can lead, or nowhere.
+        // Each target leads to where a page can lead, or nowhere.
         let base = Url::parse("http://example.com/a/b?c").expect("a URL");
         for encoding in [UTF_8, WINDOWS_1252, ISO_2022_JP] {
             let others = [&found.base, &found.js_relocation, &found.canonical];
@@ -91,7 +91,7 @@ pub(crate) fn js(input: &[u8]) {
     }
     let behind = super::js::relocation(&format!("/* location = 'x' */\n{script}"));
     assert_eq!(behind, found, "behind a comment");
-    // In a page it is the same, but for what ends a script there or is changed on the way.
+    // In a page the script is the same, apart from what ends a script there or is changed on the way.
     if !script.contains(['<', '\r', '\0']) {
         let page = super::hints(&format!("<script>{script}</script>"), Syntax::Html);
         assert_eq!(page.js_relocation, found, "in a page");
@@ -126,7 +126,7 @@ fn links_in(page: &Url, html: &str, syntax: Syntax, encoding: &'static Encoding)
         );
     }
     assert!(found.len() <= html.matches('<').count());
-    // All that the page refers to has them too.
+    // Everything that the page refers to includes the links.
     let elements = super::elements(page, html, syntax, encoding).expect("memory");
     let mut links = HashSet::new();
     for it in &elements {
@@ -137,7 +137,7 @@ fn links_in(page: &Url, html: &str, syntax: Syntax, encoding: &'static Encoding)
         links.extend(Some(&it.url).filter(|_| is_link));
     }
     assert!(links.len() == found.len() && found.iter().all(|link| links.contains(link)));
-    // A page of these links has these links.
+    // A page made of these links has these links.
     let anchor = |link: &String| {
         let escaped = link.replace('&', "&amp;").replace('"', "&quot;");
         format!("<a href=\"{escaped}\">")
@@ -171,7 +171,7 @@ pub(crate) fn encoding(mut input: &[u8]) {
         assert_eq!(found, marked);
         assert!(text.starts_with(&start), "a mark leaves nothing to guess");
     }
-    // Text of no accident is what it looks like, whatever is declared.
+    // Bytes that can't be an accident decide, whatever is declared.
     let escapes = input.contains(&0) || input.contains(&0x1b);
     match std::str::from_utf8(input) {
         Ok(utf8) if !escapes && utf8.chars().filter(|c| !c.is_ascii()).count() >= 4 => {
@@ -188,8 +188,8 @@ pub(crate) fn encoding(mut input: &[u8]) {
     super::for_label(&String::from_utf8_lossy(input));
 }
 
-/// The first line is a `Content-Type`, the second a URL, the rest a body; the first is taken for a
-/// `Content-Disposition` too.
+/// The first line is a `Content-Type`, the second a URL, the rest a body; the first also serves as a
+/// `Content-Disposition`.
 pub(crate) fn media(mut input: &[u8]) {
     let content_type = maybe_line(&mut input);
     let url = text_line(&mut input);
@@ -216,7 +216,7 @@ pub(crate) fn media(mut input: &[u8]) {
         assert_eq!(found.mimetype, declared);
     }
     if let Some(ext) = &found.ext {
-        // It becomes a part of a file's name.
+        // It becomes part of a file's name.
         let rest = ext.strip_prefix('.').expect("a dot");
         let is_fine = |byte: u8| byte.is_ascii_alphanumeric() || b"-_+".contains(&byte);
         assert!(!rest.is_empty() && rest.len() < 32, "{ext}");

@@ -1,10 +1,10 @@
-//! What the start of a page says of where it leads.
+//! What the start of a page says about where it leads.
 
 use super::js::relocation;
 use super::refresh::refresh;
 use super::tags::{self, Kind, Noscript, Syntax, Tag};
 
-/// The types under which browsers run a script, by the MIME Sniffing standard.
+/// The types with which browsers run a script, by the MIME Sniffing standard.
 const JAVASCRIPT: [&str; 17] = [
     "",
     "module",
@@ -25,16 +25,17 @@ const JAVASCRIPT: [&str; 17] = [
     "text/x-javascript",
 ];
 
-/// What a page says of where it leads, each as written there: entities undone, white space trimmed.
+/// What a page says about where it leads, each as written, with entities decoded and white space
+/// trimmed.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Hints {
-    /// The first `<base href>`: what the others are relative to. It may be empty.
+    /// The first `<base href>`, to which the others are relative. It may be empty.
     pub base: Option<String>,
-    /// The URLs of each `<meta http-equiv=refresh>` that has one.
+    /// The URL of each `<meta http-equiv=refresh>` that has one.
     pub meta_refresh: Vec<String>,
-    /// The same of those within `<noscript>`.
+    /// The same for those within `<noscript>`.
     pub noscript_refresh: Vec<String>,
-    /// The first target that a script in the page sends the reader to.
+    /// The first target to which a script in the page sends the reader.
     pub js_relocation: Option<String>,
     /// The first `<link rel=canonical>`.
     pub canonical: Option<String>,
@@ -42,8 +43,8 @@ pub(crate) struct Hints {
 
 /// Reads the start of a page, which may be cut off anywhere.
 ///
-/// Only what a browser would take for an element counts: nothing in comments, templates, scripts
-/// or other raw text. A `<noscript>` is read for its meta refresh only, and that is told apart.
+/// Only what a browser would take for an element counts, and nothing in comments, templates, scripts or
+/// other raw text. A `<noscript>` is read only for its meta refresh, which is kept apart.
 pub(crate) fn hints(html: &str, syntax: Syntax) -> Hints {
     let mut page = Page::default();
     tags::read(html, syntax, Noscript::Text, |tag, text| {
@@ -60,7 +61,7 @@ struct Page {
     hints: Hints,
     /// The target within `<body onload>`, which runs after the scripts of the page.
     onload: Option<String>,
-    /// Whether a body was there: a second one's attributes don't count.
+    /// Whether a body was there: a second one's attributes do not count.
     has_body: bool,
 }
 
@@ -87,7 +88,7 @@ impl Page {
     }
 }
 
-/// Finds each meta refresh within a `<noscript>`. One within another is not looked into.
+/// Finds each meta refresh within a `<noscript>`, but not within a nested one.
 fn read_noscript(html: &str, found: &mut Vec<String>) {
     tags::read(html, Syntax::Html, Noscript::Text, |tag, _| {
         if matches!(tag.kind, Kind::Meta) {
@@ -102,7 +103,7 @@ fn meta_refresh(tag: &Tag) -> Option<String> {
         return None;
     }
     let url = refresh(attribute(tag, "content")?.as_bytes())?;
-    // It is cut at ASCII characters, so it is text as before.
+    // The cuts are at ASCII characters, and the text stays valid.
     Some(String::from_utf8_lossy(url).into_owned())
 }
 
@@ -117,7 +118,7 @@ fn canonical(tag: &Tag) -> Option<String> {
 
 /// Whether a browser runs the text of a `<script>`.
 fn is_run(tag: &Tag) -> bool {
-    // Modules are for browsers of today, `nomodule` for those that don't know them.
+    // Modules are for today's browsers, `nomodule` for those that do not know them.
     if tag.get("src").is_some() || tag.get("nomodule").is_some() {
         return false;
     }
@@ -133,7 +134,7 @@ fn is_run(tag: &Tag) -> bool {
     })
 }
 
-/// The value of an attribute, white space trimmed.
+/// The value of an attribute, with white space trimmed.
 fn attribute<'a>(tag: &'a Tag, name: &str) -> Option<&'a str> {
     let value = tag.get(name)?;
     Some(value.trim_matches(|c: char| c <= ' '))
@@ -147,7 +148,7 @@ mod tests {
         super::hints(html, Syntax::Html)
     }
 
-    /// The first refresh, of the page's own before those for browsers without scripts.
+    /// The first refresh: the page's own before those for browsers without scripts.
     fn meta(html: &str) -> Option<String> {
         let found = hints(html);
         found
@@ -262,7 +263,7 @@ mod tests {
         ] {
             assert_eq!(hints(html), Hints::default(), "{html}");
         }
-        // By the standard, a meta ends the picture it stands in.
+        // By the standard, a meta ends the picture around it.
         let html = "<svg><text><meta http-equiv=refresh content='0;url=/x'>";
         assert_eq!(meta(html).as_deref(), Some("/x"));
     }

@@ -1,8 +1,8 @@
-//! Where a script sends its reader, found without running it.
+//! Finds where a script sends its reader, without running it.
 //!
-//! A script that relocates the page says so in one of a few ways, with the URL in a string
-//! literal. So this splits the script into tokens, which tells code from comments and strings,
-//! and looks for those ways. Whether the code is ever reached it can't know.
+//! A script that relocates the page does so in one of a few ways, with the URL in a string literal.
+//! This module splits the script into tokens, which tells code from comments and strings, and looks for
+//! those ways. It can't know whether the code is ever reached.
 
 use std::iter::Peekable;
 use std::str::Chars;
@@ -38,12 +38,12 @@ const OPERATORS: [&str; 16] = [
     "extends",
 ];
 
-/// How deep code within a string within code is followed: each level escapes the one below.
+/// How deep code in strings is followed: each level escapes the one below.
 const DEEPEST: u32 = 3;
 
-/// The target of the first assignment of a string literal to the page's location, by whatever way
-/// of writing it. Targets that keep the reader on the page (`#top`,
-/// `javascript:…`) or lead to what can't be fetched (`market:…`) don't count.
+/// The target of the first assignment of a string literal to the page's location, however it is
+/// written. Targets that keep the reader on the page (`#top`, `javascript:…`) or lead to what can't be
+/// fetched (`market:…`) do not count.
 pub(crate) fn relocation(script: &str) -> Option<String> {
     relocation_within(script, DEEPEST)
 }
@@ -64,9 +64,9 @@ fn relocation_within(script: &str, depth: u32) -> Option<String> {
 enum Kind {
     /// An identifier or keyword.
     Name,
-    /// A string literal, or a template literal without substitutions: whole, with its quotes.
+    /// A whole string literal, or a template literal without substitutions, with its quotes.
     Text,
-    /// What else is a value of its own: a number, a regular expression, the end of a template.
+    /// Another token that is a value: a number, a regular expression, the end of a template.
     Value,
     /// `++` or `--`.
     Step,
@@ -81,9 +81,9 @@ struct Token {
     kind: Kind,
     start: usize,
     end: usize,
-    /// The first of its line.
+    /// It is the first token of its line.
     newline: bool,
-    /// A name that would be declared here, or be a member's: another thing than the global.
+    /// The name would be declared here, or be a member's: it is not the global.
     declared: bool,
 }
 
@@ -94,7 +94,7 @@ struct Code<'a> {
 }
 
 impl Code<'_> {
-    /// The target, if the assignment to a location starts at this token.
+    /// The target, if an assignment to a location starts at this token.
     fn assigned(&self, at: usize) -> Option<String> {
         let after = self.location(at)?;
         if self.is(after, b'=') && self.ends(after + 2) {
@@ -113,7 +113,7 @@ impl Code<'_> {
         }
     }
 
-    /// The target within the code that a timer is given as text.
+    /// The target within code that a timer gets as text.
     fn timed(&self, at: usize, depth: u32) -> Option<String> {
         let is_timer = matches!(self.name(at), Some("setTimeout" | "setInterval"));
         if !is_timer || !self.is(at + 1, b'(') || !self.is_argument(at + 2) {
@@ -162,12 +162,12 @@ impl Code<'_> {
         at > 0 && self.is(at - 1, b'.')
     }
 
-    /// Whether a literal is the whole of an argument.
+    /// Whether a literal is a whole argument.
     fn is_argument(&self, at: usize) -> bool {
         self.is(at + 1, b',') || self.is(at + 1, b')')
     }
 
-    /// Whether an assignment ends before this token, rather than go on with it.
+    /// Whether an assignment ends before this token instead of continuing with it.
     fn ends(&self, at: usize) -> bool {
         let Some(token) = self.tokens.get(at) else {
             return true;
@@ -181,7 +181,7 @@ impl Code<'_> {
                 .get(at + 1)
                 .is_none_or(|next| next.kind != Kind::Arrow),
             Kind::Punct(b';' | b',' | b']' | b'}' | b':') => true,
-            // A line's end stands for a semicolon where the next line can't go on.
+            // A line break acts as a semicolon where the next line can't continue.
             Kind::Name => token.newline && !matches!(self.name(at), Some("in" | "instanceof")),
             Kind::Text => token.newline && !self.text[token.start..].starts_with('`'),
             Kind::Value | Kind::Step | Kind::Punct(b'{' | b'!' | b'~') => token.newline,
@@ -197,7 +197,7 @@ impl Code<'_> {
         (!stays).then(|| target.to_owned())
     }
 
-    /// The literal at this token, its escapes undone.
+    /// The literal at this token, with its escapes decoded.
     fn literal(&self, at: usize) -> Option<String> {
         let token = self.tokens.get(at).filter(|t| t.kind == Kind::Text)?;
         unescaped(&self.text[token.start + 1..token.end - 1])
@@ -220,7 +220,7 @@ impl Code<'_> {
 enum Bracket {
     /// The parameters of a function.
     Parameters,
-    /// What stands behind `if`, `for` and the like: a statement follows.
+    /// What follows `if`, `for` and the like: a statement comes next.
     Condition,
     /// Any other `(`.
     Group,
@@ -235,24 +235,24 @@ enum Bracket {
     Substitution,
 }
 
-/// Splits a script into tokens, and keeps track of where it is as far as it must to tell a
-/// division from a regular expression and an assignment from a declaration.
+/// Splits a script into tokens. It tracks its place as far as needed to tell a division from a regular
+/// expression, and an assignment from a declaration.
 struct Lexer<'a> {
     text: &'a str,
     at: usize,
     newline: bool,
     tokens: Vec<Token>,
     open: Vec<Bracket>,
-    /// How many of `open` are functions.
+    /// The number of functions in `open`.
     functions: usize,
     /// The bracket that was last closed.
     closed: Option<Bracket>,
-    /// Between `function` and its parameters; between `class` and its members.
+    /// The place is between `function` and its parameters, or between `class` and its members.
     function: bool,
     class: bool,
-    /// The depth of the declaration of local names under way.
+    /// The depth of the current declaration of local names.
     declaring: Option<usize>,
-    /// Up to here a `/` starts no regular expression: the end of the line was looked for before.
+    /// Up to here a `/` starts no regular expression: the end of the line was searched before.
     no_regex: usize,
 }
 
@@ -304,7 +304,7 @@ impl<'a> Lexer<'a> {
         &self.text[self.at..]
     }
 
-    /// Adds a token that started there and ends here.
+    /// Adds a token that starts there and ends here.
     fn push(&mut self, kind: Kind, start: usize) {
         self.tokens.push(Token {
             kind,
@@ -321,7 +321,7 @@ impl<'a> Lexer<'a> {
         Some((last.kind, &self.text[last.start..last.end]))
     }
 
-    /// Whether a value ends here, so that an operator follows.
+    /// Whether a value ends here, with the effect that an operator follows.
     fn is_behind_value(&self) -> bool {
         match self.last() {
             Some((Kind::Name, name)) => !OPERATORS.contains(&name),
@@ -332,7 +332,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// A comment, a division or a regular expression.
+    /// Reads a comment, a division or a regular expression.
     fn slash(&mut self) {
         let rest = self.rest();
         if rest.starts_with("//") {
@@ -360,7 +360,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// The bytes of the regular expression here, flags not included; or of the line if it is none.
+    /// The length of the regular expression here without flags, or of the line if there is none.
     fn regex(&self) -> Result<usize, usize> {
         let mut in_class = false;
         let mut bytes = self.rest().bytes().enumerate().skip(1);
@@ -382,7 +382,7 @@ impl<'a> Lexer<'a> {
         self.at += rest.find(['\n', '\r']).unwrap_or(rest.len());
     }
 
-    /// A string; one that its line's end cuts off is no text.
+    /// Reads a string; a string that its line's end cuts off is not a text.
     fn string(&mut self, quote: char) {
         let start = self.at;
         self.at += 1;
@@ -404,7 +404,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// Passes over a backslash and what it escapes.
+    /// Skips a backslash and what it escapes.
     fn skip_escape(&mut self) {
         let escaped = match self.rest()[1..].chars().next() {
             Some('\r') if self.rest()[1..].starts_with("\r\n") => 2,
@@ -414,7 +414,7 @@ impl<'a> Lexer<'a> {
         self.at += 1 + escaped;
     }
 
-    /// A template, from behind its backtick or behind a substitution.
+    /// Reads a template, from behind its backtick or behind a substitution.
     fn template(&mut self, start: usize, whole: bool) {
         while let Some(next) = self.rest().find(['`', '\\', '$']) {
             self.at += next;
@@ -466,7 +466,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// Whether a name here is declared, or that of a member.
+    /// Whether a name here is declared, or belongs to a member.
     fn declares(&self) -> bool {
         match (self.last(), self.open.last()) {
             (Some((Kind::Name, "let" | "const" | "function" | "class" | "import")), _) => true,
@@ -500,7 +500,7 @@ impl<'a> Lexer<'a> {
                     _ => Bracket::Function,
                 },
                 Some((Kind::Name, "else" | "do" | "try" | "finally" | "static")) => Bracket::Block,
-                // A label's or a case's, unless it is a member's.
+                // The colon belongs to a label or a case, unless it is a member's.
                 Some((Kind::Punct(b':'), _)) if self.open.last() != Some(&Bracket::Object) => {
                     Bracket::Block
                 }
@@ -524,7 +524,7 @@ impl<'a> Lexer<'a> {
             Some(Block | Function | Object | Substitution) => byte == b'}',
             None => false,
         };
-        // A bracket too many, as in code that was cut or misread, is passed over.
+        // A surplus bracket, as in code that was cut or misread, is passed over.
         self.closed = if closes { self.open.pop() } else { None };
         self.functions -= usize::from(self.closed == Some(Function));
         if self.declaring.is_some_and(|depth| depth > self.open.len()) {
@@ -569,13 +569,13 @@ impl<'a> Lexer<'a> {
     }
 }
 
-/// Whether a URL has a scheme that nothing can be fetched by, as `javascript:` or an app's: a script
-/// that tries it has another target for those who lack the app.
+/// Whether a URL has a scheme that can't be fetched, such as `javascript:` or an app's: a script that
+/// tries it has another target for those without the app.
 fn has_other_scheme(target: &str) -> bool {
     let Some((scheme, _)) = target.split_once(':') else {
         return false;
     };
-    // A URL parser passes over these characters.
+    // A URL parser skips these characters.
     let scheme: String = scheme
         .chars()
         .filter(|c| !matches!(c, '\t' | '\n' | '\r'))
@@ -590,15 +590,15 @@ fn has_other_scheme(target: &str) -> bool {
             .any(|known| known.eq_ignore_ascii_case(&scheme))
 }
 
-/// Whether a name can have this character. `#` starts a class's private ones; an escaped one is
-/// nobody's location.
+/// Whether a name can have this character. `#` starts a class's private names, and an escaped name is
+/// never a location.
 fn is_name(c: char) -> bool {
     c.is_ascii_alphanumeric()
         || matches!(c, '_' | '$' | '#' | '\\')
         || (!c.is_ascii() && !c.is_whitespace() && c != '\u{feff}')
 }
 
-/// The characters that a literal stands for; none when an escape in it is not well-formed.
+/// The characters that a literal stands for; `None` if an escape in it is malformed.
 fn unescaped(literal: &str) -> Option<String> {
     let mut text = String::with_capacity(literal.len());
     let mut chars = literal.chars().peekable();
@@ -616,7 +616,7 @@ fn unescaped(literal: &str) -> Option<String> {
             'v' => text.push('\x0b'),
             'x' => text.push(char::from_u32(digits(&mut chars, 2)?)?),
             'u' => text.push(unit(&mut chars)?),
-            // A line continued.
+            // The line continues.
             '\r' => {
                 chars.next_if_eq(&'\n');
             }
@@ -637,7 +637,7 @@ fn unescaped(literal: &str) -> Option<String> {
     Some(text)
 }
 
-/// What follows `\u`: four digits, a pair of such, or any number of them in braces.
+/// What follows `\u`: four digits, a pair of these, or any number of digits in braces.
 fn unit(chars: &mut Peekable<Chars<'_>>) -> Option<char> {
     if chars.next_if_eq(&'{').is_some() {
         let mut code = 0_u32;
@@ -652,7 +652,7 @@ fn unit(chars: &mut Peekable<Chars<'_>>) -> Option<char> {
     if !(0xD800..0xDC00).contains(&unit) {
         return Some(char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER));
     }
-    // Half a character: the other half has to follow.
+    // This is half a character: the other half must follow.
     let mut ahead = chars.clone();
     let low = match (ahead.next(), ahead.next()) {
         (Some('\\'), Some('u')) => digits(&mut ahead, 4),

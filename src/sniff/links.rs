@@ -11,17 +11,17 @@ use super::tags::{self, Kind, Noscript, Syntax};
 use crate::address;
 use crate::process::memory;
 
-/// How many bytes of URLs are made for each byte of a page, and for any page. A long base before
-/// many short links would make gigabytes of a megabyte.
+/// How many bytes of URLs are made for each byte of a page, and for any page. A long base before many
+/// short links would make gigabytes from a megabyte.
 const GROWTH: usize = 8;
 const ROOM: usize = 16 << 20;
-/// How many are made at most, however large the page.
+/// The most bytes that are made, however large the page.
 const MOST: usize = 256 << 20;
 
-/// Where the `<a href>` and `<area href>` of a page lead: absolute, `http` and `https` only, each
-/// once, in the order of the page. Fragments are kept, as some sites have their pages in them; a
-/// link to the page itself is left out. `encoding`: the page's, in which queries are written. `None`:
-/// there is no memory for them.
+/// Where the `<a href>` and `<area href>` of a page lead: absolute, `http` and `https` only, each once,
+/// in the order of the page. Fragments are kept, because some sites have their pages in them; links to
+/// the page itself are left out. `encoding` is the page's, and that of queries. `None`: no memory is
+/// left for them.
 pub(crate) fn links(
     page: &Url,
     html: &str,
@@ -31,7 +31,7 @@ pub(crate) fn links(
     let _kept = memory::keep_back(html.len())?;
     let found = Found::read(html, syntax)?;
     let mut targets = Targets::of(page, html, found.base, encoding);
-    // Those that there are already, by their places.
+    // The links found so far, by their places.
     let (mut seen, hasher) = (HashTable::new(), RandomState::new());
     let mut links: Vec<String> = Vec::new();
     for href in found.hrefs {
@@ -56,19 +56,19 @@ pub(crate) fn links(
     Some(links)
 }
 
-/// Makes URLs of what a page refers to, as long as there is room for them.
+/// Makes URLs from a page's references, while there is room for them.
 pub(super) struct Targets {
     page: Url,
     bases: Bases,
     encoding: &'static Encoding,
-    /// How many bytes of URLs may yet be made.
+    /// How many more bytes of URLs may be made.
     room: usize,
 }
 
 impl Targets {
     /// `base`: the page's `<base href>`.
     pub fn of(page: &Url, html: &str, base: Option<String>, encoding: &'static Encoding) -> Self {
-        // Saved pages come with a base of `file:`, of no use to anyone else.
+        // Saved pages have a `file:` base, which is useless to anyone else.
         let base = base.and_then(|href| address::target_in(page, &href, encoding));
         let bases = Bases::of(base.unwrap_or_else(|| page.clone()));
         let mut page = page.clone();
@@ -81,8 +81,8 @@ impl Targets {
         }
     }
 
-    /// Where a reference leads. `None`: to nothing that can be fetched, or to the page it is on, if
-    /// that is to be left out. `Break`: there is no room for more.
+    /// Where a reference leads. `None`: to what can't be fetched, or to its own page, if that is to be
+    /// left out. `Break`: there is no room for more.
     pub fn read(&mut self, reference: &str, leaves_out_page: bool) -> ControlFlow<(), Option<Url>> {
         let (base, cost) = self.bases.of_href(reference);
         let url = address::parse_in(base, reference, self.encoding);
@@ -105,11 +105,11 @@ impl Targets {
 }
 
 /// What the links of a page are relative to. A base may be as long as the page and is read for each
-/// link that is relative to it, however short what comes of it: that must not take the square of it.
+/// relative link, however short the result: that must not take quadratic time.
 struct Bases {
     whole: Url,
-    /// Without its query and what stands behind the last slash of its path, which most links are not
-    /// relative to (RFC 3986, section 5.2.3).
+    /// The base without its query and without what follows the last slash of its path, which most links
+    /// are not relative to (RFC 3986, section 5.2.3).
     folder: Url,
 }
 
@@ -119,15 +119,14 @@ impl Bases {
         Self { whole, folder }
     }
 
-    /// What that link is relative to, and how many bytes of it are read for it.
+    /// What that link is relative to, and how many bytes of it are read for the link.
     fn of_href(&self, href: &str) -> (&Url, usize) {
-        // As the URL Standard has it, which takes these away, and reads `http:x` of an `http` page as
-        // relative.
+        // The URL Standard removes these, and reads `http:x` of an `http` page as relative.
         let is_taken_away = |text: char| text <= ' ';
         let href = href.trim_start_matches(is_taken_away);
         let mark = href.find([':', '/', '\\', '?', '#']);
         match mark.map(|at| (at, href.as_bytes()[at])) {
-            // With a scheme nothing is read, but in the case above.
+            // A link with a scheme reads nothing, except in the case above.
             Some((at, b':')) => {
                 let rest = href[at + 1..].trim_start_matches(is_taken_away);
                 let may_be_ours = href.starts_with(['h', 'H']) && !rest.starts_with(['/', '\\']);
@@ -144,8 +143,8 @@ impl Bases {
     }
 }
 
-/// Whether a link leads to the page it is on, or within it. A fragment behind a written-out
-/// address is a link of its own.
+/// Whether a link leads to its own page, or within it. A fragment behind a written-out address is a
+/// link of its own.
 fn is_itself(page: &Url, url: &Url, href: &str) -> bool {
     let (address, fragment) = match url.as_str().split_once('#') {
         Some((address, fragment)) => (address, fragment),
@@ -154,17 +153,17 @@ fn is_itself(page: &Url, url: &Url, href: &str) -> bool {
     address == page.as_str() && (fragment.is_empty() || href.trim_start().starts_with('#'))
 }
 
-/// What the tags of a page say, entities decoded.
+/// What the tags of a page say, with entities decoded.
 #[derive(Default)]
 struct Found {
-    /// The first `<base href>`, which holds for all links, those before it too.
+    /// The first `<base href>`, which applies to all links, those before it too.
     base: Option<String>,
     hrefs: Vec<String>,
 }
 
 impl Found {
-    /// Reads a page's tags, those of `<noscript>` too: nobody runs scripts here. `None`: there is no
-    /// memory for what they say.
+    /// Reads a page's tags, including those of `<noscript>`, because nobody runs scripts here. `None`:
+    /// no memory is left for what they say.
     fn read(html: &str, syntax: Syntax) -> Option<Self> {
         let mut found = Self::default();
         let mut fits = true;
@@ -267,7 +266,7 @@ mod tests {
             "<a href=page.html><a href='http://ex.com/dir/page.html#'>",
             &[],
         );
-        // As minet has it: a fragment behind an address may be a page of its own.
+        // minet does the same: a fragment behind an address may be a page of its own.
         check(
             "<a href='/dir/page.html#x'>",
             &["http://ex.com/dir/page.html#x"],
@@ -482,7 +481,7 @@ mod tests {
         }
     }
 
-    /// A page of that many bytes, half of which are a base, and half links relative to it.
+    /// A page of that many bytes, half of it a base, and half links relative to it.
     fn page_with_a_base_of_half(size: usize, end: &str, href: &str) -> String {
         let base = "x".repeat(size / 2);
         let link = format!("<a href='{href}'>");
@@ -504,7 +503,7 @@ mod tests {
             let began = cpu_seconds();
             let links = found(&page);
             assert!(links.len() <= 1, "{end}, {href}");
-            // Each of 200,000 links would have 3 MB read.
+            // Each of 200,000 links would read 3 MB.
             let took = cpu_seconds() - began;
             assert!(took < 20, "{end}, {href}: {took} s");
         }

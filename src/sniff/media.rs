@@ -1,5 +1,5 @@
-//! What kind of thing a body is: its media type, the file extension that fits, whether it is text
-//! or HTML.
+//! What kind of thing a body is: its media type, the fitting file extension, whether it is text or
+//! HTML.
 
 use std::str;
 
@@ -9,11 +9,10 @@ use super::encoding;
 use super::mime::ContentType;
 use super::tags::Syntax;
 
-/// How much of a body shows whether it is HTML or text; the MIME Sniffing standard takes 1,445
-/// bytes.
+/// How much of a body shows whether it is HTML or text; the MIME Sniffing standard uses 1,445 bytes.
 const START: usize = 2 << 10;
 
-/// What the head of an answer says of its body.
+/// What the head of an answer says about its body.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Head {
     pub content_type: ContentType,
@@ -26,9 +25,9 @@ pub(crate) struct Head {
 /// What kind of thing a body is.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Media {
-    /// In lower case, without parameters.
+    /// The media type in lower case, without parameters.
     pub mimetype: Option<String>,
-    /// With its dot.
+    /// The extension with its dot.
     pub ext: Option<String>,
     pub is_text: bool,
     pub could_be_html: bool,
@@ -51,8 +50,8 @@ impl Media {
     }
 }
 
-/// The media type of a body: the one that is declared. Without one, what its first bytes are those
-/// of, and then what the extension of its file name or URL says.
+/// The media type of a body: the declared one. If it is missing, the first bytes decide, and then the
+/// extension of its file name or URL.
 pub(crate) fn mimetype(
     declared: Option<&str>,
     filename: Option<&str>,
@@ -66,17 +65,17 @@ pub(crate) fn mimetype(
         return Some(sniffed.to_owned());
     }
     let ext = filename.and_then(name_ext).or_else(|| url_ext(url))?;
-    // A name is no proof: what is no text is none of its kinds.
+    // A name is no proof: what is not text can't be of a text type.
     type_of(&ext).filter(|named| !is_text_type(named) || !is_binary(body))
 }
 
-/// The file extension that fits, with its dot: that of the file name, which whoever sends it has
-/// chosen for it; or that of the media type; or the URL's when that says nothing definite.
+/// The file extension that fits, with its dot: that of the file name, which the sender chose; or that
+/// of the media type; or the URL's if that type says nothing definite.
 fn ext(mimetype: Option<&str>, filename: Option<&str>, url: &str) -> Option<String> {
     let indefinite = |mimetype: &&str| {
         matches!(
             *mimetype,
-            // What servers send for what they do not know, or want to be saved.
+            // Servers send this for what they do not know, or want to be saved.
             "application/octet-stream"
                 | "binary/octet-stream"
                 | "application/binary"
@@ -89,7 +88,7 @@ fn ext(mimetype: Option<&str>, filename: Option<&str>, url: &str) -> Option<Stri
     let known = mimetype
         .filter(|mimetype| !indefinite(mimetype))
         .and_then(ext_of);
-    // An unheard-of one may be anything behind a dot.
+    // An unknown extension may be anything behind a dot.
     let heard_of = |ext: &String| type_of(ext).is_some();
     let from_name = filename.and_then(name_ext).filter(heard_of);
     let from_url = || url_ext(url).filter(heard_of);
@@ -104,7 +103,7 @@ fn ext(mimetype: Option<&str>, filename: Option<&str>, url: &str) -> Option<Stri
 /// The usual extension of a media type.
 fn ext_of(mimetype: &str) -> Option<&'static str> {
     match mimetype {
-        // Those that the table has under another name, or for which it has one that few use.
+        // The table has these under another name, or with a rare extension.
         "application/ogg" => Some("ogg"),
         "application/vnd.ms-fontobject" => Some("eot"),
         "application/x-rar-compressed" => Some("rar"),
@@ -140,10 +139,10 @@ fn ext_of(mimetype: &str) -> Option<&'static str> {
     }
 }
 
-/// The media type that an extension in lower case stands for.
+/// The media type for an extension in lower case.
 fn type_of(ext: &str) -> Option<String> {
     let known = match ext {
-        // Those that the table lacks, or has by a name of long ago.
+        // The table lacks these, or has them under an outdated name.
         "flac" => "audio/flac",
         "mjs" => "text/javascript",
         "rpm" => "application/x-rpm",
@@ -161,8 +160,8 @@ fn type_of(ext: &str) -> Option<String> {
     Some(known.to_owned())
 }
 
-/// Whether that media type is text, for people or programs, so that an encoding makes sense of it.
-/// What has no media type is text when its bytes are.
+/// Whether that media type is text, for people or programs, for which an encoding makes sense. Without
+/// a media type the bytes decide.
 fn is_text(mimetype: Option<&str>, body: &[u8]) -> bool {
     match mimetype {
         Some(mimetype) => is_text_type(mimetype),
@@ -170,22 +169,21 @@ fn is_text(mimetype: Option<&str>, body: &[u8]) -> bool {
     }
 }
 
-/// Whether the bytes are those of a coding that nobody undid: gzip and zstd have a mark of their own,
-/// the others are told by the head. Text that a head wrongly calls coded is text.
+/// Whether the bytes are in a coding that nobody undid: gzip and zstd have a mark, and the head tells
+/// of the others. Text that a head wrongly calls coded is text.
 fn is_packed(coded: bool, body: &[u8]) -> bool {
     body.starts_with(b"\x1f\x8b\x08")
         || body.starts_with(b"\x28\xb5\x2f\xfd")
         || coded && is_binary(body)
 }
 
-/// Whether the media type allows for a page of HTML.
+/// Whether the media type allows for an HTML page.
 pub(crate) fn could_be_html(mimetype: Option<&str>) -> bool {
     matches!(mimetype, None | Some("text/html" | "application/xhtml+xml"))
 }
 
-/// Whether it is a page of HTML: by its media type, however it begins. Another XML type does not
-/// tell, but the root of the document does. What has no type and starts like a page has one here:
-/// see `mimetype`.
+/// Whether it is an HTML page: by its media type, however it begins. For another XML type the root of
+/// the document decides. A body without a type that starts like a page has a type here: see `mimetype`.
 pub(crate) fn is_html(mimetype: Option<&str>, body: &[u8]) -> bool {
     match mimetype {
         Some("text/html" | "application/xhtml+xml") => true,
@@ -194,7 +192,7 @@ pub(crate) fn is_html(mimetype: Option<&str>, body: &[u8]) -> bool {
     }
 }
 
-/// By which rules documents of that type are read.
+/// The rules for reading documents of that type.
 pub(crate) fn syntax(mimetype: Option<&str>) -> Syntax {
     match mimetype.is_some_and(is_xml) {
         true => Syntax::Xml,
@@ -259,8 +257,7 @@ fn url_ext(url: &str) -> Option<String> {
     name_ext(name.split(';').next()?)
 }
 
-/// The extension of a file's name, in lower case and without its dot; of those that stand for the
-/// same, the usual one.
+/// The extension of a file's name, in lower case and without its dot; for synonyms the usual one.
 fn name_ext(name: &str) -> Option<String> {
     let (stem, ext) = name.trim_end_matches(['.', ' ']).rsplit_once('.')?;
     if stem.is_empty() || ext.is_empty() {
@@ -271,21 +268,21 @@ fn name_ext(name: &str) -> Option<String> {
         "htm" | "shtml" => Some("html".into()),
         "jpeg" | "jpe" => Some("jpg".into()),
         "tif" => Some("tiff".into()),
-        // Those of programs on the server say nothing of what they answer.
+        // Extensions of programs on the server say nothing about their answers.
         "asp" | "aspx" | "ashx" | "cfm" | "cgi" | "do" | "jsp" | "jspx" | "php" | "php3"
         | "php4" | "php5" | "phtml" | "pl" => None,
         _ => Some(ext),
     }
 }
 
-/// The media type that a body shows by its first bytes, by the MIME Sniffing standard, section 7.1,
-/// as it has them; fonts, which it sniffs elsewhere (section 6.3), and JSON are added. `None`: it
-/// shows none. That it is text, or that it is not, is no type here.
+/// The media type that the first bytes of a body show, by the MIME Sniffing standard, section 7.1.
+/// Fonts, which it sniffs elsewhere (section 6.3), and JSON are added. `None`: they show none. "Text"
+/// and "not text" are not types here.
 fn sniffed(body: &[u8]) -> Option<&'static str> {
     let start = Start::of(body);
     if start.is_html() {
         return Some(match start.declares_xml {
-            // By the standard it is XML, which its root tells the kind of.
+            // The standard calls it XML; its root tells the kind.
             true => "application/xhtml+xml",
             false => "text/html",
         });
@@ -300,11 +297,11 @@ fn sniffed(body: &[u8]) -> Option<&'static str> {
         _ => {}
     }
     let marked = |(mark, kind): &(&[u8], &'static str)| {
-        // Text may start like that too. It has no bytes that are none, and files have them soon.
+        // Text may start like that too. It has no binary bytes, which files soon have.
         let is_text = || mark.is_ascii() && !mark.contains(&0) && body.len() > 16;
         (body.starts_with(mark) && (is_binary(body) || !is_text())).then_some(*kind)
     };
-    // `RIFF` and `FORM` have a size behind them, which may be any.
+    // `RIFF` and `FORM` are followed by a size, which may be anything.
     let boxed = |outer: &[u8], inner: &[u8]| {
         body.starts_with(outer) && body.get(8..).is_some_and(|rest| rest.starts_with(inner))
     };
@@ -323,7 +320,7 @@ fn sniffed(body: &[u8]) -> Option<&'static str> {
     })
 }
 
-/// How files start, and what they are then.
+/// How files start, and their type.
 const MARKS: [(&[u8], &str); 19] = [
     (b"\0\0\x01\0", "image/x-icon"),
     (b"\0\0\x02\0", "image/x-icon"),
@@ -343,7 +340,7 @@ const MARKS: [(&[u8], &str); 19] = [
     (b"ttcf", "font/collection"),
     (b"wOFF", "font/woff"),
     (b"wOF2", "font/woff2"),
-    // Not of the standard: what servers pack pages in now.
+    // This is not in the standard: servers now pack pages in it.
     (b"\x28\xb5\x2f\xfd", "application/zstd"),
 ];
 
@@ -352,7 +349,7 @@ fn is_json(text: &[u8]) -> bool {
     let start = &text[..text.len().min(START)];
     match serde_json::from_slice::<serde_json::Value>(start) {
         Ok(_) => start.len() == text.len() || text[start.len()..].trim_ascii().is_empty(),
-        // It goes on behind what is looked at.
+        // The JSON continues behind the part examined.
         Err(error) => error.classify() == Category::Eof && start.len() < text.len(),
     }
 }
@@ -370,7 +367,7 @@ fn is_mp4(body: &[u8]) -> bool {
         return false;
     };
     let brand = |at: usize| head.get(at..at + 3) == Some(b"mp4");
-    // Between the first brand and the others is a version.
+    // A version lies between the first brand and the others.
     rest.starts_with(b"ftyp") && (brand(8) || (16..head.len()).step_by(4).any(brand))
 }
 
@@ -384,7 +381,7 @@ fn is_webm(body: &[u8]) -> bool {
             else {
                 return false;
             };
-            // A number, as long as its first byte has zeros before its first one.
+            // The number has as many bytes as its first byte has leading zeros, and one more.
             let size = rest
                 .first()
                 .map_or(0, |first| first.leading_zeros() as usize + 1);
@@ -408,7 +405,7 @@ fn is_mp3(body: &[u8]) -> bool {
         let [0xff, second, third, _, ..] = *body else {
             return None;
         };
-        // Layer III, by two bits that count backwards.
+        // Layer III is marked by two bits that count backwards.
         if second & 0xe0 != 0xe0 || second >> 1 & 3 != 1 {
             return None;
         }
@@ -425,8 +422,8 @@ fn is_mp3(body: &[u8]) -> bool {
         .is_some()
 }
 
-/// Whether bytes are those of no text: the start has some of the "binary data bytes" of the MIME
-/// Sniffing standard. UTF-16 has them too, and ISO-2022-JP its escapes.
+/// Whether bytes can't be text: the start has some of the "binary data bytes" of the MIME Sniffing
+/// standard. UTF-16 has these too, and ISO-2022-JP its escapes.
 fn is_binary(body: &[u8]) -> bool {
     let start = &body[..body.len().min(START)];
     let binary = |text: &[u8]| {
@@ -436,15 +433,15 @@ fn is_binary(body: &[u8]) -> bool {
     binary(start) && binary(text_of(start).as_bytes())
 }
 
-/// How a body starts, in the eyes of a reader of markup.
+/// How a body starts, for a reader of markup.
 #[derive(Default)]
 struct Start {
-    /// There is an XML declaration.
+    /// It has an XML declaration.
     declares_xml: bool,
-    /// There is a comment before all else.
+    /// A comment precedes everything else.
     comment: bool,
-    /// The first thing but for these is a tag of that name, in lower case, or a doctype that has it
-    /// for its root.
+    /// Apart from these, it starts with a tag of that name, in lower case, or with a doctype for that
+    /// root.
     root: Option<String>,
 }
 
@@ -487,25 +484,25 @@ impl Start {
         found
     }
 
-    /// Whether a page starts like this: by the patterns of the MIME Sniffing standard, and more tags
+    /// Whether a page starts like this: by the patterns of the MIME Sniffing standard, and by more tags
     /// that fragments of pages start with.
     fn is_html(&self) -> bool {
         match self.root.as_deref() {
             Some(root) if self.declares_xml => root == "html",
             Some(root) => TAGS.contains(&root),
-            // Browsers take text behind a comment for HTML, and so does the standard; other documents
-            // of XML have comments too.
+            // Browsers and the standard treat text behind a comment as HTML; other XML documents have
+            // comments too.
             None => self.comment && !self.declares_xml,
         }
     }
 }
 
-/// The text of bytes of which nothing is known.
+/// The text of bytes about which nothing is known.
 fn text_of(start: &[u8]) -> String {
     encoding::decode_start(encoding::detect_start(None, start), start)
 }
 
-/// White space, and byte order marks: some pages have several.
+/// White space and byte order marks, of which some pages have several.
 fn is_blank(c: char) -> bool {
     c.is_whitespace() || c == '\u{feff}'
 }
@@ -679,7 +676,7 @@ mod tests {
             (json.as_bytes(), "application/json", ".json"),
         ] {
             let shown = String::from_utf8_lossy(body);
-            // Whatever the URL says.
+            // The URL's extension does not matter.
             let found = media("", "http://ex.com/a.txt", body);
             assert_eq!(found.mimetype.as_deref(), Some(mimetype), "{shown:.40?}");
             assert_eq!(found.ext.as_deref(), Some(ext), "{shown:.40?}");
@@ -687,7 +684,7 @@ mod tests {
                 || ["application/json", "application/xhtml+xml"].contains(&mimetype);
             assert_eq!(found.is_text, text, "{shown:.40?}");
             assert_eq!(found.is_html, mimetype.contains("html"), "{shown:.40?}");
-            // A type that is there is believed.
+            // A declared type is believed.
             let found = media("text/css", "", body);
             assert_eq!(found.mimetype.as_deref(), Some("text/css"), "{shown:.40?}");
         }
@@ -758,7 +755,7 @@ mod tests {
                 "text/html",
                 ".jpg",
             ),
-            // Nobody else knows what that is.
+            // Nobody else knows this type.
             (
                 "text/html",
                 "attachment; filename=index.php",
@@ -780,7 +777,7 @@ mod tests {
                 "text/html",
                 ".html",
             ),
-            // Without a type it says it.
+            // Without a type the body says it.
             (
                 "",
                 "attachment; filename=x.csv",
@@ -816,7 +813,7 @@ mod tests {
                 assert!(!found.is_text && !found.is_html, "{body:?}");
             }
         }
-        // A server that only says so.
+        // A server may only claim a coding.
         let head = Head {
             coded: true,
             ..head(Some(b"text/html"), None)
@@ -1017,7 +1014,7 @@ mod tests {
     #[test]
     fn tells_html() {
         const XHTML: &[u8] = b"<?xml version='1.0'?><html xmlns='http://www.w3.org/1999/xhtml'>";
-        // However it begins.
+        // The beginning does not matter.
         for start in [
             "",
             "x",

@@ -1,4 +1,4 @@
-//! What the head of an answer says of its body: its media type, its encoding, its file name.
+//! What the head of an answer says about its body: media type, encoding, file name.
 
 use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
 
@@ -9,17 +9,17 @@ use crate::headers::is_token;
 /// What the `Content-Type` headers of an answer say together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ContentType {
-    /// `type/subtype` in lower case. `None`: there is none, or one that means that nobody knows.
+    /// `type/subtype` in lower case. `None`: there is none, or one that means unknown.
     pub essence: Option<String>,
-    /// The encoding that the `charset` is a label of.
+    /// The encoding that the `charset` names.
     pub charset: Option<&'static Encoding>,
 }
 
 impl ContentType {
-    /// Reads the values of all `Content-Type` headers of an answer, in their order.
+    /// Reads the values of all `Content-Type` headers of an answer, in order.
     ///
-    /// This is "extract a MIME type" of the Fetch Standard: the last that is well-formed counts, and
-    /// the `charset` of one before it stays while the type is the same.
+    /// This is "extract a MIME type" of the Fetch Standard: the last that is well-formed counts, and an
+    /// earlier `charset` stays while the type is the same.
     pub fn of<'a>(values: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let all = values.into_iter().collect::<Vec<_>>().join(&b", "[..]);
         let values = split(&all);
@@ -29,7 +29,7 @@ impl ContentType {
             let Some((essence, label)) = parse(value) else {
                 continue;
             };
-            // `*/*` is what a client accepts, and no media type.
+            // `*/*` is what a client accepts, not a media type.
             if essence == "*/*" {
                 continue;
             }
@@ -46,8 +46,8 @@ impl ContentType {
                 essence: Some(essence)
                     .filter(|it| !matches!(&**it, "unknown/unknown" | "application/unknown")),
             },
-            // Nothing of it is well-formed, so that it is not a `charset` that counts less than
-            // another: what looks like one is better than a guess.
+            // Nothing is well-formed, and nothing can outweigh this `charset`: what looks like one is
+            // better than a guess.
             None => Self {
                 essence: None,
                 charset: values.iter().find_map(|value| encoding::charset(value)),
@@ -56,8 +56,8 @@ impl ContentType {
     }
 }
 
-/// The parts of a header's value between its commas: "get, decode, and split" of the Fetch Standard.
-/// A comma within quotes parts nothing.
+/// The parts of a header's value between its commas: "get, decode, and split" of the Fetch Standard. A
+/// comma within quotes does not separate.
 fn split(value: &[u8]) -> Vec<&[u8]> {
     let mut values = Vec::new();
     let mut start = 0;
@@ -80,8 +80,8 @@ fn split(value: &[u8]) -> Vec<&[u8]> {
     values
 }
 
-/// The text of a quoted string that starts here, and how many bytes it takes with its quotes. The
-/// last quote may be missing: "collect an HTTP quoted string" of the Fetch Standard.
+/// The text of a quoted string that starts here, and its length with the quotes. The last quote may be
+/// missing: "collect an HTTP quoted string" of the Fetch Standard.
 fn quoted(text: &[u8]) -> (Vec<u8>, usize) {
     let mut value = Vec::new();
     let mut at = 1;
@@ -90,7 +90,7 @@ fn quoted(text: &[u8]) -> (Vec<u8>, usize) {
         match byte {
             b'"' => break,
             b'\\' => {
-                // At the very end it stands for itself.
+                // At the very end the backslash stands for itself.
                 value.push(text.get(at).copied().unwrap_or(byte));
                 at += 1;
             }
@@ -126,9 +126,9 @@ fn parse(value: &[u8]) -> Option<(String, Option<Vec<u8>>)> {
     Some((String::from_utf8(essence).ok()?, charset))
 }
 
-/// Visits the parameters in text that starts with the `;` before the first: name, value, and
-/// whether that was in quotes. White space is taken from the end of a value that was not, and from
-/// before a name.
+/// Visits the parameters in text that starts with the `;` before the first: name, value, and whether
+/// the value was quoted. White space is removed from the end of an unquoted value and from before a
+/// name.
 fn parameters_of(text: &[u8], mut visit: impl FnMut(&[u8], Vec<u8>, bool)) {
     let mut rest = text;
     while let [b';', after @ ..] = rest {
@@ -156,19 +156,19 @@ fn parameters_of(text: &[u8], mut visit: impl FnMut(&[u8], Vec<u8>, bool)) {
     }
 }
 
-/// The file name that `Content-Disposition` headers give the body, without folders before it: the
-/// first header that has one counts.
+/// The file name that `Content-Disposition` headers give the body, without folders: the first header
+/// that has one counts.
 ///
-/// `filename*` counts before `filename` (RFC 6266, section 4.3), and is in an encoding of its own
-/// (RFC 8187, section 3.2; RFC 5987 had ISO-8859-1 too). What is no well-formed header is read as far
-/// as it makes sense, as browsers do: names without quotes with blanks in them, no type before them.
+/// `filename*` takes precedence over `filename` (RFC 6266, section 4.3), and is in an encoding of its
+/// own (RFC 8187, section 3.2; RFC 5987 had ISO-8859-1 too). A malformed header is read as far as it
+/// makes sense, as in browsers: unquoted names with blanks, no type before the parameters.
 pub(crate) fn filename<'a>(values: impl IntoIterator<Item = &'a [u8]>) -> Option<String> {
     values.into_iter().find_map(|value| {
         let (mut plain, mut extended) = (None, None);
         let start = value.iter().position(|&byte| byte == b';');
         let before = &value[..start.unwrap_or(value.len())];
         let parameters = match before.contains(&b'=') {
-            // There is no type, and this the first parameter.
+            // There is no type, and this is the first parameter.
             true => [b";", value].concat(),
             false => value[before.len()..].to_vec(),
         };
@@ -181,20 +181,20 @@ pub(crate) fn filename<'a>(values: impl IntoIterator<Item = &'a [u8]>) -> Option
             }
         });
         let plain = plain.map(|bytes| {
-            // RFC 9110, section 5.5: what is not ASCII is of no known meaning; it mostly is UTF-8.
+            // RFC 9110, section 5.5: non-ASCII bytes have no known meaning; mostly they are UTF-8.
             let text = String::from_utf8(trim(&bytes).to_vec());
             text.unwrap_or_else(|error| WINDOWS_1252.decode(error.as_bytes()).0.into_owned())
         });
         let name = extended.or(plain)?;
-        // Single quotes are not meant to be a part of it.
+        // Single quotes are not meant to be part of it.
         let name = name.trim().trim_matches('\'');
-        // A server that gives folders too is not to choose them (RFC 6266, section 4.3).
+        // A server must not choose folders (RFC 6266, section 4.3).
         let name = name.rsplit(['/', '\\']).next().unwrap_or_default();
         (!name.is_empty()).then(|| name.to_owned())
     })
 }
 
-/// The text of an `ext-value`, as `UTF-8''%e2%82%ac` (RFC 8187, section 3.2.1).
+/// The text of an `ext-value`, such as `UTF-8''%e2%82%ac` (RFC 8187, section 3.2.1).
 fn extended_value(value: &[u8]) -> Option<String> {
     let mut parts = trim(value).splitn(3, |&byte| byte == b'\'');
     let (charset, _language, text) = (parts.next()?, parts.next()?, parts.next()?);
@@ -230,7 +230,7 @@ mod tests {
         (found.essence, found.charset.map(Encoding::name))
     }
 
-    /// What comes of several headers, as the web platform tests have it (fetch/content-type).
+    /// The outcome of several headers, as in the web platform tests (fetch/content-type).
     #[test]
     fn several_headers() {
         for (values, essence, charset) in [
@@ -268,7 +268,7 @@ mod tests {
             (&["text/html", "*/*;charset=gbk"], "text/html", None),
             (&["text/html;x=\"", "text/plain"], "text/html", None),
             (&["text/html;\"", "text/plain"], "text/html", None),
-            // In one header they are the same.
+            // One header with all of them gives the same.
             (&["text/html, text/plain"], "text/plain", None),
             (
                 &["text/html;charset=gbk ,text/html"],
@@ -282,8 +282,7 @@ mod tests {
         }
     }
 
-    /// The MIME Sniffing Standard, section 4.4, as the web platform tests have it
-    /// (mimesniff/mime-types).
+    /// The MIME Sniffing Standard, section 4.4, as in the web platform tests (mimesniff/mime-types).
     #[test]
     fn one_header() {
         const HTML: &str = "text/html";
@@ -345,7 +344,7 @@ mod tests {
             "bogus",
             "bogus/",
             "bogus/ ",
-            // White space is taken from behind the subtype only.
+            // White space is removed only from behind the subtype.
             "text/ html",
             "text /html",
             "/bogus",
@@ -376,7 +375,7 @@ mod tests {
             assert_eq!(of(values), (None, None), "{values:?}");
         }
         assert_eq!(of(&[]), (None, None));
-        // Its encoding is known all the same.
+        // The encoding is known all the same.
         assert_eq!(of(&["unknown/unknown; charset=koi8-r"]).1, Some("KOI8-R"));
         for value in [
             "charset=koi8-r",
@@ -438,7 +437,7 @@ mod tests {
                 "first.html",
             ),
             ("attachment; filename=\"open.html", "open.html"),
-            // What is malformed gives way to what is not.
+            // Well-formed parts take precedence over malformed ones.
             (
                 "attachment; filename*=klingon''x; filename=foo.html",
                 "foo.html",

@@ -1,5 +1,5 @@
-//! Reading bytes: what a body is, in which encoding, what it links to, where a page leads on to.
-//! Pure: bytes in, decisions out; any bytes will do, and the work is linear in their number.
+//! Reads bytes: what a body is, its encoding, its links, and where a page leads on to. Pure: bytes in,
+//! decisions out. Any bytes will do, and the work is linear in their number.
 
 #![forbid(unsafe_code)]
 

@@ -1,9 +1,9 @@
 //! The value of a `Refresh` header, or of the `<meta>` that stands for one.
 
-/// The URL a `Refresh` value leads to, as written there, if it names one.
+/// The URL that a `Refresh` value leads to, as written there, if it names one.
 ///
-/// The HTML standard's "shared declarative refresh steps", which browsers apply to the header
-/// too. The delay has to be there, but any will do: nobody waits here.
+/// This is the HTML standard's "shared declarative refresh steps", which browsers apply to the header
+/// too. The delay must be there, but any will do: nobody waits here.
 pub(crate) fn refresh(value: &[u8]) -> Option<&[u8]> {
     let value = value.trim_ascii_start();
     let rest = skip(value, |byte| byte.is_ascii_digit());
@@ -26,8 +26,8 @@ pub(crate) fn refresh(value: &[u8]) -> Option<&[u8]> {
     trimmed(url)
 }
 
-/// The text without white space and control characters around it, which a URL parser passes over
-/// anyway; here it shows whether anything is left.
+/// The text without white space and control characters around it. A URL parser skips these anyway; here
+/// it shows whether anything is left.
 fn trimmed(text: &[u8]) -> Option<&[u8]> {
     let counts = |byte: &u8| *byte > b' ';
     let (first, last) = (
@@ -37,7 +37,7 @@ fn trimmed(text: &[u8]) -> Option<&[u8]> {
     Some(&text[first..=last])
 }
 
-/// What follows `url =`. Without it the text is the URL itself, `urlfoo` and all.
+/// What follows `url =`. Without that the text is the URL itself, even `urlfoo`.
 fn named(text: &[u8]) -> Option<&[u8]> {
     let (name, rest) = text.split_at_checked(3)?;
     let rest = rest.trim_ascii_start().strip_prefix(b"=")?;
@@ -45,7 +45,7 @@ fn named(text: &[u8]) -> Option<&[u8]> {
         .then(|| rest.trim_ascii_start())
 }
 
-/// The text between quotes, if it starts with one. The second may be missing.
+/// The text between quotes, if it starts with one. The second quote may be missing.
 fn unquoted(text: &[u8]) -> &[u8] {
     match text {
         [quote @ (b'"' | b'\''), rest @ ..] => {
@@ -84,7 +84,7 @@ mod tests {
                     .replace("\\f", "\x0c")
                     .replace("\\r", "\r")
             };
-            // Braces show white space at either end.
+            // Braces make white space at either end visible.
             let value = value.strip_prefix('{').and_then(|v| v.strip_suffix('}'));
             let value = unescaped(value.expect(row));
             let expected = match expected {

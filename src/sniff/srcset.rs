@@ -1,7 +1,7 @@
 //! The value of a `srcset` or `imagesrcset`.
 
 /// The URLs of the candidates, as written there: the HTML Standard's "parse a srcset attribute"
-/// (section 4.8.4.2.2). A candidate whose descriptors make no sense is none, and the next one counts.
+/// (section 4.8.4.2.2). A candidate with senseless descriptors does not count, and the next one does.
 pub(super) fn candidates(value: &str) -> impl Iterator<Item = &str> {
     let mut rest = value;
     std::iter::from_fn(move || {
@@ -26,7 +26,7 @@ pub(super) fn candidates(value: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Where the comma is that ends the descriptors, or the end of the text. Commas in parentheses end
+/// The place of the comma that ends the descriptors, or the end of the text. Commas in parentheses end
 /// nothing.
 fn end_of_descriptors(text: &str) -> usize {
     let mut in_parentheses = false;
@@ -41,8 +41,7 @@ fn end_of_descriptors(text: &str) -> usize {
     end.unwrap_or(text.len())
 }
 
-/// Whether the descriptors of a candidate say how large or dense its image is, at most once, or
-/// nothing.
+/// Whether a candidate's descriptors state the size or density of its image at most once.
 fn are_sound(descriptors: &str) -> bool {
     let (mut width, mut density, mut height) = (false, false, false);
     for descriptor in split(descriptors) {
@@ -61,11 +60,11 @@ fn are_sound(descriptors: &str) -> bool {
             _ => return false,
         }
     }
-    // A height alone is for a future that did not come.
+    // A height alone is reserved for a future that did not come.
     width || !height
 }
 
-/// The descriptors in a text. White space in parentheses parts nothing.
+/// The descriptors in a text. White space in parentheses does not separate.
 fn split(text: &str) -> impl Iterator<Item = &str> {
     let mut in_parentheses = false;
     text.split(move |c: char| {
@@ -122,7 +121,7 @@ mod tests {
             ("a 1x,b 2x", &["a", "b"]),
             ("a 1x , b", &["a", "b"]),
             ("a, b", &["a", "b"]),
-            // A comma is a part of a URL unless white space comes next.
+            // A comma is part of a URL unless white space follows.
             ("a,b", &["a,b"]),
             ("a,b 1x", &["a,b"]),
             ("a,, b", &["a", "b"]),
@@ -137,7 +136,7 @@ mod tests {
                 "a 1.5x, b .5x, c 1e3x, d 1E-3x, e -0x, f 0x",
                 &["a", "b", "c", "d", "e", "f"],
             ),
-            // What makes no sense.
+            // These make no sense.
             ("a foo", &[]),
             ("a foo, b 1x", &["b"]),
             ("a 1x 2x", &[]),
@@ -167,7 +166,7 @@ mod tests {
             ("a 1 x", &[]),
             ("a 1xx", &[]),
             ("a é", &[]),
-            // Parentheses are for a future that did not come either.
+            // Parentheses are reserved for a future that did not come either.
             ("a (, 1x), b 1x", &["b"]),
             ("a (b c, d 1x, e", &[]),
             ("a ( , b 1x), c", &["c"]),

@@ -1,33 +1,33 @@
-//! The start tags of a page, in the way a browser would see them.
+//! The start tags of a page, as a browser would see them.
 
 use std::convert::Infallible;
 
 use html5gum::emitters::callback::{Callback, CallbackEmitter, CallbackEvent};
 use html5gum::{Emitter, ForwardingEmitter, Span, State, Tokenizer};
 
-/// What becomes of the content of `<noscript>`.
+/// How the content of `<noscript>` is treated.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Noscript {
-    /// Its tags are the page's, as in a browser without scripts.
+    /// Its tags belong to the page, as in a browser without scripts.
     Tags,
     /// It is text, as in a browser with scripts.
     Text,
 }
 
-/// By which rules markup is read.
+/// The rules by which markup is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Syntax {
     Html,
-    /// Any element may be empty (`<script src="x"/>`, `<title/>`), no element but those of scripts,
-    /// styles and titles has another content than markup, no tag ends another element than its own,
-    /// and CDATA may be anywhere. What is not well-formed is read on all the same: only scripts and
-    /// styles are taken for raw text as in HTML, since many such pages were written for both.
+    /// Any element may be empty (`<script src="x"/>`, `<title/>`), only scripts, styles and titles
+    /// contain anything but markup, a tag ends only its own element, and CDATA may be anywhere.
+    /// Documents that are not well-formed are read on all the same: only scripts and styles count as
+    /// raw text as in HTML, because many such pages were written for both.
     Xml,
 }
 
-/// What there is in a page.
+/// What a page consists of.
 pub(super) enum Event<'a> {
-    /// A start tag. That of a `<script>` or other element of raw text has its text too.
+    /// A start tag. That of a `<script>` or another raw text element comes with its text.
     Start(&'a Tag, &'a str),
     /// Text that a reader sees.
     Text(&'a str),
@@ -35,11 +35,11 @@ pub(super) enum Event<'a> {
     End(&'a [u8]),
 }
 
-/// Visits the start tags of a page. That of a `<script>` or other element of raw text comes with
-/// its text, and only if it has any.
+/// Visits the start tags of a page. That of a `<script>` or another raw text element comes with its
+/// text, and only if it has any.
 ///
-/// There are no tags in comments and raw text, and a tag that is cut off does not count. The
-/// content of a template is no part of the page until a script puts it there.
+/// Comments and raw text contain no tags, and a tag that is cut off does not count. The content of a
+/// template is not part of the page until a script puts it there.
 pub(super) fn read(
     html: &str,
     syntax: Syntax,
@@ -53,7 +53,7 @@ pub(super) fn read(
     });
 }
 
-/// Which attributes of an element are kept: by its name, and whether it is within a drawing.
+/// Which attributes of an element are kept, by its name and whether it is within a drawing.
 pub(super) type Wanted = fn(name: &[u8], drawing: bool) -> Option<&'static Known>;
 
 /// An element of which some attributes are kept.
@@ -62,8 +62,8 @@ pub(super) struct Known {
     pub attributes: &'static [&'static str],
 }
 
-/// Visits all start tags of a page, those of raw text at once and without it; the text between
-/// them; and the end tags. A `<noscript>` is read as by a browser without scripts.
+/// Visits all start tags of a page, with raw text elements at once and without text; the text between
+/// them; and the end tags. A `<noscript>` is read as in a browser without scripts.
 pub(super) fn read_all(html: &str, syntax: Syntax, wanted: Wanted, visit: impl FnMut(Event<'_>)) {
     walk(html, syntax, Noscript::Tags, Some(wanted), visit);
 }
@@ -95,19 +95,19 @@ fn walk(
 #[derive(Default)]
 pub(super) struct Tag {
     pub kind: Kind,
-    /// Its name, if it is one of those whose attributes are asked for by name.
+    /// The tag's name, if it is one whose attributes are asked for by name.
     pub name: &'static str,
     /// Whether it is within a `<noscript>` whose content is markup.
     pub in_noscript: bool,
     wanted: &'static [&'static str],
-    /// Those that are asked for, entities decoded. Of two of a name the first counts.
+    /// The attributes asked for, with entities decoded. The first of a name counts.
     attributes: Vec<(&'static str, String)>,
-    /// Whether the last of them is being read.
+    /// Whether the value of the last attribute is being read.
     at_value: bool,
 }
 
 impl Tag {
-    /// The value of one of the attributes that `Kind::attributes` lists, or those asked for.
+    /// The value of an attribute that `Kind::attributes` lists or that was asked for.
     pub fn get(&self, name: &str) -> Option<&str> {
         let (_, value) = self.attributes.iter().find(|(known, _)| *known == name)?;
         Some(value)
@@ -124,7 +124,7 @@ impl Tag {
         let known = known.copied().find(|known| known.as_bytes() == name);
         let known = known.filter(|known| self.get(known).is_none());
         self.at_value = known.is_some();
-        // An empty value is not heard of again.
+        // No event reports an empty value.
         self.attributes
             .extend(known.map(|known| (known, String::new())));
     }
@@ -151,9 +151,9 @@ pub(super) enum Kind {
     Template,
     /// SVG and MathML, whose syntax is a little different.
     Drawing,
-    /// What holds HTML within a drawing.
+    /// An element that holds HTML within a drawing.
     Island,
-    /// What follows is no markup, and to be read in this state.
+    /// What follows is not markup, and must be read in this state.
     Raw(State),
     #[default]
     Other,
@@ -198,7 +198,7 @@ impl Kind {
         }
     }
 
-    /// How to read what follows, if it is no markup.
+    /// How to read what follows, if it is not markup.
     fn state(self, syntax: Syntax, noscript: Noscript) -> Option<State> {
         match self {
             Self::Raw(state) => Some(state),
@@ -211,7 +211,7 @@ impl Kind {
     }
 }
 
-/// The standard's "integration points" but for `<annotation-xml>`, which hardly ever is one.
+/// The standard's "integration points" apart from `<annotation-xml>`, which hardly ever is one.
 fn is_island(name: &[u8]) -> bool {
     matches!(
         name,
@@ -219,8 +219,8 @@ fn is_island(name: &[u8]) -> bool {
     )
 }
 
-/// The tags that end a drawing someone forgot to close, by the standard. Of `<font>` it would
-/// depend on its attributes.
+/// The tags that end an unclosed drawing, by the standard. For `<font>` it would depend on the
+/// attributes.
 fn ends_drawing(name: &[u8]) -> bool {
     const NAMES: &str = "b big blockquote body br center code dd div dl dt em embed h1 h2 h3 h4 h5 \
         h6 head hr i img li listing menu meta nobr ol p pre ruby s small span strong strike sub \
@@ -228,7 +228,7 @@ fn ends_drawing(name: &[u8]) -> bool {
     NAMES.split(' ').any(|known| known.as_bytes() == name)
 }
 
-/// The elements whose content is no markup in HTML alone.
+/// The elements whose content is not markup in HTML alone.
 fn is_raw_in_html_only(name: &[u8]) -> bool {
     matches!(
         name,
@@ -236,7 +236,7 @@ fn is_raw_in_html_only(name: &[u8]) -> bool {
     )
 }
 
-/// Where in a page the tokenizer is: what it has to be told, as it knows nothing of elements.
+/// Where in a page the tokenizer is: it must be told, because it knows nothing of elements.
 struct Place<F> {
     visit: F,
     syntax: Syntax,
@@ -246,15 +246,15 @@ struct Place<F> {
     tag: Tag,
     /// The start tag whose raw text is being read.
     raw: Option<Tag>,
-    /// Whether the text being read is raw, and no reader sees it.
+    /// Whether the text being read is raw, and invisible to readers.
     in_raw: bool,
     /// How to read on.
     state: Option<State>,
-    /// How many templates are open.
+    /// The number of open templates.
     templates: usize,
-    /// How many `<noscript>` are open whose content is markup.
+    /// The number of open `<noscript>` whose content is markup.
     noscripts: usize,
-    /// The drawings that are open, and `false` for each island in them.
+    /// The open drawings, with `false` for each island in them.
     drawings: Vec<bool>,
 }
 
@@ -356,8 +356,8 @@ impl<F: FnMut(Event<'_>)> Place<F> {
     }
 }
 
-/// The text of an element in XML that was read as raw: without the marks of its CDATA sections, or
-/// with its predefined entities undone (XML 1.0, sections 2.7 and 4.6).
+/// The text of an XML element that was read as raw: without the marks of its CDATA sections, or with
+/// its predefined entities decoded (XML 1.0, sections 2.7 and 4.6).
 fn text_of_xml(raw: &str) -> String {
     const ENTITIES: [(&str, &str); 5] = [
         ("&lt;", "<"),
@@ -388,7 +388,7 @@ impl<F: FnMut(Event<'_>)> Callback<Infallible, ()> for Place<F> {
     }
 }
 
-/// What the tokenizer works for, and asks.
+/// The tokenizer's client, which it asks and tells.
 struct Tags<F: FnMut(Event<'_>)>(CallbackEmitter<Place<F>>);
 
 impl<F: FnMut(Event<'_>)> ForwardingEmitter for Tags<F> {

@@ -1,11 +1,11 @@
-//! Whether a kept connection is still fit for a request while nobody uses it.
+//! Whether a kept connection that nobody uses is still fit for a request.
 //!
-//! Whatever comes on it then was not asked for. Left there, it would be taken for the answer to the
-//! next request: another URL's page, or another host's over a proxy. curl itself looks only at a
-//! connection that has been idle for a second, and not at what OpenSSL has read ahead.
+//! What comes on an idle connection was not asked for. It would be taken for the answer to the next
+//! request: another URL's page, or over a proxy another host's. curl itself checks only a connection
+//! that has been idle for a second, and not what OpenSSL has read ahead.
 //!
-//! Two things may come and change nothing: session tickets and new keys of TLS 1.3 (RFC 8446,
-//! section 4.6), and HTTP/2's frames about the connection (RFC 9113, section 6).
+//! Two things may come and change nothing: session tickets and new keys of TLS 1.3 (RFC 8446, section
+//! 4.6), and HTTP/2's frames about the connection (RFC 9113, section 6).
 
 use std::ffi::{c_int, c_uchar, c_uint, c_void};
 use std::io;
@@ -26,7 +26,7 @@ unsafe extern "C" {
 const BIO_NOCLOSE: c_int = 0;
 const BIO_CTRL_PENDING: c_int = 10;
 
-/// How far what came is looked at: some dozen of HTTP/2's frames.
+/// How many bytes of what came are examined: some dozen HTTP/2 frames.
 const LOOK: usize = 1024;
 
 /// What a connection speaks.
@@ -36,31 +36,31 @@ pub(super) struct Speech {
     pub http2: bool,
 }
 
-/// OpenSSL's side of a connection. Only good for as long as curl has the connection's socket open.
+/// OpenSSL's side of a connection. Valid only while curl has the connection's socket open.
 #[derive(Clone, Copy)]
 pub(super) struct Tls(NonNull<ssl::SSL>);
 
-// SAFETY: OpenSSL ties a connection to no thread, as long as one at a time uses it. Here it is always
-// the shard's, which also runs curl.
+// SAFETY: OpenSSL ties a connection to no thread if only one at a time uses it. Here that is always the
+// shard's, which also runs curl.
 unsafe impl Send for Tls {}
 
-/// How a connection is that nobody uses.
+/// The state of a connection that nobody uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
-    /// Nothing came that is still to be read.
+    /// Nothing is left to read.
     Quiet,
-    /// What came may stand before the next answer.
+    /// What came may precede the next answer.
     Harmless,
     /// It is closed, or what came would be taken for the next answer.
     Spent,
 }
 
-/// Has the system acknowledge what came, rather than with the next request: a server's system may
-/// hold more back until then (Nagle's algorithm, RFC 9293, section 3.7.4), and would let it go just
-/// as that request arrives. It fails where there is nothing to hold.
+/// Makes the system acknowledge what came now, not with the next request. A server's system may hold
+/// more back until then (Nagle's algorithm, RFC 9293, section 3.7.4), and would send it just as that
+/// request arrives. The call fails where there is nothing to hold.
 #[cfg(target_os = "linux")]
 pub(super) fn acknowledge(socket: BorrowedFd<'_>) {
-    // tcp(7): even numbers do it just this once.
+    // tcp(7): even numbers do it only this once.
     static ONCE: c_int = 2;
     // SAFETY: the option takes an int.
     unsafe {
@@ -77,7 +77,7 @@ pub(super) fn acknowledge(socket: BorrowedFd<'_>) {
 #[cfg(not(target_os = "linux"))]
 pub(super) fn acknowledge(_: BorrowedFd<'_>) {}
 
-/// How many bytes its peer's system has not acknowledged.
+/// The number of bytes that the peer's system has not acknowledged.
 pub(super) fn unacknowledged(socket: BorrowedFd<'_>) -> usize {
     let mut count: c_int = 0;
     // SAFETY: the request writes an int.
@@ -86,15 +86,15 @@ pub(super) fn unacknowledged(socket: BorrowedFd<'_>) -> usize {
 }
 
 impl Speech {
-    /// Looks at what came on a connection's socket.
+    /// Examines what came on a connection's socket.
     ///
     /// # Safety
-    /// The socket is open, and it is the one of the TLS.
+    /// The socket is open, and belongs to the TLS.
     pub unsafe fn state(&self, socket: BorrowedFd<'_>) -> State {
         let mut room = [MaybeUninit::uninit(); LOOK];
         let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
         let came = match SockRef::from(&socket).recv_with_flags(&mut room, flags) {
-            // Closed, if perhaps behind something that OpenSSL has read.
+            // It is closed, perhaps behind something that OpenSSL has read.
             Ok(0) => return State::Spent,
             Ok(length) => length,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
@@ -117,7 +117,7 @@ impl Speech {
         }
     }
 
-    /// What those bytes, decrypted, make of the connection.
+    /// The state that these decrypted bytes put the connection in.
     fn state_of(&self, bytes: &[u8]) -> State {
         match bytes {
             [] => State::Quiet,
@@ -128,7 +128,7 @@ impl Speech {
 }
 
 impl Tls {
-    /// What curl gives as the TLS of a connection; `None`: it has none.
+    /// Takes what curl gives as the TLS of a connection; `None`: it has none.
     pub fn new(pointer: *mut c_void) -> Option<Self> {
         NonNull::new(pointer.cast()).map(Self)
     }
@@ -150,7 +150,7 @@ impl Tls {
         name == b"h2"
     }
 
-    /// Whether OpenSSL has bytes that nobody has read: it reads ahead.
+    /// Whether OpenSSL, which reads ahead, has bytes that nobody has read.
     ///
     /// # Safety
     /// curl has the connection.
@@ -159,21 +159,20 @@ impl Tls {
         unsafe { SSL_has_pending(self.0.as_ptr()) != 0 }
     }
 
-    /// Takes in tickets and keys, and shows the start of what else came, which stays to be read.
-    /// `None`: it is at its end, or broken.
+    /// Reads tickets and keys, and shows the start of what else came, which stays unread. `None`: the
+    /// connection is broken or at its end.
     ///
     /// # Safety
-    /// curl has the connection, nothing lies between TLS and the socket, and it is not in the midst
-    /// of a call to OpenSSL.
+    /// curl has the connection, nothing lies between TLS and the socket, and no call to OpenSSL is
+    /// under way on it.
     unsafe fn peek(&self, socket: BorrowedFd<'_>, room: &mut [u8]) -> Option<usize> {
         let ssl = self.0.as_ptr();
-        // SAFETY: the caller's promise. curl's own way to the socket works only within its calls, so
-        // it is taken out and put back. Each BIO has a count of its owners: `SSL_set0_*` takes one
-        // of the new one's and gives up one of the old one's, so one more is taken of those that
-        // are to outlive that.
+        // SAFETY: the caller's promise. curl's own way to the socket works only within its calls; it is
+        // taken out and put back. Each BIO counts its owners: `SSL_set0_*` takes one count of the new
+        // BIO and gives up one of the old, and a BIO that is to outlive that needs one more.
         unsafe {
             let from = ssl::BIO_new_socket(socket.as_raw_fd(), BIO_NOCLOSE);
-            // Not the socket: a write to a closed one could end the program by SIGPIPE.
+            // It is not the socket, because writing to a closed one could end the program by SIGPIPE.
             let to = ssl::BIO_new(ssl::BIO_s_mem());
             if from.is_null() || to.is_null() {
                 ssl::BIO_free_all(from);
@@ -189,7 +188,7 @@ impl Tls {
             ssl::ERR_clear_error();
             let length = ssl::SSL_peek(ssl, room.as_mut_ptr().cast(), room.len() as c_int);
             let why = ssl::SSL_get_error(ssl, length);
-            // New keys may be asked for in return.
+            // The peer may ask for new keys in return.
             let mut said = [0_u8; LOOK];
             let answer = ssl::BIO_read(to, said.as_mut_ptr().cast(), said.len() as c_int);
             let rest = ssl::BIO_ctrl(to, BIO_CTRL_PENDING, 0, std::ptr::null_mut());
@@ -207,7 +206,7 @@ impl Tls {
     }
 }
 
-/// Whether bytes could all be sent at once.
+/// Sends bytes, and returns whether all could be sent at once.
 fn send(socket: BorrowedFd<'_>, bytes: &[u8]) -> bool {
     let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
     let sent = |sent: usize| sent == bytes.len();
@@ -217,16 +216,15 @@ fn send(socket: BorrowedFd<'_>, bytes: &[u8]) -> bool {
             .is_ok_and(sent)
 }
 
-/// Whether these are frames that HTTP/2's servers send of their own accord, and behind which they
-/// take requests as before. Those of types that are not known are passed over (RFC 9113, section
-/// 4.1).
+/// Whether these are frames that HTTP/2 servers send by themselves and that do not affect later
+/// requests. Frames of unknown types are passed over (RFC 9113, section 4.1).
 fn are_harmless(mut bytes: &[u8]) -> bool {
     const DATA: u8 = 0;
     const HEADERS: u8 = 1;
     const PUSH_PROMISE: u8 = 5;
     const GOAWAY: u8 = 7;
     const CONTINUATION: u8 = 9;
-    // Section 4.2: a longer one is an error, as curl asks for no more.
+    // Section 4.2: a longer frame is an error, because curl asks for no more.
     const LONGEST: usize = 1 << 14;
     while let [a, b, c, kind, rest @ ..] = bytes {
         let length = u32::from_be_bytes([0, *a, *b, *c]) as usize;
@@ -236,7 +234,7 @@ fn are_harmless(mut bytes: &[u8]) -> bool {
         if length > LONGEST {
             return false;
         }
-        // Flags and the stream come before what the length counts.
+        // Flags and the stream precede what the length counts.
         bytes = rest.get(5 + length..).unwrap_or_default();
     }
     true
@@ -297,7 +295,7 @@ mod tests {
         unsafe { speech.state(socket.as_fd()) }
     }
 
-    /// What came is there when it is looked at.
+    /// Waits until what was sent has arrived.
     fn settle() {
         std::thread::sleep(Duration::from_millis(20));
     }

@@ -1,25 +1,25 @@
-//! Where curl has its memory from: the library's own allocator, as the rest of it.
+//! Gives curl memory from the library's own allocator.
 //!
-//! curl asks for memory some dozens of times a request, half of it with `calloc`, which takes a lock
-//! in glibc as soon as a process has two threads.
+//! curl asks for memory dozens of times a request, half of it with `calloc`, which takes a lock in
+//! glibc as soon as a process has two threads.
 
 use std::ffi::{CStr, c_char, c_void};
 use std::ptr::null_mut;
 
 use libmimalloc_sys::{mi_free, mi_malloc, mi_realloc, mi_zalloc};
 
-/// Run when the library is loaded, before the `curl` crate does the same with the system's
-/// functions: curl keeps those it is given first. Nothing else works, since each piece of memory must
-/// go back to where it came from.
+/// This runs when the library is loaded, before the `curl` crate does the same with the system's
+/// functions, because curl keeps the first that it is given. Nothing else works, since each piece of
+/// memory must go back to where it came from.
 #[used]
-// SAFETY: what the section holds, pointers to functions without arguments, is what this is. The
-// number has it run before those of `.init_array`, of which the `curl` crate's is one.
+// SAFETY: what the section holds, pointers to functions without arguments, is what this is. The number
+// places it before those of `.init_array`, among them the `curl` crate's.
 #[unsafe(link_section = ".init_array.00100")]
 static AT_LOAD: extern "C" fn() = {
     extern "C" fn at_load() {
         // SAFETY: no other thread uses curl yet, and the functions are a whole allocator.
         unsafe {
-            // If it fails, so will the `curl` crate's attempt, which says so.
+            // If this fails, the `curl` crate's attempt will too, and says so.
             curl_sys::curl_global_init_mem(
                 curl_sys::CURL_GLOBAL_ALL,
                 malloc,

@@ -1,8 +1,8 @@
-//! The engine over curl's multi handle, one for each shard, driven by the shard's own loop.
+//! The engine over curl's multi handle: one for each shard, driven by the shard's own loop.
 //!
-//! The order of a turn matters. New transfers are started by curl's zero timer, which `drive`
-//! runs before `wait` flushes socket updates: a connection reused in the same turn then costs no
-//! system call but its send and its receive.
+//! The order within a turn matters. curl's zero timer starts new transfers, and `drive` runs it before
+//! `wait` flushes socket updates. A connection reused in the same turn then costs no system calls but
+//! its send and its receive.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
@@ -38,7 +38,7 @@ mod names;
 mod sockets;
 mod transfer;
 
-/// Events taken from the poller at once.
+/// The most events taken from the poller at once.
 const EVENTS: NonZero<usize> = NonZero::new(256).unwrap();
 
 // Not in curl-sys.
@@ -47,29 +47,29 @@ const QUICK: std::ffi::c_long = 1;
 const CURLMOPT_NETWORK_CHANGED: curl_sys::CURLMoption = curl_sys::CURLOPTTYPE_LONG + 17;
 const CLEAR_CONNECTIONS: std::ffi::c_long = 2;
 
-/// How many kept connections a transfer tries before it makes one of its own.
+/// How many kept connections a transfer tries before it makes its own.
 const MOST_UNFIT: u32 = 8;
 
-/// How long it is remembered that a host wants HTTP/1.1, and of how many hosts.
+/// How long the engine remembers that a host wants HTTP/1.1, and for how many hosts.
 const KEEP_PLAIN: Duration = Duration::from_secs(60 * 60);
 const MOST_PLAIN: usize = 10_000;
-/// How long what is due in curl is run in one go.
+/// How long due work of curl's runs in one go.
 const DRIVE: Duration = Duration::from_micros(200);
-/// How long the network may keep a turn busy before some of it is put off, and how long that is then
-/// seen to in a turn.
+/// How long the network may keep a turn busy before some work is put off, and how long a turn then
+/// spends on that.
 const GREEDY: Duration = Duration::from_millis(2);
 
-/// How long a transfer waits before it tries again to have a descriptor.
+/// How long a transfer without a descriptor waits before it tries again.
 const BREATH: Duration = Duration::from_millis(100);
 
-/// What curl's callbacks and the engine share. Only ever used on the shard's thread; the locks,
-/// never contended, are what the callbacks' signatures ask for.
+/// What curl's callbacks and the engine share. Only the shard's thread uses it; the callbacks'
+/// signatures demand the locks, which are never contended.
 struct Shared {
     sockets: Mutex<Sockets>,
     timer: Timer,
     /// Counts the shard's turns.
     turn: AtomicU64,
-    /// The transfers that have had their share of one.
+    /// The transfers that have used their share of a turn.
     paused: Mutex<Vec<usize>>,
     connections: Arc<AtomicU64>,
     limits: Arc<Limits>,
@@ -90,8 +90,8 @@ impl Shared {
     }
 }
 
-/// When curl wants to be called next: in nanoseconds from `epoch` on. curl sets it several times a
-/// request, so it is no lock.
+/// When curl wants to be called next, in nanoseconds from `epoch`. It is not a lock because curl sets
+/// it several times a request.
 struct Timer {
     epoch: Instant,
     at: AtomicU64,
@@ -117,7 +117,7 @@ impl Timer {
         self.at.store(at, Ordering::Relaxed);
     }
 
-    /// When, if at all; a time that has passed: now.
+    /// The time, if there is one; a time that has passed counts as now.
     fn at(&self) -> Option<Instant> {
         match self.at.load(Ordering::Relaxed) {
             Self::OFF => None,
@@ -125,12 +125,12 @@ impl Timer {
         }
     }
 
-    /// Whether its time has come already.
+    /// Whether its time has come.
     fn is_due(&self) -> bool {
         self.at.load(Ordering::Relaxed) == Self::NOW
     }
 
-    /// Turns it off if its time has come, and says so.
+    /// Turns it off and returns true if its time has come.
     fn take_due(&self) -> bool {
         let due = match self.at.load(Ordering::Relaxed) {
             Self::OFF => false,
@@ -144,10 +144,10 @@ impl Timer {
     }
 }
 
-/// Whether curl gives a multi handle now: not when no descriptor, or memory, is left for it.
+/// Whether curl can make a multi handle now: it can't if no descriptor or memory is left.
 fn curl_has_multi() -> bool {
     curl::init();
-    // SAFETY: curl is initialised; a handle that it gives is used for nothing and given back.
+    // SAFETY: curl is initialised; the handle is used for nothing and given back.
     unsafe {
         let handle = curl_sys::curl_multi_init();
         let there = !handle.is_null();
@@ -161,7 +161,7 @@ fn curl_has_multi() -> bool {
 /// A transfer that curl runs.
 struct Running<R> {
     easy: Easy2Handle<Transfer<R>>,
-    /// What `easy` came from, without it.
+    /// What `easy` was split from, without it.
     settings: transfer::Settings,
     waker: Option<Waker>,
     outcome: Option<Result<(), curl::Error>>,
@@ -169,7 +169,7 @@ struct Running<R> {
 
 /// Performs hops on one curl multi handle.
 pub(crate) struct Multi<R: Receive> {
-    // Dropped in this order: transfers, then curl with its connections, then what they call.
+    // The fields drop in this order: transfers, then curl with its connections, then what these call.
     running: RefCell<Slab<Running<R>>>,
     idle: RefCell<Vec<Handle<R>>>,
     curl: curl::multi::Multi,
@@ -177,25 +177,25 @@ pub(crate) struct Multi<R: Receive> {
     names: Arc<Names>,
     poller: Arc<Poller>,
     events: RefCell<polling::Events>,
-    /// How many of them curl has been told of.
+    /// How many of them curl knows.
     seen: Cell<usize>,
-    /// Transfers that ended while nobody could be told: their wakers are called in `drive`.
+    /// Transfers that ended while nobody could be told; `drive` calls their wakers.
     finished: RefCell<Vec<usize>>,
-    /// Transfers that are paused, as there is always something to read for them: in each turn some
-    /// of them go on.
+    /// Transfers that are paused because they always have something to read. Some of them go on in each
+    /// turn.
     greedy: RefCell<VecDeque<usize>>,
     /// Transfers that wait for a descriptor, and until when.
     starved: RefCell<Vec<(Instant, Waker)>>,
     /// Hosts and ports that want HTTP/1.1, and until when that is remembered.
     plain: RefCell<HashMap<Box<str>, Instant>>,
-    /// Handles kept for the next hops.
+    /// How many handles are kept for later hops.
     keep: usize,
 }
 
 impl<R: Receive> Multi<R> {
-    /// An engine that waits on `poller`, counts its connections in `connections` and keeps at most
-    /// `max_connects` of them open while idle, where `limits` let it connect to. They are the
-    /// same for all its life, so a connection that is kept was within them.
+    /// Makes an engine that waits on `poller`, counts its connections in `connections`, keeps at most
+    /// `max_connects` of them open while idle, and connects only where `limits` allow. The limits never
+    /// change; a kept connection is therefore within them.
     pub fn new(
         poller: Arc<Poller>,
         names: Arc<Names>,
@@ -217,8 +217,8 @@ impl<R: Receive> Multi<R> {
                 format!("curl's multi handle: {why}"),
             )
         };
-        // The crate panics when curl gives none. Asked before, it does not say so on the
-        // program's standard error; but the answer may be out of date.
+        // The crate panics when curl gives no handle. Asking first keeps that panic off the program's
+        // standard error, though the answer may be out of date.
         let curl = match curl_has_multi() {
             true => catch_unwind(curl::multi::Multi::new).ok(),
             false => None,
@@ -263,11 +263,11 @@ impl<R: Receive> Multi<R> {
             true
         })?;
         multi.set_max_connects(max_connects)?;
-        // The names of proxies are looked up by curl, on threads that its end must not wait for.
+        // curl looks up the names of proxies on threads that its end must not wait for.
         set_long(multi, CURLMOPT_QUICK_EXIT, QUICK)
     }
 
-    /// Performs one hop. Dropping the future breaks it off.
+    /// Performs one hop. Dropping the future aborts it.
     pub async fn perform(&self, hop: Hop<'_>, receiver: R) -> Exchange<R> {
         let mut name_lookup = Duration::ZERO;
         let mut ways = names::ways(&hop);
@@ -300,7 +300,7 @@ impl<R: Receive> Multi<R> {
         let mut hop = hop;
         // How many kept connections were unfit.
         let mut unfit = 0;
-        // Since when there was no descriptor for it.
+        // Since when no descriptor was left for the transfer.
         let mut starved = None;
         loop {
             let waited = starved.map_or(Duration::ZERO, |since: Instant| since.elapsed());
@@ -320,7 +320,7 @@ impl<R: Receive> Multi<R> {
             let (exchange, lacks) = finished.await;
             let patience = hop.patience();
             match lacks {
-                // One that others still use stays, and would be chosen again.
+                // A connection that others use stays, and would be chosen again.
                 Some(Lack::Connection) => {
                     unfit += 1;
                     hop.fresh |= unfit == MOST_UNFIT;
@@ -331,13 +331,13 @@ impl<R: Receive> Multi<R> {
                 }
                 _ => return exchange,
             }
-            // Nothing was sent, so the receiver is as it was.
+            // Nothing was sent, and the receiver is unchanged.
             receiver = exchange.receiver;
         }
     }
 
-    /// Where a hop's connections come from, in curl's words, and how long it took to look that up.
-    /// `found`: the addresses of its host, if they were looked up.
+    /// The source of a hop's connections, in curl's words, and how long its look-up took. `found`: the
+    /// addresses of its host, if they were looked up.
     async fn source(
         &self,
         hop: &Hop<'_>,
@@ -368,10 +368,10 @@ impl<R: Receive> Multi<R> {
         ))
     }
 
-    /// Lets go of the connections that nobody uses, and waits a little. The transfer keeps its
-    /// worker meanwhile, so fewer run at once.
+    /// Closes the connections that nobody uses, and waits a little. The transfer keeps its worker
+    /// meanwhile, with the effect that fewer run at once.
     async fn wait_for_descriptor(&self) {
-        // Should it fail, others may still free some.
+        // If this fails, others may still free some.
         let _ = set_long(&self.curl, CURLMOPT_NETWORK_CHANGED, CLEAR_CONNECTIONS);
         let due = Instant::now() + BREATH;
         poll_fn(|context| {
@@ -385,7 +385,7 @@ impl<R: Receive> Multi<R> {
         .await
     }
 
-    /// Gives a transfer to curl, or the receiver back.
+    /// Gives a transfer to curl, or returns the receiver.
     fn start(
         &self,
         hop: &Hop<'_>,
@@ -420,7 +420,7 @@ impl<R: Receive> Multi<R> {
         let (easy, settings) = handle.split(key);
         let mut easy = match self.curl.add2(easy) {
             Ok(easy) => easy,
-            // curl refuses only a handle that is broken or added already: neither can be.
+            // curl refuses only a handle that is broken or was added before, and neither can happen.
             Err(error) => unreachable!("curl took no handle: {error}"),
         };
         easy.set_token(key).expect("a handle keeps a number");
@@ -442,7 +442,7 @@ impl<R: Receive> Multi<R> {
                 .is_some_and(|until| Instant::now() < *until)
     }
 
-    /// Remembers that they do.
+    /// Remembers that a URL's host and port want HTTP/1.1.
     fn note_http1(&self, url: &Url) {
         let mut plain = self.plain.borrow_mut();
         if plain.len() >= MOST_PLAIN {
@@ -454,9 +454,9 @@ impl<R: Receive> Multi<R> {
         }
     }
 
-    /// Runs what is due in curl and wakes the futures of what has ended. True: something did.
+    /// Runs due work of curl's and wakes the futures of transfers that ended. True: there was some.
     ///
-    /// Not for long: while a server sends faster than it is read, there is always something due.
+    /// It stops soon, because work never ends while a server sends faster than it is read.
     pub fn drive(&self) -> bool {
         self.shared.turn.fetch_add(1, Ordering::Relaxed);
         let mut began = None;
@@ -483,7 +483,7 @@ impl<R: Receive> Multi<R> {
         theirs.map(|(key, _)| key).collect()
     }
 
-    /// Pauses transfers for which there is always something to read: curl would run them again with
+    /// Pauses transfers that always have something to read: otherwise curl would run them again with
     /// each event of another.
     fn pause(&self, keys: &[usize]) {
         let running = self.running.borrow();
@@ -496,7 +496,7 @@ impl<R: Receive> Multi<R> {
         }
     }
 
-    /// Has the transfers that are paused go on, one after the other, for a while.
+    /// Lets the paused transfers go on, one after the other, for a while.
     fn serve_greedy(&self) {
         self.greedy
             .borrow_mut()
@@ -513,7 +513,7 @@ impl<R: Receive> Multi<R> {
             {
                 while self.shared.timer.take_due() {
                     self.act(|curl| curl.timeout());
-                    // There is more to read, if it has not stopped by itself.
+                    // There is more to read, unless it stopped by itself.
                     if self.shared.timer.is_due() {
                         self.pause(&[key]);
                         break;
@@ -526,18 +526,18 @@ impl<R: Receive> Multi<R> {
         }
     }
 
-    /// Has a transfer go on that was paused. False: it has ended.
+    /// Lets a paused transfer go on. False: it has ended.
     fn resume(&self, key: usize) -> bool {
         let mut running = self.running.borrow_mut();
-        // Another may have its number by now.
+        // Another transfer may have its number by now.
         let Some(transfer) = running.get_mut(key).filter(|one| one.outcome.is_none()) else {
             return false;
         };
         if !transfer.easy.get_ref().was_paused() {
             return false;
         }
-        // It is given what came right here. If it wants no more, curl would not end it before the next
-        // bytes come.
+        // The call delivers what came right here. If the receiver wants no more, curl would end the
+        // transfer only with the next bytes.
         if let Err(error) = transfer.easy.unpause_write() {
             transfer.outcome = Some(Err(error));
             self.finished.borrow_mut().push(key);
@@ -557,7 +557,7 @@ impl<R: Receive> Multi<R> {
         starved.len() < before
     }
 
-    /// Waits for the network, `notify` on the poller, or the time `until`; hands curl what came.
+    /// Waits for the network, for `notify` on the poller, or until `until`; hands curl what came.
     pub fn wait(&self, until: Option<Instant>) -> io::Result<()> {
         let timeout = self
             .shared
@@ -576,7 +576,7 @@ impl<R: Receive> Multi<R> {
         let mut events = self.events.borrow_mut();
         let mut seen = self.seen.replace(0);
         if seen < events.len() {
-            // What was put off comes first; a fork may come before it.
+            // Work that was put off comes first; a fork may come before it.
             fork::at_rest(|| ());
         } else {
             seen = 0;
@@ -606,7 +606,7 @@ impl<R: Receive> Multi<R> {
             happened.input(event.readable).output(event.writable);
             let at_rest = !self.shared.timer.is_due();
             self.act(|curl| curl.action(fd, &happened));
-            // It has not read all there is.
+            // It has not read everything yet.
             let is_greedy = at_rest && self.shared.timer.is_due();
             if is_greedy && began.elapsed() - since >= DRIVE {
                 self.pause(&self.those_on(|socket| socket == fd));
@@ -617,7 +617,7 @@ impl<R: Receive> Multi<R> {
     }
 
     fn act(&self, action: impl FnOnce(&curl::multi::Multi) -> Result<u32, curl::MultiError>) {
-        // It fails for a handle or a socket curl does not know, of which neither can be.
+        // This fails only for a handle or a socket that curl does not know, and neither can happen.
         let outcome = action(&self.curl);
         debug_assert!(outcome.is_ok(), "{outcome:?}");
         let mut running = self.running.borrow_mut();
@@ -646,7 +646,7 @@ impl<R: Receive> Multi<R> {
         !finished.is_empty()
     }
 
-    /// Takes a transfer back from curl, whether it has ended or not.
+    /// Takes a transfer back from curl, ended or not.
     fn take(&self, key: usize) -> (Handle<R>, Option<Result<(), curl::Error>>) {
         let Running {
             easy,
@@ -659,7 +659,7 @@ impl<R: Receive> Multi<R> {
         (Handle::join(easy, settings), outcome)
     }
 
-    /// A handle that runs nothing: one that is set as the hop has it, if there is one.
+    /// An idle handle: one whose settings suit the hop, if there is one.
     fn unused(&self, hop: &Hop<'_>) -> Option<Handle<R>> {
         let mut idle = self.idle.borrow_mut();
         match idle.iter().rposition(|handle| handle.fits(hop)) {
@@ -678,23 +678,24 @@ impl<R: Receive> Multi<R> {
 
 impl<R: Receive> Drop for Multi<R> {
     fn drop(&mut self) {
-        // Before `curl`, whose end closes the connections through callbacks that need `shared`.
+        // The transfers go before `curl`, whose end closes the connections through callbacks that need
+        // `shared`.
         self.running.get_mut().clear();
         self.idle.get_mut().clear();
     }
 }
 
-/// What a transfer lacked, of which nothing was sent.
+/// What a transfer lacked before anything was sent.
 enum Lack {
     Descriptor,
-    /// The kept one that it was given was unfit.
+    /// The kept connection that it was given was unfit.
     Connection,
 }
 
-/// The end of a transfer. Dropped before, it breaks the transfer off.
+/// The end of a transfer. Dropping it early aborts the transfer.
 struct Finished<'a, R: Receive> {
     engine: &'a Multi<R>,
-    /// There until the transfer was taken back.
+    /// Present until the transfer was taken back.
     key: Option<usize>,
     url: &'a Url,
     name_lookup: Duration,
@@ -735,7 +736,7 @@ impl<R: Receive> Future for Finished<'_, R> {
             handle.give_up_connection();
         }
         let sent = handle.was_sent();
-        // What took until its time-out had another address to try.
+        // A transfer that ran into its time-out had a socket: it was trying another address.
         let is_early = |failure: &Failure| failure.code != ErrorCode::ConnectTimeout;
         let no_descriptor = failure.as_ref().is_some_and(is_early) && handle.had_no_descriptor();
         let lacks = match handle.met_unfit() {
@@ -771,7 +772,7 @@ impl<R: Receive> Drop for Finished<'_, R> {
     }
 }
 
-/// The host and port of a URL, as it has them.
+/// The host and port of a URL, as it writes them.
 fn authority(url: &Url) -> &str {
     &url[url::Position::BeforeHost..url::Position::AfterPort]
 }

@@ -1,4 +1,4 @@
-//! Which name must be looked up before curl can connect, if any, and how curl is told of it.
+//! The name that must be looked up before curl can connect, if any, and how curl is told of it.
 
 use std::net::IpAddr;
 
@@ -9,15 +9,15 @@ use crate::engine::Hop;
 use crate::engine::route::{address, is_local, led, own};
 use crate::plan::Plan;
 
-/// The host and port whose name must be looked up before curl can connect, if any. `told`: its
-/// proxy, if it has one, is to be told addresses of ours.
+/// The host and port whose name must be looked up before curl can connect, if any. `told`: its proxy,
+/// if it has one, must be told addresses of ours.
 pub(super) fn name_to_look_up<'a>(
     url: &'a Url,
     plan: &'a Plan,
     told: bool,
 ) -> Option<(&'a str, u16)> {
     if plan.proxy.is_some() && !told {
-        // The proxy looks it up; the proxy's own name is left to curl.
+        // The proxy looks the name up; the proxy's own name is left to curl.
         return None;
     }
     if plan.connect_to.is_empty() && !matches!(url.host(), Some(Host::Domain(_))) {
@@ -28,7 +28,7 @@ pub(super) fn name_to_look_up<'a>(
     (!known).then_some((host, port))
 }
 
-/// Where a hop goes by its plan: what is left to be looked up is added to it.
+/// Where a hop goes by its plan, before the addresses that are still looked up.
 pub(super) fn ways(hop: &Hop<'_>) -> Ways {
     let plan = &**hop.plan;
     let led = led(hop.url, plan);
@@ -42,7 +42,7 @@ pub(super) fn ways(hop: &Hop<'_>) -> Ways {
     }
 }
 
-/// An entry for curl's --resolve that ages as one of curl's own look-ups would.
+/// An entry for curl's --resolve that ages like curl's own look-ups.
 pub(super) fn pin(host: &str, port: u16, addresses: &[IpAddr]) -> String {
     let addresses: Vec<String> = addresses
         .iter()

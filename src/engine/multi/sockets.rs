@@ -1,8 +1,8 @@
-//! Which sockets curl waits for, and what the poller was told of it.
+//! Which sockets curl waits for, and what the poller knows of them.
 //!
-//! curl forgets a socket at the end of a transfer and asks for it again when the connection is
-//! reused, often in the same turn. Told to the poller at once that is two system calls a request;
-//! gathered until just before the wait it is mostly none.
+//! curl forgets a socket at the end of a transfer and asks for it again when the connection is reused,
+//! often in the same turn. Telling the poller at once would cost two system calls a request. Collecting
+//! the changes until just before the wait mostly costs none.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -17,11 +17,11 @@ use super::idle::{Speech, State, acknowledge};
 use crate::process::fork;
 use crate::sync::Poller;
 
-/// How often a connection is looked at more closely when it is used again: what a server sends
-/// unasked, it mostly does behind each answer.
+/// How often a reused connection is examined closely: a server that sends something unasked mostly does
+/// so behind each answer.
 const TRIALS: u8 = 2;
 
-/// So many are remembered, until the transfers on them have heard of it.
+/// The number of refusals remembered until the transfers on those connections have heard of them.
 const REFUSALS: usize = 64;
 
 /// What curl wants to know of a socket, or what the poller was asked for.
@@ -41,14 +41,14 @@ impl Interest {
 #[derive(Clone, Copy, Default)]
 struct Entry {
     wanted: Interest,
-    /// What is registered; `None`: the descriptor is not in the poller.
+    /// The registered interest; `None`: the descriptor is not in the poller.
     registered: Option<Interest>,
     /// Whether it stands in `changed`.
     changed: bool,
-    /// Whether it is a connection's: we hear of its closing, so it may stay registered while
-    /// nobody wants it. curl's own descriptors close unseen.
+    /// Whether it belongs to a connection. We hear when a connection closes, and it may stay registered
+    /// while nobody wants it. curl's own descriptors close unseen.
     connection: bool,
-    /// What is known of the connection once a request was about to go out on it.
+    /// What is known of the connection since a request was about to go out on it.
     link: Option<Link>,
     /// The last wait that found it ready.
     ready: u32,
@@ -56,30 +56,31 @@ struct Entry {
 
 #[derive(Clone, Copy)]
 struct Link {
-    /// curl's number of it.
+    /// curl's number of the connection.
     id: i64,
     speech: Speech,
     /// Whether something came that nobody asked for.
     spent: bool,
-    /// How often a request went out on it after the first, if few times.
+    /// How many requests went out on it after the first, counted only while few.
     reused: u8,
-    /// How many transfers have a request on it. One that is paused has, though curl waits for
-    /// nothing there meanwhile.
+    /// How many transfers have a request on it. A paused transfer counts, though curl waits for nothing
+    /// there meanwhile.
     users: u32,
 }
 
-/// The bookkeeping of one multi handle's sockets. Descriptors are small numbers: a table, not a map.
+/// The bookkeeping of one multi handle's sockets. It is a table, not a map, because descriptors are
+/// small numbers.
 pub(super) struct Sockets {
     poller: Arc<Poller>,
     entries: Vec<Entry>,
     /// Descriptors whose interest may differ from what is registered.
     changed: Vec<RawFd>,
-    /// Where the connections are, by curl's numbers.
+    /// The sockets of connections, by curl's numbers.
     links: HashMap<i64, RawFd>,
-    /// The last that ended because their servers want HTTP/1.1, and whether none of what was asked
-    /// there was looked at.
+    /// The latest connections that ended because their servers want HTTP/1.1, and whether the server
+    /// looked at none of the requests.
     refusals: VecDeque<(i64, bool)>,
-    /// Counts the waits.
+    /// The number of waits so far.
     waits: u32,
 }
 
@@ -104,7 +105,7 @@ impl Sockets {
         &mut self.entries[index]
     }
 
-    /// A connection's socket was opened; nothing known of that number holds any more.
+    /// A connection's socket was opened; what was known of that number no longer holds.
     pub fn opened(&mut self, fd: RawFd) {
         self.unlink(fd);
         let entry = self.entry(fd);
@@ -113,8 +114,8 @@ impl Sockets {
         entry.connection = true;
     }
 
-    /// A connection's socket is about to be closed: the kernel drops it from the poller, but not as
-    /// long as a forked process has a copy.
+    /// A connection's socket is about to be closed. The kernel then drops it from the poller, but not
+    /// while a forked process has a copy.
     pub fn closing(&mut self, fd: RawFd) {
         if fork::has_forked() {
             self.remove(fd);
@@ -132,12 +133,12 @@ impl Sockets {
         }
     }
 
-    /// Where the connection is that curl has by that number, if it was met.
+    /// The socket of the connection with that curl number, if it was met.
     pub fn socket_of(&self, id: i64) -> Option<RawFd> {
         self.links.get(&id).copied()
     }
 
-    /// The server of a connection wants HTTP/1.1. `none`: it looked at nothing that was asked there.
+    /// The server of a connection wants HTTP/1.1. `none`: it looked at none of the requests there.
     pub fn note_http1(&mut self, id: i64, none: bool) {
         if self.refusals.len() == REFUSALS {
             self.refusals.pop_front();
@@ -145,7 +146,7 @@ impl Sockets {
         self.refusals.push_back((id, none));
     }
 
-    /// Whether that was told of a connection, and with what.
+    /// Whether `note_http1` was called for a connection, and with what.
     pub fn http1_wanted(&self, id: i64) -> Option<bool> {
         let told = self.refusals.iter().find(|(other, _)| *other == id);
         told.map(|(_, none)| *none)
@@ -171,7 +172,7 @@ impl Sockets {
         self.links.insert(id, fd);
     }
 
-    /// No request is to go out on a connection any more.
+    /// No further request may go out on a connection.
     pub fn give_up(&mut self, id: i64) {
         if let Some(fd) = self.socket_of(id)
             && let Some(link) = &mut self.entry(fd).link
@@ -180,7 +181,7 @@ impl Sockets {
         }
     }
 
-    /// A transfer's request goes out on a connection. It is in use until `left`.
+    /// A transfer's request goes out on a connection, which is in use until `left`.
     pub fn joined(&mut self, fd: RawFd) {
         if let Some(link) = &mut self.entry(fd).link {
             link.users += 1;
@@ -196,7 +197,7 @@ impl Sockets {
         }
     }
 
-    /// Whether transfers run on a connection: what comes there is theirs.
+    /// Whether transfers run on a connection and own what comes there.
     fn is_used(&mut self, fd: RawFd) -> bool {
         self.entry(fd).link.is_some_and(|link| link.users > 0)
     }
@@ -216,15 +217,15 @@ impl Sockets {
         self.state(fd) != State::Spent
     }
 
-    /// How a connection is that nobody uses. One that is spent stays so.
+    /// The state of a connection that nobody uses. A spent one stays spent.
     fn state(&mut self, fd: RawFd) -> State {
         let Some(link) = &mut self.entry(fd).link else {
             return State::Harmless;
         };
         if !link.spent {
-            // SAFETY: it has not been closed, or the link would be gone; nor has its TLS, which curl
-            // ends in the same call that closes the socket. No proxy is between them that is spoken
-            // to in TLS: connections to these are not kept.
+            // SAFETY: the socket has not been closed, or the link would be gone. Its TLS lives too,
+            // because curl ends it in the call that closes the socket. No TLS proxy lies between,
+            // because connections to such proxies are not kept.
             let state = unsafe { link.speech.state(BorrowedFd::borrow_raw(fd)) };
             if state != State::Spent {
                 return state;
@@ -249,7 +250,7 @@ impl Sockets {
         }
     }
 
-    /// Tells the poller what has changed. Called just before it waits.
+    /// Tells the poller what has changed, just before it waits.
     pub fn flush(&mut self) -> io::Result<()> {
         self.waits = self.waits.wrapping_add(1);
         while let Some(fd) = self.changed.pop() {
@@ -258,7 +259,7 @@ impl Sockets {
             let Entry {
                 wanted, registered, ..
             } = *entry;
-            // An idle connection stays registered: most are wanted again just as they were.
+            // An idle connection stays registered, because most are soon wanted again in the same way.
             if wanted == Interest::NONE || registered == Some(wanted) {
                 continue;
             }
@@ -278,9 +279,9 @@ impl Sockets {
         Ok(())
     }
 
-    /// Whether curl is to hear of an event. If nobody wants it, either all transfers on it are
-    /// paused, and it is left alone until one goes on; or the connection is idle: it is looked at, and
-    /// given up if what came makes it unfit.
+    /// Whether curl is to hear of an event. If nobody wants it, there are two cases. All transfers on
+    /// the connection are paused: it is left alone until one goes on. Or it is idle: it is examined,
+    /// and given up if what came makes it unfit.
     pub fn wanted(&mut self, fd: RawFd, readable: bool) -> bool {
         if self.entry(fd).wanted != Interest::NONE {
             return true;
@@ -295,8 +296,8 @@ impl Sockets {
             self.remove(fd);
         }
         if state == State::Spent {
-            // SAFETY: as for its state. curl closes it when it next looks at it: its peer need not
-            // wait for that. It may be closed already, which is as well.
+            // SAFETY: as for its state. curl closes it at its next look, and the shutdown spares its
+            // peer that wait. A socket that is closed already does no harm.
             let _ = SockRef::from(&unsafe { BorrowedFd::borrow_raw(fd) }).shutdown(Shutdown::Both);
         }
         false
@@ -316,8 +317,8 @@ impl Sockets {
 
     fn remove(&mut self, fd: RawFd) {
         if self.entry(fd).registered.take().is_some() {
-            // SAFETY: only borrowed for the call; if it was closed unseen the call fails, which
-            // leaves things as they should be.
+            // SAFETY: only borrowed for the call. If it was closed unseen, the call fails, and nothing
+            // is left to do.
             let _ = self.poller.delete(unsafe { BorrowedFd::borrow_raw(fd) });
         }
     }

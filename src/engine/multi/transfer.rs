@@ -1,4 +1,4 @@
-//! One transfer on a curl easy handle: setting it up, and taking in what arrives.
+//! One transfer on a curl easy handle: its setup, and the intake of what arrives.
 
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
@@ -50,51 +50,52 @@ const ACTIVESOCKET: curl_sys::CURLINFO = 0x50_0000 + 44;
 const TLS_SSL_PTR: curl_sys::CURLINFO = 0x40_0000 + 45;
 const CONN_ID: curl_sys::CURLINFO = TIME_T + 64;
 const NO_CONNECTION: curl_sys::curl_off_t = -1;
-/// A proxy's answer to CONNECT is none of the server's.
+/// A proxy's answer to CONNECT is not the server's.
 const CURLOPT_SUPPRESS_CONNECT_HEADERS: CURLoption = curl_sys::CURLOPTTYPE_LONG + 265;
 
-/// What a transfer that hurries must reach: bytes a second, and how many seconds it may not.
+/// The speed that a hurrying transfer must reach, in bytes a second, and how many seconds it may fall
+/// short of it.
 const LEAST_SPEED: (c_long, c_long) = (64 << 10, 1);
 
-/// Trailers are nothing to us, but curl keeps them: 5,000 of 4 KB, where it takes a head of 300 KB.
+/// Trailers mean nothing to us, but curl keeps them: 5,000 of 4 KB, where it takes a head of 300 KB.
 const MAX_TRAILERS: usize = 300 << 10;
 
 /// What curl calls while a transfer runs.
 pub(super) struct Transfer<R> {
-    /// There while a transfer runs.
+    /// Present while a transfer runs.
     pub receiver: Option<R>,
     pub headers: Headers,
     pub status: u16,
-    /// The head is over: what still comes as a header is a trailer, which nobody asked for.
+    /// The head is over: later header lines are trailers, which nobody asked for.
     body_began: bool,
-    /// The answer is one of HTTP/1.x.
+    /// The answer is HTTP/1.x.
     is_http1: bool,
-    /// The receiver wanted no more, so curl's error about it is none.
+    /// The receiver wanted no more: curl's error about that does not count.
     stopped: bool,
-    /// The bytes of trailers that came.
+    /// The number of bytes of trailers that came.
     trailers: usize,
-    /// The bytes of the body that came, as they were sent.
+    /// The number of bytes of the body that came, as they were sent.
     received: u64,
-    /// What is wrong with the head, or behind the body, that curl lets pass.
+    /// A fault in the head, or behind the body, that curl tolerates.
     malformed: Option<String>,
-    /// What there was no memory for.
+    /// What no memory was left for.
     lacking: Option<&'static str>,
-    /// A receiver panicked. The `curl` crate would catch that too, but call nobody afterwards.
+    /// A receiver panicked. The `curl` crate would catch that too, but tell nobody afterwards.
     panicked: bool,
     share: Share,
     watch: Rc<Watch>,
 }
 
-/// What a transfer has had of the shard's turn.
+/// How much of the shard's turn a transfer has used.
 #[derive(Default)]
 struct Share {
     /// The transfer's number in its engine.
     key: usize,
-    /// The turn this is of.
+    /// The turn that this share belongs to.
     turn: u64,
     time: Duration,
     bytes: usize,
-    /// Bytes taken of what curl gives again after a pause.
+    /// How many bytes were taken of those that curl gives again after a pause.
     taken: usize,
 }
 
@@ -104,51 +105,52 @@ impl Share {
     }
 }
 
-/// What the callbacks write that the `curl` crate does not hand on, or not whole. curl calls them
+/// What the callbacks write that the `curl` crate hands on only in part, or not at all. curl calls them
 /// on the shard's thread.
 struct Watch {
     shared: Arc<Shared>,
-    /// Whether sockets go to where the URL leads: a proxy is the caller's own choice, and free of
-    /// the pool's limits.
+    /// Whether sockets go to where the URL leads. A proxy is the caller's own choice, and the pool's
+    /// limits do not apply to it.
     direct: Cell<bool>,
-    /// Whether a connection was opened, rather than one reused.
+    /// Whether a connection was opened rather than reused.
     opened: Cell<bool>,
-    /// curl's number of the connection that the request went out on, and its socket.
+    /// The connection that the request went out on, by curl's number, and its socket.
     connection: Cell<i64>,
     socket: Cell<RawFd>,
-    /// Whether it counts among the transfers on it.
+    /// Whether it counts among the connection's transfers.
     joined: Cell<bool>,
-    /// Whether what is spoken in the clear is HTTP/2.
+    /// Whether HTTP/2 is spoken in the clear.
     prior_knowledge: Cell<bool>,
-    /// Whether the request is a head alone.
+    /// Whether the request consists of a head alone.
     bodiless: Cell<bool>,
-    /// Whether answers have the numbers of their requests.
+    /// Whether answers carry the numbers of their requests.
     multiplexed: Cell<bool>,
-    /// Whether what came on a kept connection was no answer to the request.
+    /// Whether what came on a kept connection was not an answer to the request.
     early: Cell<bool>,
-    /// Whether the kept connection that curl chose was unfit. Nothing was sent on it.
+    /// Whether curl chose a kept connection that was unfit. Nothing was sent on it.
     unfit: Cell<bool>,
-    /// Why the system gave no socket, which curl does not ask; 0: it gave what it was asked for.
+    /// Why the system gave no socket, which curl does not ask; 0 if it gave one.
     no_socket: Cell<c_int>,
-    /// The address that no socket was opened for, and what forbids it.
+    /// The address for which no socket was opened, and what forbids it.
     refused: RefCell<Option<(String, &'static str)>>,
     /// Whether curl was about to send the request.
     sent: Cell<bool>,
     /// Whether no connection of the handle's profile is kept.
     single: Cell<bool>,
-    /// Whether it was about to send it once more, and was kept from it.
+    /// Whether curl was about to send the request again, and was stopped.
     repeats: Cell<bool>,
-    /// Whether the server asks for HTTP/1.1 in place of the stream of HTTP/2.
+    /// Whether the server wants HTTP/1.1 instead of the HTTP/2 stream.
     wants_http1: Cell<bool>,
-    /// Whether what came of HTTP/2 was found to be broken.
+    /// Whether what came over HTTP/2 was found to be broken.
     broken: Cell<bool>,
-    /// The system's error then: that of an address tried before, and none of the connection's.
+    /// The system's error when the request went out, which belongs to an address tried earlier and not
+    /// to the connection.
     errno_before: Cell<c_int>,
     /// curl's handle, once it is configured.
     easy: Cell<*mut curl_sys::CURL>,
     /// Whether the transfer has been told to hurry.
     hurries: Cell<bool>,
-    /// Whether the transfer has had its share of a turn and waits for the next.
+    /// Whether the transfer has used its share of a turn and waits for the next.
     paused: Cell<bool>,
 }
 
@@ -180,18 +182,19 @@ impl Watch {
         }
     }
 
-    /// Has curl give the transfer up when it goes on too slowly, or no longer has it do so.
+    /// Tells curl to give up the transfer if it is too slow, or no longer to do so.
     fn hurry(&self, hurries: bool) {
         if self.hurries.replace(hurries) != hurries {
             let (bytes, seconds) = if hurries { LEAST_SPEED } else { (0, 0) };
-            // curl reads them from time to time as a transfer runs. At worst it takes its whole time.
+            // curl reads these options from time to time during a transfer. At worst the transfer takes
+            // its whole time.
             let _ = self
                 .set_long(curl_sys::CURLOPT_LOW_SPEED_LIMIT, bytes)
                 .and_then(|()| self.set_long(curl_sys::CURLOPT_LOW_SPEED_TIME, seconds));
         }
     }
 
-    /// Notes the system's last error, of a transfer that runs.
+    /// Notes the system's last error during the transfer.
     fn note_errno(&self) {
         let mut errno: c_long = 0;
         if self.ask(curl_sys::CURLINFO_OS_ERRNO, &mut errno).is_ok() {
@@ -199,9 +202,9 @@ impl Watch {
         }
     }
 
-    /// Whether an answer that begins on a kept connection was sent before its request had come: the
-    /// peer's system has acknowledged none of it, as each answer to it does. One with a body may be
-    /// answered within it.
+    /// Whether an answer that begins on a kept connection was sent before its request arrived: the
+    /// peer's system has then acknowledged nothing of the request, as it does with each answer. A
+    /// request with a body may be answered midway.
     fn is_early(&self) -> bool {
         let mut sent: c_long = 0;
         if self.opened.get()
@@ -219,8 +222,8 @@ impl Watch {
         sent > 0 && waits >= sent as usize
     }
 
-    /// Whether a request may go out on the connection that curl chose for it: a kept one may have
-    /// been closed, or have brought what nobody asked for.
+    /// Whether a request may go out on the connection that curl chose for it. A kept one may have been
+    /// closed, or may hold something that nobody asked for.
     fn may_send(&self) -> bool {
         let mut id = NO_CONNECTION;
         if self.ask(CONN_ID, &mut id).is_err() {
@@ -241,43 +244,44 @@ impl Watch {
         };
         if sockets.speaks_http2(fd) {
             self.multiplexed.set(true);
-            // Only so it tells why a stream or the connection is given up. Should it fail, that is
-            // the end of a connection like others.
+            // curl tells only here why a stream or the connection is given up. If this fails, such an
+            // end looks like any other.
             let _ = self.set_long(curl_sys::CURLOPT_VERBOSE, 1);
         }
         self.connection.set(id);
         self.socket.set(fd);
-        // On a new one a server may speak first, and an answer before its question is told apart by
-        // what it is.
+        // A server may speak first on a new connection, and the content of an answer that comes before
+        // its question tells it apart.
         let fit = self.opened.get() || sockets.is_fit(fd);
         if fit {
             sockets.joined(fd);
             self.joined.set(true);
         } else {
             self.unfit.set(true);
-            // The transfer's end leaves one of HTTP/2 open. Should it fail, it is met once more.
+            // The transfer's end would leave an HTTP/2 connection open. If this fails, a later transfer
+            // meets the connection once more.
             let _ = self.set_long(curl_sys::CURLOPT_FORBID_REUSE, 1);
         }
         fit
     }
 
-    /// The transfer has ended: what comes on its connection is not for it.
+    /// The transfer has ended: what comes on its connection is not meant for it.
     fn leave(&self) {
         if self.joined.replace(false) {
             self.shared.sockets().left(self.connection.get());
         }
     }
 
-    /// Takes in what curl tells of HTTP/2. A server may ask for HTTP/1.1 by the end of a stream or of
-    /// the connection (RFC 9113, section 7, HTTP_1_1_REQUIRED). And we may end the connection over what
-    /// came (section 5.4.1): curl's error tells nothing of that if the peer has gone by then.
+    /// Takes in what curl tells about HTTP/2. A server may ask for HTTP/1.1 by ending the stream or the
+    /// connection (RFC 9113, section 7, HTTP_1_1_REQUIRED). We may also end the connection over what
+    /// came (section 5.4.1), and curl's error does not say that if the peer has gone by then.
     fn hear(&self, line: &[u8]) {
         if line.starts_with(b"nghttp2 shuts down connection with error ") {
             self.broken.set(true);
         } else if line.starts_with(b"Downgrades to HTTP/1.1") {
             self.wants_http1.set(true);
         } else if let Some(rest) = line.strip_prefix(b"received GOAWAY, error=13, last_stream=") {
-            // Streams above that number were not looked at; all are above 0.
+            // The server ignored streams above that number; all stream numbers are above 0.
             let none = rest.trim_ascii_end() == b"0";
             let id = self.connection.get();
             self.shared.sockets().note_http1(id, none);
@@ -295,7 +299,7 @@ impl Watch {
         const OPENSSL: c_int = 1;
         let mut info: *const Info = std::ptr::null();
         let tls = match self.ask(TLS_SSL_PTR, &mut info) {
-            // SAFETY: where curl gives one, it is its handle's own.
+            // SAFETY: what curl gives here belongs to its handle.
             Ok(()) => unsafe { info.as_ref() }
                 .filter(|info| info.backend == OPENSSL)
                 .and_then(|info| Tls::new(info.internals)),
@@ -309,7 +313,7 @@ impl Watch {
         Speech { tls, http2 }
     }
 
-    /// Asks curl something about the transfer that runs. `what` is of the type `T`.
+    /// Asks curl something about the running transfer. `what` is of the type `T`.
     fn ask<T>(&self, what: curl_sys::CURLINFO, into: &mut T) -> Result<(), curl::Error> {
         // SAFETY: the handle owns the watch, so it is live; the caller knows what it asks for.
         check(unsafe { curl_sys::curl_easy_getinfo(self.easy.get(), what, into) })
@@ -323,7 +327,7 @@ impl Watch {
 
     fn clear(&self) {
         if self.unfit.replace(false) {
-            // As the profile has it: at worst this hop's connection is not kept.
+            // The profile's value returns. At worst this hop's connection is not kept.
             let _ = self.set_long(curl_sys::CURLOPT_FORBID_REUSE, self.single.get().into());
         }
         self.opened.set(false);
@@ -337,7 +341,7 @@ impl Watch {
         self.wants_http1.set(false);
         self.broken.set(false);
         if self.multiplexed.replace(false) {
-            // At worst more is told than is listened to.
+            // At worst curl tells more than anybody listens to.
             let _ = self.set_long(curl_sys::CURLOPT_VERBOSE, 0);
         }
         self.errno_before.set(0);
@@ -345,11 +349,11 @@ impl Watch {
         self.hurry(false);
     }
 
-    /// The socket to connect to an address with, if that may be. It is the one curl connects to:
-    /// whatever named it, and whatever it was when it was looked up, here it is judged.
+    /// Opens the socket to connect to an address with, if that is allowed. curl connects to exactly
+    /// this address, and therefore it is judged here, whatever named it and whatever its look-up gave.
     fn open(&self, family: c_int, kind: c_int, protocol: c_int, to: &SockAddr) -> Option<RawFd> {
         if self.sent.get() {
-            // For the request once more. See `set_before_send`.
+            // curl wants to send the request again. See `set_before_send`.
             self.repeats.set(true);
             return None;
         }
@@ -363,7 +367,7 @@ impl Watch {
             self.refused.replace(Some((address, by)));
             return None;
         }
-        // socket2 sets close-on-exec, which curl does not.
+        // socket2 sets close-on-exec; curl does not.
         let socket = match Socket::new(family.into(), kind.into(), Some(protocol.into())) {
             Ok(socket) => socket,
             Err(error) => {
@@ -381,23 +385,23 @@ impl Watch {
         let limits = &self.shared.limits;
         match to.as_socket() {
             Some(to) => limits.on_address(to.ip()).or(limits.on_port(to.port())),
-            // curl has no others to connect to; if it had, none of the networks could be told.
+            // curl has no other kinds to connect to; if it had, their networks would be unknown.
             None => limits.are_on_addresses().then_some("it is none of IP"),
         }
     }
 }
 
 impl<R: Receive> Transfer<R> {
-    /// Whether the answer began, and not only one before it (1xx).
+    /// Whether the final answer began, not only an interim one (1xx).
     fn has_answer(&self) -> bool {
         self.status >= 200
     }
 
-    /// The status and headers of the answer, as far as they came.
+    /// Takes the status and headers of the answer, as far as they came.
     pub fn take_answer(&mut self) -> (u16, Headers) {
         let headers = std::mem::take(&mut self.headers);
         match self.has_answer() {
-            // They would be in the way of others.
+            // Others need the memory that the headers hold.
             true if self.lacking.is_some() => (self.status, Headers::default()),
             true => (self.status, headers),
             false => Default::default(),
@@ -414,7 +418,7 @@ impl<R: Receive> Transfer<R> {
         self.after(flow)
     }
 
-    /// Pauses the transfer, if it is not already. False: nothing was done.
+    /// Pauses the transfer, unless it is paused already. False: nothing was done.
     pub fn pause(&self, easy: &Easy2Handle<Self>) -> bool {
         let pause = || {
             // SAFETY: the handle is live, and no callback of its transfer runs.
@@ -427,18 +431,18 @@ impl<R: Receive> Transfer<R> {
         pauses
     }
 
-    /// It has ended: its connection is no longer in use by it.
+    /// The transfer has ended and no longer uses its connection.
     pub fn leave(&self) {
         self.watch.leave();
     }
 
-    /// Whether it had been paused, which it is no longer.
+    /// Whether it was paused; this ends the pause.
     pub fn was_paused(&self) -> bool {
         self.watch.paused.replace(false)
     }
 
-    /// Takes in what came, as much of it as the share of this turn allows: how much of it, and whether
-    /// there is more to do.
+    /// Takes in as much of what came as this turn's share allows. Returns how much that was, and
+    /// whether there is more to do.
     fn take_share(&mut self, data: &[u8]) -> (usize, Flow) {
         let turn = self.watch.shared.turn.load(Ordering::Relaxed);
         if self.share.turn != turn {
@@ -448,7 +452,7 @@ impl<R: Receive> Transfer<R> {
         }
         let is_costly = self.receiver.as_ref().is_some_and(R::is_costly);
         let before = self.share.time;
-        // What costs little is counted in bytes, which spares the clock two looks.
+        // Cheap data is counted in bytes alone, which saves two looks at the clock.
         let began = is_costly.then(Instant::now);
         let mut rest = data;
         let mut flow = Flow::More;
@@ -497,7 +501,7 @@ impl<R: Receive> Handler for Transfer<R> {
             }
             return fits;
         }
-        // As curl tells it: in any case.
+        // curl ignores case here too.
         if line
             .get(..5)
             .is_some_and(|start| start.eq_ignore_ascii_case(b"HTTP/"))
@@ -506,11 +510,11 @@ impl<R: Receive> Handler for Transfer<R> {
                 self.watch.early.set(true);
                 return false;
             }
-            // Each answer starts anew: interim ones (1xx) come before the one that counts.
+            // Each answer starts anew, because interim ones (1xx) come before the one that counts.
             self.headers.clear();
             self.is_http1 = line.get(5..7) == Some(b"1.");
             match status_of(line) {
-                // What follows is no HTTP: curl would wait for an answer behind it.
+                // HTTP ends here: curl would wait for an answer behind it.
                 Some(101) => {
                     let what = "the answer is 101 (Switching Protocols), which was not asked for";
                     self.malformed = Some(what.to_owned());
@@ -525,7 +529,7 @@ impl<R: Receive> Handler for Transfer<R> {
                 }
             }
         } else if let Some(b'\r' | b'\n') = line.first() {
-            // As curl tells the end of a head.
+            // curl ends a head by the same rule.
             if self.has_answer() {
                 match self.begin_body() {
                     Flow::Continue | Flow::More => {}
@@ -546,7 +550,7 @@ impl<R: Receive> Handler for Transfer<R> {
     }
 
     fn write(&mut self, data: &[u8]) -> Result<usize, WriteError> {
-        // After a pause curl gives the same bytes again, and those that came since.
+        // After a pause curl gives the same bytes again, together with newer ones.
         let Some(new) = data.get(self.share.taken..) else {
             self.share.taken -= data.len();
             return Ok(data.len());
@@ -577,7 +581,7 @@ impl<R: Receive> Handler for Transfer<R> {
     }
 
     fn read(&mut self, _: &mut [u8]) -> Result<usize, ReadError> {
-        // Bodies are given to curl whole.
+        // curl gets bodies whole.
         Ok(0)
     }
 }
@@ -593,7 +597,7 @@ fn status_of(line: &[u8]) -> Option<u16> {
     ends.then_some(digits[0] * 100 + digits[1] * 10 + digits[2])
 }
 
-/// The failure of a request that a kept connection was too old for.
+/// The failure of a request whose kept connection was too old.
 pub(super) fn stale(url: &Url) -> Failure {
     let what = "the kept connection was closed, or out of step, before an answer came";
     Failure::new(
@@ -602,7 +606,7 @@ pub(super) fn stale(url: &Url) -> Failure {
     )
 }
 
-/// Everything set on a handle that the next hop may well share.
+/// All of a handle's settings that the next hop may well share.
 pub(super) struct Profile {
     plan: Arc<Plan>,
     method: String,
@@ -628,12 +632,12 @@ impl Profile {
     }
 }
 
-/// What a handle is set to: the next hop sets only what differs.
+/// The settings of a handle: the next hop sets only what differs.
 pub(super) struct Settings {
     profile: Profile,
     timeout: Duration,
     connect_timeout: Duration,
-    /// Where it connects to instead of to the URL's host and port.
+    /// The host and port that it connects to instead of the URL's.
     led: Option<(String, u16)>,
     /// Whether addresses are set.
     pinned: bool,
@@ -641,9 +645,9 @@ pub(super) struct Settings {
     from: Option<String>,
     fresh: bool,
     http1: bool,
-    /// Whether the request's target is set, rather than taken from the URL by curl.
+    /// Whether the request's target is set, instead of curl taking it from the URL.
     targeted: bool,
-    /// Whether the hop is to an https URL.
+    /// Whether the hop's URL is https.
     secure: bool,
 }
 
@@ -665,14 +669,14 @@ impl Settings {
     }
 }
 
-/// Where a hop goes, and where from.
+/// Where a hop goes, and from where.
 #[derive(Default)]
 pub(super) struct Ways {
-    /// The host and port that are connected to, if they are not the URL's.
+    /// The host and port to connect to, if they are not the URL's.
     pub led: Option<(String, u16)>,
-    /// Addresses of those and of the proxy, as in curl's --resolve.
+    /// Addresses of that host and of the proxy, as in curl's --resolve.
     pub pins: Vec<String>,
-    /// Where its connections come from, as in curl's --interface.
+    /// The source of its connections, as in curl's --interface.
     pub from: Option<String>,
 }
 
@@ -704,12 +708,12 @@ impl<R: Receive> Handle<R> {
         Ok(handle)
     }
 
-    /// Whether it is set for such a hop but for what differs between any two.
+    /// Whether its settings suit the hop, apart from those that differ between any two hops.
     pub fn fits(&self, hop: &Hop<'_>) -> bool {
         self.settings.profile.fits(hop)
     }
 
-    /// The handle for curl to run, under that number in its engine, and what goes with it.
+    /// Splits off the handle that curl runs under that number in its engine.
     pub fn split(mut self, key: usize) -> (Easy2<Transfer<R>>, Settings) {
         self.easy.get_mut().share.key = key;
         (self.easy, self.settings)
@@ -719,8 +723,8 @@ impl<R: Receive> Handle<R> {
         Self { easy, settings }
     }
 
-    /// Where the transfer's time went, and all of it. curl counts each phase from the transfer's
-    /// start, and gives 0 for those that were not reached; a reused connection skipped them.
+    /// How the transfer's time was spent, and the total. curl counts each phase from the transfer's
+    /// start, and gives 0 for phases that were not reached; a reused connection skips some.
     pub fn timings(&self) -> (Timings, Duration) {
         let at = |what| time(&self.easy, what);
         let total = at(TOTAL_TIME_T);
@@ -730,7 +734,7 @@ impl<R: Receive> Handle<R> {
             connected = at(CONNECT_TIME_T).max(looked_up);
             secured = at(APPCONNECT_TIME_T).max(connected);
             if !self.is_connected() {
-                // The phase it failed in took the rest.
+                // The phase that failed took the rest.
                 secured = total;
                 if connected == looked_up {
                     connected = total;
@@ -752,15 +756,15 @@ impl<R: Receive> Handle<R> {
     }
 
     /// Whether the connection turned out to be gone when the request was on it, and curl would have
-    /// sent it once more, at once. It was kept from that: when to ask a server again is not the
-    /// engine's to decide.
+    /// repeated the request at once. curl was stopped, because the engine does not decide when to ask a
+    /// server again.
     fn was_repeated(&self) -> bool {
         self.easy.get_ref().watch.repeats.get()
     }
 
-    /// Whether a kept connection was gone when the request was on it, or one of HTTP/2 ended to make
-    /// way for HTTP/1.1. `error`: curl's, and what it comes to. Of HTTP/2 curl tells the end of a
-    /// connection by many errors, and sends nothing anew.
+    /// Whether a kept connection was gone when the request was on it, or an HTTP/2 connection ended to
+    /// make way for HTTP/1.1. `error` is curl's, `failure` is ours for it. curl reports the end of an
+    /// HTTP/2 connection by many errors, and repeats nothing.
     pub fn is_stale(&self, error: Option<&curl::Error>, failure: Option<&Failure>) -> bool {
         let transfer = self.easy.get_ref();
         let ended = failure.is_some_and(|failure| failure.code == ErrorCode::ConnectionAborted)
@@ -772,7 +776,7 @@ impl<R: Receive> Handle<R> {
         self.was_repeated() || watch.early.get() || ended && unanswered && foreseen
     }
 
-    /// Whether it opened a connection, rather than reuse one.
+    /// Whether it opened a connection instead of reusing one.
     fn opened(&self) -> bool {
         self.easy.get_ref().watch.opened.get()
     }
@@ -791,8 +795,8 @@ impl<R: Receive> Handle<R> {
         self.easy.get_ref().watch.sent.get()
     }
 
-    /// Whether all that failed is that the connection ended without TLS's goodbye, where nothing but
-    /// its end tells that of the answer (RFC 9112, section 6.3).
+    /// Whether the only fault is that the connection ended without TLS's goodbye, where only that end
+    /// marks the end of the answer (RFC 9112, section 6.3).
     pub fn is_unclosed(&self, error: &curl::Error) -> bool {
         let transfer = self.easy.get_ref();
         let tells = |name| transfer.headers.get(name).is_some();
@@ -804,8 +808,8 @@ impl<R: Receive> Handle<R> {
             && codes::is_unclosed(error)
     }
 
-    /// Whether all of an answer of HTTP/2 came, by its length, and what failed was to tell the peer so:
-    /// one that closes its connection at once may have reset it by then.
+    /// Whether an HTTP/2 answer came whole, by its length, and only telling the peer so failed: a peer
+    /// that closes its connection at once may have reset it by then.
     fn is_whole(&self, error: &curl::Error) -> bool {
         let transfer = self.easy.get_ref();
         let length = || {
@@ -819,15 +823,15 @@ impl<R: Receive> Handle<R> {
             && length() == Some(transfer.received)
     }
 
-    /// Whether the system had no descriptor for a socket that the transfer needed, and nothing was
-    /// sent by another.
+    /// Whether the system had no descriptor for a socket that the transfer needed, and nothing was sent
+    /// over another.
     pub fn had_no_descriptor(&self) -> bool {
         let no_socket = self.easy.get_ref().watch.no_socket.get();
         !self.was_sent() && descriptors::are_out(no_socket)
     }
 
-    /// Whether the server asks for HTTP/1.1 in place of what was sent, and if so, whether it told that
-    /// it did not act on that. `stale`: nothing came of it.
+    /// Whether the server wants HTTP/1.1 for what was sent, and if so, whether it said that it did not
+    /// act on it. `stale`: nothing came of the request.
     pub fn wants_http1(&self, stale: bool) -> Option<bool> {
         let transfer = self.easy.get_ref();
         let watch = &transfer.watch;
@@ -843,19 +847,19 @@ impl<R: Receive> Handle<R> {
         }
     }
 
-    /// Gives up the connection: a peer that broke the protocol is not asked more on it. Of HTTP/2,
-    /// curl would keep it.
+    /// Gives up the connection, because its peer broke the protocol. curl would keep an HTTP/2
+    /// connection.
     pub fn give_up_connection(&self) {
         let watch = &self.easy.get_ref().watch;
         watch.shared.sockets().give_up(watch.connection.get());
     }
 
-    /// Whether the kept connection that curl chose was unfit, so that nothing was sent.
+    /// Whether curl chose a kept connection that was unfit, with the effect that nothing was sent.
     pub fn met_unfit(&self) -> bool {
         self.easy.get_ref().watch.unfit.get()
     }
 
-    /// Why the transfer is not whole, if it is not; it took that long.
+    /// Why the transfer is not whole, if it is not, given the time that it took.
     pub fn failure(
         &self,
         url: &Url,
@@ -887,7 +891,7 @@ impl<R: Receive> Handle<R> {
         {
             return Some(failure);
         }
-        // curl takes what it has for the answer.
+        // curl takes what it has as the answer.
         if error.is_none() && !transfer.body_began {
             return protocol(
                 ErrorCode::ConnectionAborted,
@@ -895,7 +899,7 @@ impl<R: Receive> Handle<R> {
             );
         }
         let error = error.filter(|error| !transfer.stopped && !self.is_whole(error))?;
-        // If there were others, what became of them counts.
+        // If there were other addresses, their outcome counts.
         if !self.opened()
             && transfer.watch.no_socket.get() == 0
             && let Some((address, by)) = &*transfer.watch.refused.borrow()
@@ -920,7 +924,7 @@ impl<R: Receive> Handle<R> {
         Some(codes::failure(url.as_str(), error, &circumstances))
     }
 
-    /// Makes the handle ready for a hop. `http1`: its host wants HTTP/1.1.
+    /// Prepares the handle for a hop. `http1`: its host wants HTTP/1.1.
     pub fn prepare(
         &mut self,
         hop: &Hop<'_>,
@@ -979,7 +983,7 @@ impl<R: Receive> Handle<R> {
             self.settings.cookie = hop.cookie.map(Into::into);
         }
         if self.settings.from != ways.from {
-            // A hop that names none has a profile of its own, and so a handle that was reset.
+            // A hop without a source has a profile of its own, and therefore a handle that was reset.
             if let Some(from) = &ways.from {
                 self.easy.interface(from)?;
             }
@@ -995,7 +999,7 @@ impl<R: Receive> Handle<R> {
             self.settings.fresh = hop.fresh;
         }
         if self.settings.led != ways.led {
-            // The one place, as it is found already: curl would go through all of connect_to.
+            // The list has the one place, already found: curl would search all of connect_to.
             let mut list = List::new();
             if let Some((host, port)) = &ways.led {
                 list.append(&format!("::{host}:{port}"))?;
@@ -1029,7 +1033,7 @@ impl<R: Receive> Handle<R> {
         self.easy.url(hop.url.as_str())
     }
 
-    /// Sets what the profile says on a handle that is new or reset.
+    /// Applies the profile to a handle that is new or reset.
     fn configure(&mut self) -> Result<(), curl::Error> {
         let Profile {
             plan,
@@ -1048,7 +1052,7 @@ impl<R: Receive> Handle<R> {
         set_close_socket(easy, &watch.shared.sockets)?;
         set_before_send(easy, Rc::as_ptr(&watch))?;
         set_long(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)?;
-        // The URL standard has taken the dots out already.
+        // The URL parser has removed the dots already.
         easy.path_as_is(true)?;
 
         let bytes = request::body(plan, method, *body);
@@ -1071,22 +1075,22 @@ impl<R: Receive> Handle<R> {
         if let Some(name) = request::user_agent(plan) {
             easy.useragent(name)?;
         }
-        // curl heeds only the answer's word on `Connection: close`. And what a proxy that is spoken to in
-        // TLS sends unasked can't be seen: curl does not give that TLS out.
+        // curl heeds `Connection: close` only in the answer. What a TLS proxy sends unasked can't be
+        // seen, because curl does not give that TLS out.
         let single = request::closes(plan) || plan.proxy_scheme() == Some(Scheme::Https);
         easy.get_ref().watch.single.set(single);
         easy.forbid_reuse(single)?;
 
         easy.http_version(version(plan, false))?;
-        // An empty one also keeps curl from the environment's.
+        // An empty proxy also keeps curl from the environment's.
         easy.proxy(plan.proxy.as_deref().unwrap_or(""))?;
         easy.noproxy("")?;
 
         if let Some(file) = plan.ca_file.as_deref().or(system_authorities()) {
             easy.cainfo(file)?;
             easy.proxy_cainfo(&file.to_string_lossy())?;
-            // curl parses a bundle once for all its connections, but only without a directory:
-            // 20 times the cost of a connection otherwise (docs/tls.md).
+            // curl parses a bundle once for all its connections, but only if no directory is set:
+            // otherwise a connection costs 20 times as much (docs/tls.md).
             set_null(easy, curl_sys::CURLOPT_CAPATH)?;
         }
         if plan.spoof_tls_ciphers {
@@ -1107,8 +1111,8 @@ impl<R: Receive> Handle<R> {
     }
 }
 
-/// The system's bundle of certificate authorities. `None`: it has only a directory of them, or the
-/// environment names one, which curl then reads for each connection.
+/// The system's bundle of certificate authorities. `None`: the system has only a directory of them, or
+/// the environment names a directory, which curl then reads for each connection.
 fn system_authorities() -> Option<&'static Path> {
     static FOUND: OnceCell<Option<PathBuf>> = OnceCell::new();
     FOUND
@@ -1119,9 +1123,9 @@ fn system_authorities() -> Option<&'static Path> {
         .as_deref()
 }
 
-/// Whether curl would send the URL's path or query otherwise than it stands: since 8.20 it writes
-/// `%c3` as `%C3`, which the URL Standard does not, and servers may tell apart. To a proxy it leaves
-/// the question mark of an empty query out.
+/// Whether curl would alter the URL's path or query. Since 8.20 it writes `%c3` as `%C3`, which the URL
+/// Standard does not, and servers may tell the two apart. To a proxy it omits the question mark of an
+/// empty query.
 fn changed_by_curl(url: &Url) -> bool {
     let target = &url[Position::BeforePath..Position::AfterQuery];
     let is_rewritten = |(at, _): (usize, &str)| {
@@ -1132,11 +1136,11 @@ fn changed_by_curl(url: &Url) -> bool {
     target.ends_with('?') || target.match_indices('%').any(is_rewritten)
 }
 
-/// What is asked for (RFC 9112, section 3.2). `whole`: of a proxy, by the whole URL.
+/// The request target (RFC 9112, section 3.2). `whole`: a proxy gets the whole URL.
 fn target(url: &Url, whole: bool) -> Cow<'_, str> {
     match whole {
         false => url[Position::BeforePath..Position::AfterQuery].into(),
-        // Without the credentials, which are the server's, and the fragment.
+        // The server's credentials and the fragment are left out.
         true => {
             let scheme = &url[..Position::AfterScheme];
             let rest = &url[Position::BeforeHost..Position::AfterQuery];
@@ -1145,7 +1149,7 @@ fn target(url: &Url, whole: bool) -> Cow<'_, str> {
     }
 }
 
-/// What to offer. `http1`: the host wants HTTP/1.1.
+/// The version to offer. `http1`: the host wants HTTP/1.1.
 fn version(plan: &Plan, http1: bool) -> CurlVersion {
     match plan.http_version {
         _ if http1 => CurlVersion::V11,
@@ -1155,11 +1159,11 @@ fn version(plan: &Plan, http1: bool) -> CurlVersion {
     }
 }
 
-/// The header lines to send, in curl's syntax. `home` and `kept` are the hop's; `body`: whether one
+/// The header lines to send, in curl's syntax. `home` and `kept` are the hop's; `body`: whether a body
 /// is sent.
 fn headers(plan: &Plan, home: bool, kept: bool, body: bool) -> Result<List, curl::Error> {
     let mut list = List::new();
-    // curl would add these to a body of its own accord.
+    // curl adds these to a body by itself otherwise.
     if body {
         list.append("Expect:")?;
         if !plan.has_header("content-type") {
@@ -1186,7 +1190,7 @@ fn check(code: curl_sys::CURLcode) -> Result<(), curl::Error> {
     }
 }
 
-/// A time of a transfer that has ended. curl's own count: the `curl` crate's comes by way of
+/// A time of a transfer that has ended, in curl's own unit, because the `curl` crate goes through
 /// floating point.
 fn time<H>(easy: &Easy2<H>, what: curl_sys::CURLINFO) -> Duration {
     let mut microseconds: curl_sys::curl_off_t = 0;
@@ -1198,7 +1202,7 @@ fn time<H>(easy: &Easy2<H>, what: curl_sys::CURLINFO) -> Duration {
     }
 }
 
-/// The socket of a transfer that runs.
+/// The socket of a running transfer.
 pub(super) fn socket<H>(easy: &Easy2Handle<H>) -> Option<RawFd> {
     let mut socket: curl_sys::curl_socket_t = curl_sys::CURL_SOCKET_BAD;
     // SAFETY: the handle is live; its socket is given as one.
@@ -1222,9 +1226,9 @@ fn set_null<H>(easy: &Easy2<H>, option: CURLoption) -> Result<(), curl::Error> {
     check(unsafe { curl_sys::curl_easy_setopt(easy.raw(), option, std::ptr::null::<c_void>()) })
 }
 
-/// Lets curl send a request once a transfer, and not on a connection that is unfit. Left alone, it
-/// repeats one at once when a connection it had kept turns out to be closed. `watch` must outlive the
-/// handle's use.
+/// Makes curl send a request only once for each transfer, and not on an unfit connection. By itself,
+/// curl repeats a request at once when a kept connection turns out to be closed. `watch` must outlive
+/// the handle's use.
 fn set_before_send<H>(easy: &Easy2<H>, watch: *const Watch) -> Result<(), curl::Error> {
     type Function = extern "C" fn(*mut c_void, *mut c_char, *mut c_char, c_int, c_int) -> c_int;
     extern "C" fn count(
@@ -1240,12 +1244,12 @@ fn set_before_send<H>(easy: &Easy2<H>, watch: *const Watch) -> Result<(), curl::
             watch.repeats.set(true);
             return PREREQ_ABORT;
         }
-        // No panic may get into curl.
+        // A panic must not reach curl.
         let fits = catch_unwind(AssertUnwindSafe(|| watch.may_send()));
         if !matches!(fits, Ok(true)) {
             return PREREQ_ABORT;
         }
-        // curl has opened the last socket it will: what failed before is of no more interest.
+        // curl has opened its last socket: earlier failures no longer matter.
         if watch.opened.get() {
             watch.note_errno();
         }
@@ -1268,7 +1272,7 @@ fn set_before_send<H>(easy: &Easy2<H>, watch: *const Watch) -> Result<(), curl::
     }
 }
 
-/// Has curl ask us for each socket it connects with. `watch` must outlive the handle's use.
+/// Makes curl ask us for each socket that it connects with. `watch` must outlive the handle's use.
 fn set_open_socket<H>(easy: &Easy2<H>, watch: *const Watch) -> Result<(), curl::Error> {
     extern "C" fn open(
         watch: *mut c_void,
@@ -1279,7 +1283,7 @@ fn set_open_socket<H>(easy: &Easy2<H>, watch: *const Watch) -> Result<(), curl::
         let (watch, address) = unsafe { (&*watch.cast::<Watch>(), address_of(to)) };
         // SAFETY: as above.
         let (family, kind, protocol) = unsafe { ((*to).family, (*to).socktype, (*to).protocol) };
-        // No panic may get into curl.
+        // A panic must not reach curl.
         let opened = catch_unwind(AssertUnwindSafe(|| {
             watch.open(family, kind, protocol, &address)
         }));
@@ -1301,7 +1305,7 @@ fn set_open_socket<H>(easy: &Easy2<H>, watch: *const Watch) -> Result<(), curl::
     }
 }
 
-/// The address in curl's form of it, which may be longer than the type says: `addrlen` tells.
+/// The address in curl's form, which may be longer than the type says: `addrlen` tells.
 ///
 /// # Safety
 /// `given` is what curl hands to the function that opens sockets.
@@ -1319,8 +1323,8 @@ unsafe fn address_of(given: *const curl_sys::curl_sockaddr) -> SockAddr {
     }
 }
 
-/// Has curl tell us of each socket it closes, at the end of the multi handle at the latest:
-/// `sockets` must outlive that.
+/// Makes curl tell us of each socket that it closes. The last may close as late as the end of the multi
+/// handle, and `sockets` must outlive that.
 fn set_close_socket<H>(easy: &Easy2<H>, sockets: *const Mutex<Sockets>) -> Result<(), curl::Error> {
     extern "C" fn close(sockets: *mut c_void, fd: curl_sys::curl_socket_t) -> c_int {
         // SAFETY: the multi handle owns the sockets' book for as long as curl has connections,

@@ -1,5 +1,5 @@
-//! The codings of RFC 9110, section 8.4.1, and those registered since: which a body is really in, and
-//! their decoders.
+//! The codings of RFC 9110, section 8.4.1, and those registered since: which one a body is really in,
+//! and their decoders.
 
 use std::io;
 
@@ -10,13 +10,13 @@ use zstd::stream::raw::{self, DParameter, Operation};
 use super::fallible::Fallible;
 use super::inflate::{Inflate, Wrapping};
 
-/// The largest window of zstd: 8 MiB (RFC 9659). A frame may ask for 128 MiB of memory otherwise.
+/// The largest window of zstd: 8 MiB (RFC 9659). Without a limit, a frame may demand 128 MiB of memory.
 const ZSTD_WINDOW_LOG: u32 = 23;
-/// The checksum that a frame of zstd may end in (RFC 8878, section 3.1.1).
+/// The checksum at the end of a zstd frame (RFC 8878, section 3.1.1).
 const ZSTD_CHECKSUM: usize = 4;
-/// How much text is held against a coding that has no magic number.
+/// The number of bytes of text that are tried with a coding without a magic number.
 pub(super) const START: usize = 512;
-/// And to how much that may unfold.
+/// How much that text may unfold to.
 const UNFOLDED: usize = 64 << 10;
 
 /// A coding that can be undone.
@@ -29,7 +29,7 @@ pub(super) enum Coding {
 }
 
 impl Coding {
-    /// By its name in lower case.
+    /// The coding of that name, in lower case.
     pub fn of(name: &str) -> Option<Self> {
         Some(match name {
             "gzip" | "x-gzip" => Self::Gzip,
@@ -42,7 +42,7 @@ impl Coding {
 
     /// Whether bytes that start like this are in the coding. `None`: more are needed to tell.
     pub fn is_of(self, start: &[u8], is_end: bool) -> Option<bool> {
-        /// Whether what came fits, and whether it is all of it.
+        /// Whether what came fits, and whether it is complete.
         fn begins(start: &[u8], magic: &[u8]) -> (bool, bool) {
             let count = start.len().min(magic.len());
             (start[..count] == magic[..count], count == magic.len())
@@ -54,11 +54,11 @@ impl Coding {
         match self {
             Self::Gzip => by_magic(begins(start, &[0x1F, 0x8B])),
             Self::Zstd => match start {
-                // A frame to be skipped (RFC 8878, section 3.1.2).
+                // A frame to skip (RFC 8878, section 3.1.2).
                 [first @ 0x50..=0x5F, ..] => by_magic(begins(start, &[*first, 0x2A, 0x4D, 0x18])),
                 _ => by_magic(begins(start, &[0x28, 0xB5, 0x2F, 0xFD])),
             },
-            // What is compressed has bytes that no text has; what has none is tried.
+            // Compressed data has bytes that no text has. Data without them is tried.
             Self::Deflate | Self::Brotli if !is_text(start) => {
                 (start.len() > 1 || is_end).then_some(true)
             }
@@ -93,7 +93,7 @@ impl Coding {
         }
     }
 
-    /// `start`: the first bytes of what it will be given.
+    /// Makes the decoder. `start`: the first bytes of what it will be given.
     pub fn decoder(self, start: &[u8]) -> io::Result<Box<dyn Decoder>> {
         Ok(match self {
             Self::Gzip => Box::new(Inflate::new(Wrapping::Gzip)),
@@ -106,21 +106,21 @@ impl Coding {
 
 /// Undoes a coding step by step.
 pub(super) trait Decoder {
-    /// Takes bytes, and makes others.
+    /// Takes bytes and makes others.
     fn step(&mut self, from: &[u8], to: &mut [u8]) -> Step;
-    /// Whether all was wrapped as the coding has it, when nothing comes behind what was taken, and
-    /// nothing is left to make of it. An error: it is not whole.
+    /// Whether the coding ended as it should, when nothing follows what was taken and nothing is left
+    /// to make. An error: the data is incomplete.
     fn end(&mut self) -> io::Result<bool>;
 }
 
-/// What came of a step.
+/// The outcome of a step.
 pub(super) struct Step {
-    /// How many bytes were taken.
+    /// The number of bytes taken.
     pub taken: usize,
-    /// How many were made.
+    /// The number of bytes made.
     pub made: usize,
-    /// Whether there may be more to make of what was taken. An error: what comes behind those that were
-    /// made is none of the coding.
+    /// Whether what was taken may yield more. An error: what follows the bytes made is not in the
+    /// coding.
     pub outcome: io::Result<bool>,
 }
 
@@ -138,8 +138,8 @@ pub(super) fn breaks_off() -> io::Error {
     io::Error::new(io::ErrorKind::UnexpectedEof, "it breaks off")
 }
 
-/// Whether bytes may be the start of text: there is no "binary data byte" of the MIME Sniffing
-/// Standard among them, nor a DEL; or they have the mark of UTF-16.
+/// Whether bytes may be the start of text: none is a "binary data byte" of the MIME Sniffing Standard
+/// or a DEL, or they have the mark of UTF-16.
 fn is_text(start: &[u8]) -> bool {
     let is_binary = |byte: &u8| matches!(byte, 0..=8 | 0x0B | 0x0E..=0x1A | 0x1C..=0x1F | 0x7F);
     start.starts_with(&[0xFE, 0xFF])
@@ -157,7 +157,7 @@ impl Brotli {
     fn new() -> Self {
         let memory = Fallible::default();
         let mut state = BrotliState::new(memory.clone(), memory.clone(), memory.clone());
-        // Larger ones than RFC 7932 has, of up to 1 GiB.
+        // This refuses windows beyond RFC 7932, of up to 1 GiB.
         state.set_parameter(BROTLI_DECODER_PARAM_LARGE_WINDOW, 0);
         Self {
             state,
@@ -223,8 +223,8 @@ impl Zstd {
         })
     }
 
-    /// Takes bytes up to the end of a block, without giving out what it makes of that: with a
-    /// mistake in the next one the decoder would not say how much it gave.
+    /// Takes bytes up to the end of a block without giving out their content: on a mistake in the next
+    /// block, the decoder would not say how much it gave.
     fn take(&mut self, from: &[u8]) -> io::Result<usize> {
         if self.is_over {
             self.decoder.reinit()?;
@@ -263,7 +263,7 @@ impl Decoder for Zstd {
         if self.is_over {
             return Ok(true);
         }
-        // Where nothing but the checksum is missing, any other is a wrong one.
+        // If only the checksum is missing, any other checksum is wrong.
         let lacks_checksum = (0..ZSTD_CHECKSUM)
             .find_map(|_| self.take(&[0]).err())
             .is_some_and(|error| is_of_checksum(&error));
@@ -274,7 +274,7 @@ impl Decoder for Zstd {
     }
 }
 
-/// Whether all that is wrong with a frame of zstd is its checksum; it has words for it only.
+/// Whether a zstd frame's only fault is its checksum; zstd tells this only in words.
 fn is_of_checksum(error: &io::Error) -> bool {
     error.to_string().contains("match checksum")
 }

@@ -1,18 +1,19 @@
-//! Memory for the decoder of brotli, which can be told that there is none.
+//! Memory for brotli's decoder, which can be told that none is left.
 
 use std::cell::Cell;
 use std::rc::Rc;
 
 use brotli_decompressor::{Allocator, StandardAlloc};
 
-/// Gives what there is memory for, and else nothing, which ends the decoding. Its clones are one.
+/// Gives memory while some is left, and otherwise nothing, which ends the decoding. Its clones share
+/// one state.
 #[derive(Clone, Default)]
 pub(super) struct Fallible {
     failed: Rc<Cell<bool>>,
 }
 
 impl Fallible {
-    /// Whether there was no memory for something.
+    /// Whether memory was refused.
     pub fn failed(&self) -> bool {
         self.failed.get()
     }

@@ -1,7 +1,7 @@
-//! What is compressed by deflate (RFC 1951): gzip, zlib, and what servers call deflate.
+//! Data compressed with deflate (RFC 1951): gzip, zlib, and what servers call deflate.
 //!
-//! The decoders of flate2 refuse what has no trailer, or a wrong one, and don't say whether that is
-//! all that is wrong: so the wrapping is read here.
+//! flate2's decoders refuse data with a missing or wrong trailer, and do not say whether that is the
+//! only fault. The wrapping is therefore read here.
 
 use std::io;
 
@@ -13,7 +13,7 @@ use super::coding::{Decoder, Step, breaks_off};
 /// The furthest that deflate looks back.
 pub(super) const WINDOW: usize = 32 << 10;
 
-// Flags of gzip (RFC 1952, section 2.3.1).
+// The flags of gzip (RFC 1952, section 2.3.1).
 const FHCRC: u8 = 1 << 1;
 const FEXTRA: u8 = 1 << 2;
 const FNAME: u8 = 1 << 3;
@@ -23,8 +23,8 @@ const RESERVED: u8 = 0xE0;
 /// What is around the compressed bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wrapping {
-    /// Members, one behind the other (RFC 1952, section 2.2). What comes behind them and starts
-    /// none, such as zeros to fill a block, is passed over, as by gzip and browsers.
+    /// Members, one behind the other (RFC 1952, section 2.2). Anything behind them that does not start
+    /// a member, such as zeros that fill a block, is passed over, as by gzip and browsers.
     Gzip,
     /// RFC 1950.
     Zlib,
@@ -32,7 +32,7 @@ pub(super) enum Wrapping {
 }
 
 impl Wrapping {
-    /// "deflate" is zlib by its specification (RFC 9110, section 8.4.1.2) and bare deflate by some
+    /// "deflate" is zlib by its specification (RFC 9110, section 8.4.1.2) and bare deflate from some
     /// servers. The first two bytes tell: see RFC 1950, section 2.2.
     pub fn of_deflate(start: &[u8]) -> Self {
         match start {
@@ -58,20 +58,20 @@ pub(super) struct Inflate {
     whole: bool,
 }
 
-/// What is read.
+/// What is being read.
 enum Stage {
     /// A header's bytes so far.
     Header(Header),
     Data,
     /// A trailer's bytes so far.
     Trailer(Vec<u8>),
-    /// Perhaps a further member, of which there is this first byte or none.
+    /// Perhaps another member, whose first byte may have come.
     Between(Option<u8>),
-    /// What does not count.
+    /// Bytes that do not count.
     Over,
 }
 
-/// What the trailer is held against.
+/// What the trailer is compared with.
 enum Check {
     Crc(Crc),
     Adler(Adler32),
@@ -95,7 +95,7 @@ impl Check {
         }
     }
 
-    /// How long the trailer is.
+    /// The length of the trailer.
     fn len(&self) -> usize {
         match self {
             Self::Crc(_) => 8,
@@ -104,21 +104,21 @@ impl Check {
         }
     }
 
-    /// Whether the trailer is right. An error: it tells that the data is not.
+    /// Whether the trailer is right. An error: it shows that the data is wrong.
     fn is_right(&self, trailer: &[u8]) -> io::Result<bool> {
         let wrong = || Err(corrupt("the checksum behind the data is another one's"));
         match (self, trailer.as_chunks().0) {
             (Self::Crc(crc), [sum, size]) => {
                 let (sum, size) = (u32::from_le_bytes(*sum), u32::from_le_bytes(*size));
-                // Of spoilt data the length is most often no longer right, but no other either. A
-                // trailer that is spoilt itself has any.
+                // Corrupt data usually has another length, but a similar one. A corrupt trailer states
+                // any length.
                 let off = size.abs_diff(crc.amount());
                 match (sum == crc.sum(), off) {
                     (false, 1..) if off <= crc.amount() / 2 => wrong(),
                     (is_right, off) => Ok(is_right && off == 0),
                 }
             }
-            // There is nothing to tell the one from the other by.
+            // Nothing tells corrupt data from a corrupt trailer.
             (Self::Adler(adler), [sum]) => match u32::from_be_bytes(*sum) == adler.checksum() {
                 true => Ok(true),
                 false => wrong(),
@@ -145,8 +145,8 @@ impl Inflate {
     /// Takes some of the data.
     fn inflate(&mut self, from: &[u8], to: &mut [u8]) -> Step {
         let before = (self.decoder.total_in(), self.decoder.total_out());
-        // The decoder works up to the end of its window, and with a mistake in that keeps to itself what
-        // there was no room for. So it is given room up to there.
+        // The decoder works up to the end of its window. On a mistake there it withholds what it had no
+        // room for; it is therefore given room up to that end.
         let most = WINDOW - before.1 as usize % WINDOW;
         let most = most.min(to.len());
         let to = &mut to[..most];
@@ -167,7 +167,7 @@ impl Inflate {
         Step::of(taken, made, outcome)
     }
 
-    /// Goes on behind the trailer, if it is there.
+    /// Continues behind the trailer, if that is there.
     fn end_trailer(&mut self) -> io::Result<()> {
         if let Stage::Trailer(came) = &self.stage
             && came.len() == self.check.len()
@@ -181,7 +181,7 @@ impl Inflate {
         Ok(())
     }
 
-    /// Takes some bytes of what is around the data; gives how many.
+    /// Takes some bytes of what surrounds the data, and returns how many.
     fn take(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let Some(&byte) = bytes.first() else {
             return Ok(0);
@@ -234,7 +234,7 @@ fn corrupt(why: &str) -> io::Error {
 
 impl Decoder for Inflate {
     fn step(&mut self, from: &[u8], to: &mut [u8]) -> Step {
-        // What is around the data, and data that is empty, leaves the room to what is behind it.
+        // What surrounds the data, and empty data, leave the room to what follows.
         let mut taken = 0;
         loop {
             let rest = &from[taken..];
@@ -264,14 +264,14 @@ impl Decoder for Inflate {
 /// A header that is read byte by byte.
 #[derive(Default)]
 struct Header {
-    /// How many bytes came of what `part` is.
+    /// The bytes that came of the current `part`.
     at: usize,
     part: Part,
     flags: u8,
-    /// The bytes of the field of extras.
+    /// The size of the extra field.
     extras: u16,
     crc: Crc,
-    /// The checksum that the header has of itself.
+    /// The header's own checksum.
     given: u16,
     is_right: bool,
 }
@@ -291,7 +291,7 @@ enum Part {
 }
 
 impl Header {
-    /// Gives how many bytes were taken, and whether the header is over.
+    /// Returns how many bytes were taken, and whether the header is over.
     fn take_gzip(&mut self, bytes: &[u8]) -> io::Result<(usize, bool)> {
         for (index, &byte) in bytes.iter().enumerate() {
             self.take(byte)?;
@@ -343,7 +343,7 @@ impl Header {
         Ok(())
     }
 
-    /// Turns to the next part that is there.
+    /// Moves on to the next part that is there.
     fn go_on(&mut self) {
         let has = |flag| self.flags & flag != 0;
         let is_right = match self.part {
@@ -374,7 +374,7 @@ impl Header {
         if self.at == 1 {
             return Ok((1, false));
         }
-        // The method was looked at; what a dictionary of nobody's was used for can't be undone.
+        // The method was checked before. Data that needs an unknown dictionary can't be decompressed.
         let wants_dictionary = byte & 0x20 != 0;
         match wants_dictionary {
             true => Err(corrupt("a zlib header that asks for a dictionary")),

@@ -6,31 +6,31 @@ use std::ops::Range;
 use super::coding::{Coding, Decoder, START, Step};
 use super::inflate::WINDOW;
 
-/// How much a step takes at most: it may be nothing but beginnings and ends, which cost far more than
-/// their size says.
+/// The most that a step takes. It may be nothing but beginnings and ends, which cost far more than
+/// their size suggests.
 const PIECE: usize = 256;
-/// How much it makes at most.
+/// The most that a step makes.
 pub(super) const ROOM: usize = WINDOW;
 
-/// A coding that is said to be there. Where the first bytes are none of it they go on as they are:
+/// A coding that is said to be there. If the first bytes are not in it, they pass as they are, because
 /// servers say gzip of what they left plain.
 pub(super) struct Layer {
     coding: Coding,
-    /// `None`: it is not clear yet whether it is there.
+    /// `None`: it is not known yet whether the coding is there.
     decoder: Option<Box<dyn Decoder>>,
-    /// The first bytes, by which that is told, until they are used.
+    /// The first bytes, which tell that, until they are used.
     start: Vec<u8>,
-    /// What was made in the last step, and what of it is not used yet.
+    /// What the last step made, and which part of it is not used yet.
     room: Box<[u8]>,
     made: Range<usize>,
-    /// There may be more to make of what was taken.
+    /// What was taken may yield more.
     goes_on: bool,
-    /// Nothing more is made. Whether all was wrapped as the coding has it, or what is wrong.
+    /// Nothing more is made. Whether the coding ended as it should, or what is wrong.
     end: Option<io::Result<bool>>,
 }
 
 impl Layer {
-    /// `room`: how much it makes at most in a step.
+    /// `room`: the most that a step makes.
     pub fn new(coding: Coding, room: usize) -> Self {
         Self {
             coding,
@@ -43,7 +43,7 @@ impl Layer {
         }
     }
 
-    /// What was made and is not used yet.
+    /// The bytes that were made and are not used yet.
     pub fn made(&self) -> &[u8] {
         &self.room[self.made.clone()]
     }
@@ -52,7 +52,7 @@ impl Layer {
         self.made.start += count;
     }
 
-    /// Whether all that was made is the end of it.
+    /// Whether what was made includes the end.
     pub fn has_ended(&self) -> bool {
         matches!(self.end, Some(Ok(_)))
     }
@@ -62,7 +62,7 @@ impl Layer {
         matches!(self.end, Some(Ok(true)))
     }
 
-    /// What is wrong with it. It is told once.
+    /// What is wrong with it; told once.
     pub fn mistake(&mut self) -> Option<io::Error> {
         self.end.take_if(|end| end.is_err())?.err()
     }
@@ -72,7 +72,7 @@ impl Layer {
         self.end.is_none() && self.made.is_empty() && (self.goes_on || is_fed)
     }
 
-    /// Takes a step: makes something of what was taken before, or of the first of these bytes. Gives
+    /// Takes a step: makes something of what was taken before, or of the first of these bytes. Returns
     /// how many of them were taken. `is_end`: nothing comes behind them.
     pub fn step(&mut self, from: &[u8], is_end: bool) -> usize {
         let Some(decoder) = &mut self.decoder else {
@@ -101,14 +101,14 @@ impl Layer {
         if of_start { 0 } else { taken }
     }
 
-    /// Takes bytes until it is clear what they are. What is told of them must not hang on where the
-    /// network cut them, so it is by so many at most.
+    /// Takes bytes until it is clear what they are. That verdict must not depend on where the network
+    /// cut them; it is based on a fixed number at most.
     fn settle(&mut self, from: &[u8], is_end: bool) -> usize {
         let taken = from.len().min(START - self.start.len());
         self.start.extend_from_slice(&from[..taken]);
         let is_end = is_end && taken == from.len();
         if is_end && self.start.is_empty() {
-            // Nothing is in any coding.
+            // An empty body is in any coding.
             self.end = Some(Ok(true));
         } else if let Some(is_coded) = self.coding.is_of(&self.start, is_end) {
             let decoder = match is_coded {
@@ -125,7 +125,7 @@ impl Layer {
     }
 }
 
-/// What is in no coding, whatever it is said to be in.
+/// Data that is in no coding, whatever it is said to be in.
 struct Plain;
 
 impl Decoder for Plain {

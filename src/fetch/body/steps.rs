@@ -1,4 +1,4 @@
-//! What comes of a body is the same in whatever pieces it arrives, and however small the steps are.
+//! A body comes out the same whatever pieces it arrives in, and however small the steps are.
 
 use std::io::{self, Write};
 
@@ -11,7 +11,7 @@ use proptest::sample::{Index, select};
 
 use super::*;
 
-/// By the names that are made here; what they are called in a header comes first.
+/// The codings by the names used here; the name in a header comes first.
 const CODINGS: [&str; 7] = [
     "gzip",
     "gzip members",
@@ -71,10 +71,10 @@ fn name(coding: &'static str) -> &'static str {
     coding.split(' ').next().unwrap_or_default()
 }
 
-/// What came of a body: its bytes, and whether it was whole, or what is wrong with it.
+/// The outcome of a body: its bytes, and whether it was whole, or what is wrong with it.
 type Outcome = (Vec<u8>, Result<bool, String>);
 
-/// Undoes the codings of a body that arrives in pieces of a size, in steps of a size.
+/// Undoes the codings of a body that arrives in pieces of one size, in steps of one size.
 fn undo(codings: &str, bytes: &[u8], limit: u64, piece: usize, room: usize) -> Outcome {
     let mut body =
         Body::with_room(Some(codings.as_bytes()), None, limit, room).expect("few codings");
@@ -98,7 +98,7 @@ fn undo(codings: &str, bytes: &[u8], limit: u64, piece: usize, room: usize) -> O
     }
 }
 
-/// A body: text, the same over and over, or anything.
+/// A body: text, repetition, or anything.
 fn content() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         vec(select(&b"abc <>\n"[..]), 0..2000),
@@ -107,7 +107,7 @@ fn content() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// What becomes of what is sent.
+/// The damage done to what is sent.
 #[derive(Clone, Debug)]
 enum Damage {
     None,
@@ -168,8 +168,8 @@ proptest! {
             prop_assert_eq!(whole.1.is_err(), is_too_large);
             prop_assert!(is_too_large || whole == (content, Ok(true)));
         }
-        // With a mistake in what it takes in one go, the decoder of brotli keeps to itself what it made of
-        // that, and that of deflate what there was no room for.
+        // On a mistake within one step's input, brotli's decoder withholds what it made, and deflate's
+        // what it had no room for.
         let is_exact = room >= ROOM && !names.contains("br");
         if is_exact || whole.1.is_ok() || cut.1.is_ok() {
             let [in_one, in_pieces] = [&whole, &cut].map(|(bytes, how)| (bytes.len(), how));
@@ -180,7 +180,7 @@ proptest! {
     }
 }
 
-/// A step takes little, and makes little, whatever a few bytes unfold to.
+/// A step takes little and makes little, whatever a few bytes unfold to.
 #[test]
 fn a_step_is_small_whatever_bytes_unfold_to() {
     let zeros = vec![0; 4 << 20];

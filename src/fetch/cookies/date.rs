@@ -4,7 +4,7 @@ const MONTHS: [&[u8; 3]; 12] = [
     b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec",
 ];
 
-/// The date as seconds of Unix's time. `None`: it is none.
+/// The date as seconds of Unix's time. `None`: it is not a date.
 pub(super) fn seconds(text: &[u8]) -> Option<i64> {
     let (mut time, mut day, mut month, mut year) = (None, None, None, None);
     let tokens = text.split(|&byte| is_delimiter(byte));
@@ -35,13 +35,13 @@ fn is_delimiter(byte: u8) -> bool {
     matches!(byte, b'\t' | b' '..=b'/' | b';'..=b'@' | b'['..=b'`' | b'{'..=b'~')
 }
 
-/// A number of so many digits that nothing follows, or something that is no digit.
+/// A number of that many digits, followed by nothing or by a non-digit.
 fn number(token: &[u8], digits: std::ops::RangeInclusive<usize>) -> Option<i64> {
     let (value, count, _) = leading_number(token);
     digits.contains(&count).then_some(value)
 }
 
-/// The number that a token starts with, how many digits it has, and what follows.
+/// The number at a token's start, its number of digits, and the rest.
 fn leading_number(token: &[u8]) -> (i64, usize, &[u8]) {
     let count = token
         .iter()
@@ -54,7 +54,7 @@ fn leading_number(token: &[u8]) -> (i64, usize, &[u8]) {
     (value, count, &token[count..])
 }
 
-/// `1*2DIGIT ":" 1*2DIGIT ":" 1*2DIGIT`, and perhaps something that is no digit behind it.
+/// `1*2DIGIT ":" 1*2DIGIT ":" 1*2DIGIT`, perhaps followed by a non-digit.
 fn time_of(token: &[u8]) -> Option<(i64, i64, i64)> {
     let (hour, first, rest) = leading_number(token);
     let (minute, second, rest) = leading_number(rest.strip_prefix(b":")?);
@@ -65,7 +65,7 @@ fn time_of(token: &[u8]) -> Option<(i64, i64, i64)> {
         .then_some((hour, minute, seconds))
 }
 
-/// From 1 on, by its first three letters.
+/// The month, from 1 on, by its first three letters.
 fn month_of(token: &[u8]) -> Option<i64> {
     let start = token.get(..3)?;
     let at = MONTHS
@@ -74,7 +74,7 @@ fn month_of(token: &[u8]) -> Option<i64> {
     Some(at as i64 + 1)
 }
 
-/// The days from 1970-01-01 to a day of the Gregorian calendar. `None`: there is no such day.
+/// The days from 1970-01-01 to a day of the Gregorian calendar. `None`: the day does not exist.
 fn days(year: i64, month: i64, day: i64) -> Option<i64> {
     let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let length = match month {
@@ -85,7 +85,7 @@ fn days(year: i64, month: i64, day: i64) -> Option<i64> {
     if !(1..=length).contains(&day) {
         return None;
     }
-    // Counted from March on, the day of the year needs no table.
+    // Years that begin in March need no table for the day of the year.
     let (year, month) = if month > 2 {
         (year, month - 3)
     } else {
