@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use slab::Slab;
 
-use super::inbox::Inbox;
+use super::bell::Bell;
 use crate::sync::{Mutex, MutexGuard};
 
 /// An attempt, which ends in a `T`; what it belongs to is a `K`.
@@ -36,7 +36,7 @@ pub(super) struct Attempts<K, T> {
 /// The places that were woken, and the bell of their shard.
 struct Woken {
     places: Mutex<Vec<usize>>,
-    inbox: Arc<Inbox>,
+    bell: Arc<Bell>,
 }
 
 impl Woken {
@@ -62,21 +62,21 @@ impl Wake for Place {
         drop(places);
         // Who rang for the first rang for all that come until the shard looks.
         if first {
-            self.all.inbox.ring();
+            self.all.bell.ring();
         }
     }
 }
 
 impl<K: Copy + PartialEq, T> Attempts<K, T> {
-    /// `inbox` is rung when there is something to poll.
-    pub fn new(inbox: Arc<Inbox>) -> Self {
+    /// `bell` is rung when there is something to poll.
+    pub fn new(bell: Arc<Bell>) -> Self {
         Self {
             running: Slab::new(),
             fresh: Vec::new(),
             wakers: Vec::new(),
             woken: Arc::new(Woken {
                 places: Mutex::default(),
-                inbox,
+                bell,
             }),
             spare: Vec::new(),
             broken: Rc::default(),

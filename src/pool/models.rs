@@ -15,8 +15,9 @@ use std::time::Duration;
 use futures_core::Stream as _;
 
 use super::attempts::Attempts;
+use super::common::Common;
 use super::inbox::{Inbox, Message};
-use super::{Common, Next, Pool, PoolConfig, Stream, StreamConfig, Submit};
+use super::{Next, Pool, PoolConfig, Stream, StreamConfig, Submit};
 use crate::error::{Error, ErrorCode};
 use crate::job::Job;
 use crate::schedule::{Rule, StreamId};
@@ -84,7 +85,7 @@ fn inbox() -> Arc<Inbox> {
 }
 
 fn sleep(inbox: &Inbox) {
-    inbox.sleep(|| inbox.poller().wait(None));
+    inbox.sleep(|| inbox.bell.poller().wait(None));
 }
 
 fn ends(thread: JoinHandle<()>) {
@@ -100,7 +101,7 @@ fn read(inbox: &Inbox, messages: usize) {
         if read == messages {
             return;
         }
-        inbox.silence();
+        inbox.bell.silence();
         sleep(inbox);
     }
 }
@@ -136,10 +137,10 @@ fn the_bell_wakes_the_shard() {
         let (theirs, does) = (Arc::clone(&inbox), Arc::clone(&done));
         let other = thread::spawn(move || {
             does.store(true, SeqCst);
-            theirs.ring();
+            theirs.bell.ring();
         });
         loop {
-            inbox.silence();
+            inbox.bell.silence();
             if done.load(SeqCst) {
                 return ends(other);
             }
@@ -153,7 +154,7 @@ fn the_bell_wakes_the_shard() {
 fn futures_wake_the_shard() {
     in_many_orders(|| {
         let inbox = inbox();
-        let mut attempts = Attempts::new(Arc::clone(&inbox));
+        let mut attempts = Attempts::new(Arc::clone(&inbox.bell));
         for _ in 0..3 {
             let ready = Arc::new(AtomicBool::new(false));
             let mut other = None;
@@ -175,7 +176,7 @@ fn futures_wake_the_shard() {
         }
         let mut ended = Vec::new();
         loop {
-            inbox.silence();
+            inbox.bell.silence();
             attempts.poll(&mut ended);
             if ended.len() == 3 {
                 return;

@@ -11,10 +11,13 @@ use futures_util::FutureExt as _;
 use smol_str::SmolStr;
 
 use super::attempts::Attempts;
+use super::common::Common;
+use super::config::PoolConfig;
+use super::delivery;
 use super::inbox::{Inbox, Message};
 use super::log::Level;
-use super::stream::{Core, Task, Work};
-use super::{Common, PoolConfig};
+use super::stream::core::Core;
+use super::task::{Task, Work};
 use crate::address;
 use crate::error::{ErrorCode, Failure, words_of};
 use crate::fetch::{self, Attempt, Engine, Start};
@@ -59,6 +62,13 @@ impl Ended {
     }
 }
 
+/// What attempts are made with. They share it, because a count of the pool's own for each attempt
+/// would have the shards' cores wait for each other.
+struct Tools {
+    engine: Engine,
+    common: Arc<Common>,
+}
+
 pub(super) struct Shard {
     index: usize,
     common: Arc<Common>,
@@ -76,8 +86,8 @@ pub(super) struct Shard {
     spare: usize,
     /// The stream of which a place is taken for the job that is just being started.
     reserved: Option<StreamId>,
-    /// There but while the shard starts anew.
-    engine: Option<Rc<Engine>>,
+    /// `None`: the shard starts anew.
+    tools: Option<Rc<Tools>>,
     max_connects: usize,
     streams: HashMap<StreamId, Arc<Core>>,
     /// Results on their way to their streams.
@@ -110,12 +120,12 @@ impl Shard {
             epoch: Instant::now(),
             throttle: config.rule.throttle,
             scheduler: Scheduler::new(config.rule, parallelism),
-            running: Attempts::new(Arc::clone(&inbox)),
+            running: Attempts::new(Arc::clone(&inbox.bell)),
             inbox,
             ended: Vec::new(),
             spare: 0,
             reserved: None,
-            engine: None,
+            tools: None,
             max_connects,
             streams: HashMap::new(),
             outgoing: VecDeque::new(),
@@ -130,18 +140,19 @@ impl Shard {
     fn make_engine(&mut self) -> Result<(), Failure> {
         self.common.pass("engine");
         let engine = Engine::new(
-            Arc::clone(self.inbox.poller()),
+            Arc::clone(self.inbox.bell.poller()),
             Arc::clone(&self.common.names),
             Arc::clone(&self.common.connections),
             self.max_connects,
             Arc::clone(&self.common.limits),
         )?;
-        self.engine = Some(Rc::new(engine));
+        let common = Arc::clone(&self.common);
+        self.tools = Some(Rc::new(Tools { engine, common }));
         Ok(())
     }
 
-    fn engine(&self) -> &Rc<Engine> {
-        self.engine.as_ref().expect("there while jobs run")
+    fn tools(&self) -> &Rc<Tools> {
+        self.tools.as_ref().expect("there while jobs run")
     }
 
     /// Works until it is stopped. A fault ends the jobs that are here, and no others.
@@ -184,16 +195,15 @@ impl Shard {
 
     /// Drops the jobs that have started, each of which has a result so, and the engine.
     fn end_jobs(&mut self) {
-        self.running = Attempts::new(Arc::clone(&self.inbox));
+        self.running = Attempts::new(Arc::clone(&self.inbox.bell));
         self.ended.clear();
-        self.engine = None;
+        self.tools = None;
         if let Some(stream) = self.reserved.take().and_then(|id| self.streams.get(&id)) {
             stream.unreserve();
         }
         self.spare = 0;
-        for shard in self.common.workers.release_all(self.index) {
-            self.common.inboxes[shard].ring();
-        }
+        self.common
+            .ring(self.common.workers.release_all(self.index));
         self.deliver();
         self.tell();
     }
@@ -209,10 +219,10 @@ impl Shard {
             for _ in 0..BUSY_TURNS {
                 // The shard's own futures ring it as well: silenced before they are polled, only
                 // what other threads ring afterwards keeps it from its sleep.
-                self.inbox.silence();
+                self.inbox.bell.silence();
                 let started = self.start_jobs();
                 let ended = self.poll_jobs();
-                let woken = self.engine().drive();
+                let woken = self.tools().engine.drive();
                 busy = started || ended || woken;
                 if !busy || self.now() - began >= BUSY {
                     break;
@@ -220,7 +230,7 @@ impl Shard {
             }
             if busy {
                 // The last turn may have made way for more: no sleep before another look.
-                self.inbox.ring();
+                self.inbox.bell.ring();
             }
             self.deliver();
             self.tell();
@@ -340,18 +350,14 @@ impl Shard {
         if chosen.is_none() {
             self.spare += usize::from(worker);
             if !starved {
-                for shard in self.common.workers.sated(self.index) {
-                    self.common.inboxes[shard].ring();
-                }
+                self.common.ring(self.common.workers.sated(self.index));
             }
         }
         started
     }
 
     fn free_worker(&self) {
-        for shard in self.common.workers.release(self.index) {
-            self.common.inboxes[shard].ring();
-        }
+        self.common.ring(self.common.workers.release(self.index));
     }
 
     fn launch(&mut self, started: Started<Box<Task>>, now: Time, date: SystemTime) {
@@ -369,11 +375,11 @@ impl Shard {
             task.attempts += 1;
             task.began = Some(date);
         }
-        let engine = Rc::clone(self.engine());
+        let tools = Rc::clone(self.tools());
         let line = self.running.line();
         let since = self.epoch + now;
         self.running.push(task.stream().id, async move {
-            let attempt = AssertUnwindSafe(attempt(&task, work, since, &engine)).catch_unwind();
+            let attempt = AssertUnwindSafe(attempt(&task, work, since, &tools)).catch_unwind();
             let outcome = line.until_broken(attempt).await;
             let outcome = outcome.map(|attempt| attempt.unwrap_or_else(|_| panicked(&task)));
             Ended {
@@ -530,7 +536,7 @@ impl Shard {
                 Some((order, result))
             });
             let known = |(other, _): &(Arc<Core>, _)| Arc::ptr_eq(other, &stream);
-            if let Some(due) = stream.hand_over(results)
+            if let Some(due) = delivery::hand_over(&stream, &self.common.callbacks, results)
                 && !self.untold.iter().any(known)
             {
                 self.untold.push((stream, due));
@@ -556,7 +562,7 @@ impl Shard {
         let until = next.and_then(|time| self.epoch.checked_add(time));
         let untold = self.untold.iter().map(|(_, due)| *due);
         let until = until.into_iter().chain(untold).min();
-        let engine = self.engine();
+        let engine = &self.tools().engine;
         match self.inbox.sleep(|| engine.wait(until)) {
             Some(outcome) => outcome,
             // There is something to do, but the network is not to be forgotten over it.
@@ -596,7 +602,8 @@ fn panicked(task: &Task) -> Attempt {
 }
 
 /// One attempt at a job.
-async fn attempt(task: &Task, work: Work, began: Instant, engine: &Engine) -> Attempt {
+async fn attempt(task: &Task, work: Work, began: Instant, tools: &Tools) -> Attempt {
+    let Tools { engine, common } = tools;
     if memory::keep_back(task.url.len()).is_none() {
         return Attempt {
             failure: Some(Failure::no_memory(&task.shown(), "a request")),
@@ -612,8 +619,7 @@ async fn attempt(task: &Task, work: Work, began: Instant, engine: &Engine) -> At
     match (work, task.kind) {
         (Work::Fetch(url), Kind::Request) => fetch::request(start(&url), &task.plan, engine).await,
         (Work::Fetch(url), Kind::Resolve) => {
-            let heads = &task.stream().common.heads;
-            fetch::resolve(start(&url), &task.plan, engine, heads).await
+            fetch::resolve(start(&url), &task.plan, engine, &common.heads).await
         }
         (Work::Refuse(failure), _) => Attempt {
             failure: Some(failure),

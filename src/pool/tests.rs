@@ -2,7 +2,6 @@
 //! same, and the shard goes on.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -12,29 +11,6 @@ use super::{Level, Next, Pool, PoolConfig, Stream, StreamConfig, Submit};
 use crate::job::{Job, JobResult};
 use crate::options::Options;
 use crate::schedule::Rule;
-
-/// Where a shard panics: at which of the times that it goes by.
-#[derive(Default)]
-pub(super) struct Trap(Mutex<BTreeMap<&'static str, (usize, Range<usize>)>>);
-
-impl Trap {
-    fn set(&self, place: &'static str, times: Range<usize>) {
-        self.0.lock().unwrap().insert(place, (0, times));
-    }
-
-    pub fn pass(&self, place: &str) {
-        let mut traps = self.0.lock().unwrap();
-        let Some((passed, times)) = traps.get_mut(place) else {
-            return;
-        };
-        let now = *passed;
-        *passed += 1;
-        if times.contains(&now) {
-            drop(traps);
-            panic!("on purpose: {place}");
-        }
-    }
-}
 
 const PATIENCE: Option<Duration> = Some(Duration::from_secs(30));
 /// More than a shard rests after a fault.
