@@ -1,7 +1,7 @@
 //! The attempts under way on a shard: futures, polled on its thread when they were woken.
 //!
-//! Hundreds of thousands a second start and end, so nothing is allocated for one but its future:
-//! the wakers belong to the places, which are used again.
+//! Hundreds of thousands start and end in a second. Therefore nothing is allocated for one but its
+//! future: the wakers belong to the places, which are used again.
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
@@ -23,8 +23,8 @@ pub(super) struct Attempts<K, T> {
     running: Slab<Running<K, T>>,
     /// Not polled yet.
     fresh: Vec<usize>,
-    /// One a place; they outlive its attempts. A wake-up that comes too late is one too many for
-    /// the next, which is harmless.
+    /// One for each place. They outlive its attempts: a wake-up that comes late wakes the next one for
+    /// nothing, which is harmless.
     wakers: Vec<Waker>,
     woken: Arc<Woken>,
     /// Room for the next to be woken.
@@ -60,7 +60,7 @@ impl Wake for Place {
         places.push(self.index);
         let first = places.len() == 1;
         drop(places);
-        // Who rang for the first rang for all that come until the shard looks.
+        // The ring for the first tells of all that come until the shard looks.
         if first {
             self.all.bell.ring();
         }
@@ -83,7 +83,7 @@ impl<K: Copy + PartialEq, T> Attempts<K, T> {
         }
     }
 
-    /// What an attempt learns by that it is broken off.
+    /// Tells an attempt that it is broken off.
     pub fn line(&self) -> Line {
         Line(Rc::clone(&self.broken))
     }
@@ -136,7 +136,7 @@ impl<K: Copy + PartialEq, T> Attempts<K, T> {
     }
 }
 
-/// By which an attempt is broken off.
+/// Breaks an attempt off.
 pub(super) struct Line(Rc<Cell<bool>>);
 
 impl Line {

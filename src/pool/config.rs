@@ -160,6 +160,7 @@ impl PoolConfig {
         None
     }
 
+    #[cfg(feature = "capi")]
     fn differs<T: PartialEq>(&self, other: &Self, of: impl Fn(&Self) -> &T) -> bool {
         of(self) != of(&Self::default()) && of(self) != of(other)
     }

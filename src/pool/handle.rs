@@ -105,7 +105,7 @@ impl Pool {
         let spare = SPARE_DESCRIPTORS + DESCRIPTORS_A_SHARD * u64::from(asked_threads);
         let limit = descriptors::limit().saturating_sub(spare).max(1);
         let max_workers = match config.max_workers {
-            // Half of the descriptors: idle connections want theirs.
+            // Idle connections need the other half of the descriptors.
             0 => (u64::from(cores * WORKERS_A_CORE)).min(limit / 2).max(1),
             asked if u64::from(asked) > limit => {
                 return Err(Error::InvalidArgument(format!(
@@ -123,18 +123,18 @@ impl Pool {
             Error::OutOfResources(format!("no {what} for a shard: {error}"))
         };
         fork::watch().map_err(|error| out_of("memory", &error))?;
-        // Shards would sleep for good, and their start be waited for.
+        // Shards would sleep for good, and this would wait for their start.
         if fork::is_ending() {
             return Err(out_of("thread", &"the process is ending"));
         }
         let common = Common::new(threads, max_workers, config.throttle_fn.clone(), limits)
             .map_err(|error| out_of("descriptor", &error))?;
         let common = Arc::new(common);
-        // Idle connections kept: what the workers may need again, within the descriptors
-        // that running transfers leave.
+        // Idle connections are kept as the workers may need them again, within the descriptors that
+        // running transfers leave.
         let workers = u64::from(max_workers);
         let max_connects = (workers * 4).min(limit - workers.min(limit)) / u64::from(threads);
-        // Made before the first thread: if a later one can't start, the drop stops the others.
+        // This is made before the first thread: if a later one cannot start, its drop stops the others.
         let mut engine = Engine {
             config,
             common,
@@ -268,8 +268,8 @@ impl Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         if self.is_dead() {
-            // Their end would have the system let go of threads that are not here, or wait for those
-            // that never end.
+            // To join or detach them would touch threads that are not here, or wait for threads that
+            // never end.
             std::mem::forget(std::mem::take(&mut self.threads));
             return;
         }

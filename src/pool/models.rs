@@ -1,9 +1,9 @@
-//! How threads hand over to each other. Where nothing comes of it, a thread waits for ever.
+//! How threads hand work over to each other. Where that fails, a thread waits for ever.
 //!
-//! Under shuttle (`make shuttle`) each model is run many times, in other orders each time, and shuttle
-//! sees when all threads wait, and tells of the order that led there. What threads share here is all
-//! sequentially consistent, and so is all that shuttle tries. No time passes: whatever waits for one
-//! goes on at once. Under Miri (`make miri`) each is run once, and Miri sees races.
+//! Under shuttle (`make shuttle`) each model is run many times, in other orders each time. shuttle
+//! sees when all threads wait, and tells of the order that led there. It tries only what is
+//! sequentially consistent, as is all that threads share here. No time passes: whatever waits for a
+//! time goes on at once. Under Miri (`make miri`) each is run once, and Miri sees races.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -31,12 +31,12 @@ mod runs {
     use shuttle::scheduler::{DfsScheduler, PctScheduler, RandomScheduler, Scheduler};
     use shuttle::{Config, Runner};
 
-    /// Orders tried of a model that has too many for all, by each of two ways to choose them;
-    /// `ROUET_ORDERS` has it try more.
+    /// How many orders are tried of a model that has too many to try all, by each of two ways to
+    /// choose them. `ROUET_ORDERS` sets another number.
     const ORDERS: usize = 100;
     /// Where the choice begins: the same each time, so that a failure is one tomorrow too.
     const SEED: u64 = 8;
-    /// Mishaps that PCT looks for need so many threads to be held up at the right places.
+    /// PCT looks for mishaps that need this many threads to be held up at the right places.
     const DEPTH: usize = 3;
 
     fn run(scheduler: impl Scheduler + 'static, model: impl Fn() + Send + Sync + 'static) {

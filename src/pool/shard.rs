@@ -19,6 +19,7 @@ use super::log::Level;
 use super::stream::core::Core;
 use super::task::{Task, Work};
 use crate::address;
+use crate::engine::Engine as _;
 use crate::error::{ErrorCode, Failure, words_of};
 use crate::fetch::{self, Attempt, Engine, Start};
 use crate::job::{JobResult, Kind};
@@ -31,16 +32,17 @@ use crate::sync::thread;
 /// Turns without a look at the outside, while each brings the next.
 const BUSY_TURNS: usize = 32;
 
-/// And for no longer, as others wait: the post, the network, a fork.
+/// Such turns take no longer than this, because the post, the network and forks wait.
 const BUSY: Duration = Duration::from_millis(5);
 
-/// How often an attempt is repeated because a kept connection had been closed: as curl's own limit.
+/// How often an attempt is repeated because a kept connection had been closed. curl's own limit is
+/// the same.
 const REPEATS: u8 = 5;
 
 /// Room for that many messages is kept between two looks at the post.
 const POST_KEPT: usize = 1024;
 
-/// How long a shard rests that had a fault, so that one that lasts does not keep a core busy.
+/// How long a shard rests after a fault. A fault that lasts would otherwise keep a core busy.
 const REST: Duration = Duration::from_millis(100);
 
 /// An attempt that has ended.
@@ -54,7 +56,7 @@ struct Ended {
 }
 
 impl Ended {
-    /// When it ended: counted from its beginning, because the date may be set meanwhile.
+    /// When it ended. This is counted from its beginning, because the date may be set meanwhile.
     fn date(&self, now: Time) -> SystemTime {
         let counted = |began: SystemTime| began.checked_add(now.saturating_sub(self.began));
         let date = self.task.began.and_then(counted);
@@ -78,13 +80,13 @@ pub(super) struct Shard {
     scheduler: Scheduler<Box<Task>>,
     /// The pool's own.
     throttle: Duration,
-    // Before the engine, which they use.
+    // Dropped before the tools, which they use.
     running: Attempts<StreamId, Ended>,
-    /// Those that have ended, on their way.
+    /// Attempts that have ended, to be seen to next.
     ended: Vec<Ended>,
-    /// Workers of those, for the jobs that start next.
+    /// Their workers, for the jobs that start next.
     spare: usize,
-    /// The stream of which a place is taken for the job that is just being started.
+    /// The stream that gave a place to the job that is just being started.
     reserved: Option<StreamId>,
     /// `None`: the shard starts anew.
     tools: Option<Rc<Tools>>,
@@ -94,7 +96,7 @@ pub(super) struct Shard {
     outgoing: VecDeque<(Arc<Core>, u64, JobResult)>,
     /// Streams whose event descriptors are to be told of results, and when.
     untold: Vec<(Arc<Core>, Instant)>,
-    /// Read from its front, so that a panic over one message loses no other.
+    /// Messages are read from its front: a panic over one loses no other.
     post: VecDeque<Message>,
     stopping: bool,
 }
@@ -174,8 +176,9 @@ impl Shard {
         });
     }
 
-    /// Ends the jobs and makes a new engine, after a rest. What comes meanwhile waits in the post;
-    /// if there can't be an engine, the next call ends it too: nothing is held that nobody runs.
+    /// Ends the jobs, rests, and makes a new engine. What comes meanwhile waits in the post. If there
+    /// can be no engine, the post is read, and the next call ends its jobs too: nothing is held that
+    /// nobody runs.
     fn start_anew(&mut self) -> Result<(), String> {
         let ended = caught(|| {
             self.end_jobs();
@@ -193,7 +196,7 @@ impl Shard {
         }
     }
 
-    /// Drops the jobs that have started, each of which has a result so, and the engine.
+    /// Drops the engine, and the jobs that have started. Each of these gives its result as it is dropped.
     fn end_jobs(&mut self) {
         self.running = Attempts::new(Arc::clone(&self.inbox.bell));
         self.ended.clear();
@@ -217,8 +220,8 @@ impl Shard {
             let mut busy = true;
             let began = self.now();
             for _ in 0..BUSY_TURNS {
-                // The shard's own futures ring it as well: silenced before they are polled, only
-                // what other threads ring afterwards keeps it from its sleep.
+                // The shard's own futures ring the bell too. It is silenced before they are polled,
+                // and only other threads keep the shard from its sleep.
                 self.inbox.bell.silence();
                 let started = self.start_jobs();
                 let ended = self.poll_jobs();
@@ -229,7 +232,7 @@ impl Shard {
                 }
             }
             if busy {
-                // The last turn may have made way for more: no sleep before another look.
+                // The last turn may have made way for more. The shard looks again before it sleeps.
                 self.inbox.bell.ring();
             }
             self.deliver();
@@ -253,7 +256,7 @@ impl Shard {
                 self.read(message, now);
             }
         }
-        // A burst does not keep its room for ever.
+        // The room of a burst is not kept for ever.
         self.post.shrink_to(POST_KEPT);
     }
 
@@ -296,7 +299,7 @@ impl Shard {
 
     /// Starts what may start now. True: something did.
     fn start_jobs(&mut self) -> bool {
-        // One time for all: a look at the clock costs as much as all else here.
+        // One time serves all, because a look at the clock costs as much as all else here.
         let now = self.now();
         let mut date = None;
         while let Some(started) = self.start_job(now) {
@@ -314,7 +317,7 @@ impl Shard {
         let mut worker = self.spare > 0;
         self.spare -= usize::from(worker);
         let mut starved = false;
-        // An open gate takes a place: such a stream has a job, and is the one chosen.
+        // An open gate takes a place. Its stream has a job that may start, and is the one chosen.
         let reserved = &mut self.reserved;
         let started = self.scheduler.start(now, |id| {
             let Some(stream) = streams.get(&id).filter(|_| !starved) else {
@@ -403,7 +406,7 @@ impl Shard {
             return false;
         }
         let mut ended = std::mem::take(&mut self.ended);
-        // No sooner than each of them ended.
+        // This is no sooner than any of them ended.
         let now = self.now();
         for one in ended.drain(..) {
             self.end(one, now);
@@ -542,7 +545,7 @@ impl Shard {
                 self.untold.push((stream, due));
             }
         }
-        // Nor does this, as after a cancel.
+        // Many results come at once after a cancel. Their room is not kept either.
         self.outgoing.shrink_to(POST_KEPT);
     }
 
@@ -565,7 +568,7 @@ impl Shard {
         let engine = &self.tools().engine;
         match self.inbox.sleep(|| engine.wait(until)) {
             Some(outcome) => outcome,
-            // There is something to do, but the network is not to be forgotten over it.
+            // There is something to do, but the network must not be forgotten over it.
             None => engine.wait(Some(self.epoch)),
         }
     }
@@ -573,7 +576,7 @@ impl Shard {
 
 impl Drop for Shard {
     fn drop(&mut self) {
-        // What can't run any more is ended here.
+        // What cannot run any more ends here.
         self.inbox.close();
         self.end_jobs();
         for (stream, _) in self.untold.drain(..) {
@@ -592,7 +595,7 @@ pub(super) fn caught<E: std::fmt::Display>(
     }
 }
 
-/// What an attempt comes to that panicked.
+/// The outcome of an attempt that panicked.
 fn panicked(task: &Task) -> Attempt {
     let message = format!("{}: the library panicked over the job", task.shown());
     Attempt {

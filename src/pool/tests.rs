@@ -1,4 +1,4 @@
-//! Faults of a shard itself, which nothing public can bring about: each job has its result all the
+//! Faults of a shard itself, which nothing public can bring about. Each job has its result all the
 //! same, and the shard goes on.
 
 use std::collections::BTreeMap;
