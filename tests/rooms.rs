@@ -208,15 +208,15 @@ fn files_of_the_pool() -> Rooms {
     looked_at.map(uses).collect()
 }
 
-/// Files that use each other in a circle, if any do.
+/// Files that use each other in a circle, and those between such, if there are any.
 fn circle(files: &Rooms) -> BTreeSet<&String> {
     let mut left: BTreeSet<&String> = files.keys().collect();
-    // Those that use none that is left are in no circle.
-    while let Some(done) = left
-        .iter()
-        .find(|file| files[**file].iter().all(|other| !left.contains(other)))
-        .copied()
-    {
+    // A file that uses none that is left, or is used by none, is in no circle.
+    let is_done = |file: &String, left: &BTreeSet<&String>| {
+        files[file].iter().all(|other| !left.contains(other))
+            || left.iter().all(|other| !files[*other].contains(file))
+    };
+    while let Some(done) = left.iter().copied().find(|file| is_done(file, &left)) {
         left.remove(done);
     }
     left
