@@ -92,6 +92,11 @@ impl Common {
         }
     }
 
+    /// Sends a message to a group's shard.
+    pub fn send_to(&self, group: &str, message: Message) {
+        self.inboxes[self.shard_of(group)].send(message);
+    }
+
     pub fn broadcast(&self, message: impl Fn() -> Message) {
         for inbox in &self.inboxes {
             inbox.send(message());

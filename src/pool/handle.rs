@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::thread::available_parallelism;
 
+use super::answer::question;
 use super::common::Common;
 use super::config::PoolConfig;
 use super::inbox::Message;
@@ -188,10 +189,53 @@ impl Pool {
         }
         let (own, site) =
             address::named(group).map_err(|why| Error::InvalidArgument(format!("domain {why}")))?;
-        let common = self.common();
         for group in own.into_iter().chain(site.as_deref()) {
             let message = Message::Rule(Box::new((group.into(), rule)));
-            common.inboxes[common.shard_of(group)].send(message);
+            self.common().send_to(group, message);
+        }
+        Ok(())
+    }
+
+    /// Lets no job of a group start any more, over all streams, until [`Pool::release`]. Gives how many
+    /// of its jobs are under way; these go on. After it returns, none starts. Jobs are accepted and
+    /// cancelled as ever, and a group may be held before it has any. In an ordered stream the results
+    /// of later jobs wait for those of a group that is held. One release ends it, however often the
+    /// group was held.
+    ///
+    /// It waits for the thread that does the group's transfers, which is prompt, and must not be called
+    /// by `throttle_fn` or `parallelism_fn`, which run there. What reads as a host is taken for it.
+    ///
+    /// [`Error::InvalidArgument`]: as for [`Pool::set_domain_rule`]; or the name is empty, or the process
+    /// is ending or was forked from the pool's. [`Error::OutOfResources`]: a fault in the library, which
+    /// its log tells of, lost the call.
+    pub fn hold(&self, group: &str) -> Result<u64, Error> {
+        let (own, site) = held(group)?;
+        // Nobody would answer.
+        if let Some(why) = self.why_useless() {
+            return Err(Error::InvalidArgument(why.into()));
+        }
+        let mut in_flight = 0;
+        for group in own.into_iter().chain(site.as_deref()) {
+            let (question, answer) = question();
+            let message = Message::Hold(Box::new((group.into(), answer)));
+            self.common().send_to(group, message);
+            in_flight += question.wait().ok_or_else(|| {
+                Error::OutOfResources(
+                    "a fault in the library, which its log tells of, lost the call: try again"
+                        .into(),
+                )
+            })?;
+        }
+        Ok(in_flight)
+    }
+
+    /// Lets the jobs of a group start again, at the group's pace. Does not wait. The group is named as
+    /// for [`Pool::hold`]; one that is not held stays as it is.
+    pub fn release(&self, group: &str) -> Result<(), Error> {
+        let (own, site) = held(group)?;
+        for group in own.into_iter().chain(site.as_deref()) {
+            let message = Message::Release(Box::new(group.into()));
+            self.common().send_to(group, message);
         }
         Ok(())
     }
@@ -244,6 +288,16 @@ impl Pool {
     pub(crate) fn next_stream(&self) -> StreamId {
         StreamId(self.engine.next_stream.fetch_add(1, Ordering::Relaxed))
     }
+}
+
+/// The groups that a name to hold or release stands for.
+fn held(group: &str) -> Result<(Option<&str>, Option<String>), Error> {
+    if group.is_empty() {
+        return Err(Error::InvalidArgument(
+            "group is empty: jobs without group are not held".into(),
+        ));
+    }
+    address::named(group).map_err(|why| Error::InvalidArgument(format!("group {why}")))
 }
 
 impl std::fmt::Debug for Pool {

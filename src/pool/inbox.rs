@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, PoisonError};
 
+use super::answer::Answer;
 use super::bell::Bell;
 use super::task::Task;
 use crate::schedule::{Rule, StreamId};
@@ -14,6 +15,10 @@ pub(crate) enum Message {
     Job(Box<Task>),
     /// This is boxed because it is rare and large, and the others are small.
     Rule(Box<(Box<str>, Rule)>),
+    /// Hold a group, and answer how many of its jobs are under way.
+    Hold(Box<(Box<str>, Answer<u64>)>),
+    /// Let a group go. Boxed twice, as a name alone would make each message larger.
+    Release(Box<Box<str>>),
     Cancel(StreamId),
     /// The stream's handle is gone.
     Close(StreamId),

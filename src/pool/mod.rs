@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+mod answer;
 mod attempts;
 mod bell;
 mod callbacks;

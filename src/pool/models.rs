@@ -400,6 +400,44 @@ fn a_cancel_ends_what_waits_for_a_callback() {
     });
 }
 
+/// A hold is answered whatever the shard is at, and nothing of the group starts before its release.
+#[test]
+fn a_held_group_waits_for_its_release() {
+    in_many_orders(|| {
+        let pool = pool(2);
+        let stream = stream(&pool, StreamConfig::default());
+        let held = job(pool.common(), 0).group.expect("its own");
+        let submitter = submit(&stream, [1]);
+        assert_eq!(pool.hold(&held).expect("a group"), 0);
+        let taker = take(&stream);
+        assert_eq!(joined([submit(&stream, [0]), submitter]).len(), 2);
+        let other = pool.clone();
+        let releaser = thread::spawn(move || other.release(&held).expect("a group"));
+        stream.finish();
+        let taken = joined([taker]).into_iter().map(|(tag, _)| tag);
+        assert_eq!(sorted(taken), [0, 1]);
+        ends(releaser);
+        drop(pool);
+        end(stream);
+    });
+}
+
+#[test]
+fn a_held_group_does_not_keep_a_stream_from_its_end() {
+    in_many_orders(|| {
+        let pool = pool(2);
+        let stream = stream(&pool, StreamConfig::default());
+        let held = job(pool.common(), 0).group.expect("its own");
+        assert_eq!(pool.hold(&held).expect("a group"), 0);
+        drop(pool);
+        let taker = take(&stream);
+        assert_eq!(joined([submit(&stream, [0])]), [0]);
+        stream.cancel();
+        assert_eq!(joined([taker]), [(0, Some(ErrorCode::Cancelled))]);
+        end(stream);
+    });
+}
+
 #[test]
 fn a_stream_leaves_its_workers_to_others() {
     in_many_orders(|| {

@@ -274,6 +274,11 @@ impl Shard {
                 self.queue(task, now, now);
             }
             Message::Rule(rule) => self.scheduler.set_rule(&rule.0, rule.1, now),
+            Message::Hold(hold) => {
+                let (group, answer) = *hold;
+                answer.give(self.scheduler.hold(&group, now).into());
+            }
+            Message::Release(group) => self.scheduler.release(&group, now),
             Message::Cancel(id) => {
                 for task in self.scheduler.remove_stream(id) {
                     task.stream().skip();

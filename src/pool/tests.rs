@@ -171,3 +171,29 @@ fn a_shard_that_can_not_go_on_holds_no_job() {
         "it ends all the same"
     );
 }
+
+#[test]
+fn a_hold_that_a_fault_lost_says_so_and_one_that_was_answered_outlives_a_fault() {
+    let site = Site::start(SiteOptions::default()).expect("a site");
+    let pool = pool();
+    let trap = &pool.common().trap;
+    trap.set("read", 0..1);
+    pool.hold("host-3.test").expect_err("it is lost");
+    assert_eq!(pool.hold("host-3.test"), Ok(0));
+    trap.set("sleep", 0..1);
+    // It falls into the trap before it reads what comes after this.
+    assert_eq!(pool.hold("host-5.test"), Ok(0));
+    let stream = stream(&pool, &site, false);
+    let job = |host| Job::request(format!("http://{host}.test/text"));
+    for host in ["host-3", "host-4"] {
+        let submitted = stream.submit(job(host), PATIENCE).expect("a job");
+        assert!(matches!(submitted, Submit::Accepted));
+    }
+    let group = |next| match next {
+        Next::Result(result) => result.group().map(str::to_owned),
+        other => panic!("no result: {other:?}"),
+    };
+    assert_eq!(group(stream.next(PATIENCE)).as_deref(), Some("host-4.test"));
+    pool.release("host-3.test").expect("a group");
+    assert_eq!(group(stream.next(PATIENCE)).as_deref(), Some("host-3.test"));
+}
