@@ -867,6 +867,31 @@ enum pool_status_t pool_set_domain_rule(struct pool_t *pool,
                                         double throttle,
                                         uint32_t parallelism);
 
+// Lets no job of a group start any more, over all streams of the engine, until
+// pool_release_group: `group` is a registrable domain or the name a job gave. Writes to
+// `in_flight` how many of its jobs are under way; these go on, and after this returns none
+// starts. `in_flight` may be NULL. Jobs are accepted and cancelled as ever, and a group may be
+// held before it has any. In an ordered stream the results of later jobs wait for those of a
+// group that is held. One release ends it, however often the group was held. What reads as a host
+// is taken for it, as for pool_set_domain_rule. Any thread may call it, but no throttle_fn and no
+// parallelism_fn: it waits for the thread on which these run.
+//
+// POOL_OK: held. POOL_INVALID_ARGUMENT: pool_last_error names the argument.
+// POOL_OUT_OF_RESOURCES: a fault in the library, which its log tells of, lost the call.
+//
+// Requires:
+// `pool` is a live handle; `group` ends in a NUL; `in_flight` is NULL or writable.
+enum pool_status_t pool_hold_group(struct pool_t *pool, const char *group, uint64_t *in_flight);
+
+// Lets the jobs of a group that is held start again, at the group's pace. It is named as for
+// pool_hold_group. One that is not held stays as it is. Never waits. Any thread may call it.
+//
+// POOL_OK: it is not held. POOL_INVALID_ARGUMENT: pool_last_error names the argument.
+//
+// Requires:
+// `pool` is a live handle; `group` ends in a NUL.
+enum pool_status_t pool_release_group(struct pool_t *pool, const char *group);
+
 // Writes to `stats`, which stays the caller's, what the stream and its engine are doing; the
 // figures may be a moment old. Any thread may call it.
 //

@@ -1385,6 +1385,38 @@ public:
   }
 
 #if ROUET_EXCEPTIONS
+  /// Lets no job of a group start any more, over all streams of the engine, until release_group:
+  /// `group` is a registrable domain or the name a job gave. Gives how many of its jobs are under
+  /// way; these go on, and after this returns none starts. It must not be called by throttle_fn or
+  /// parallelism_fn: it waits for the thread on which these run. invalid_argument: as for
+  /// set_domain_rule.
+  std::uint64_t hold_group(const std::string &group) {
+    return detail::throwing([&](error &fault) { return hold_group(group, fault); });
+  }
+  /// Lets the jobs of a group that is held start again, at the group's pace. Never waits. One that
+  /// is not held stays as it is. invalid_argument: as for set_domain_rule.
+  void release_group(const std::string &group) {
+    detail::throwing([&](error &fault) { release_group(group, fault); });
+  }
+#endif
+  /// The same; 0 when there is an error.
+  std::uint64_t hold_group(const std::string &group, error &fault) {
+    std::uint64_t in_flight = 0;
+    if (group.find('\0') != std::string::npos)
+      refuse("group", fault);
+    else
+      check(pool_hold_group(c_, group.c_str(), &in_flight), fault);
+    return in_flight;
+  }
+  /// The same.
+  void release_group(const std::string &group, error &fault) {
+    if (group.find('\0') != std::string::npos)
+      refuse("group", fault);
+    else
+      check(pool_release_group(c_, group.c_str()), fault);
+  }
+
+#if ROUET_EXCEPTIONS
   /// What the stream and its engine are doing; the figures may be a moment old.
   rouet::stats stats() const {
     return detail::throwing([&](error &fault) { return stats(fault); });

@@ -8,7 +8,7 @@ mod support;
 
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rouet::{Job, JobResult, Pool, Rule, Stream, StreamConfig};
 use rouet_site::{Entry, Site};
@@ -404,6 +404,48 @@ fn a_result_tells_its_group() {
     let stream = stream_to_with(&site, |config| config.callback = Some(callback.clone()));
     submit(&stream, Job::request("http://ex.com/text"));
     assert_eq!(take(&stream).group(), None);
+}
+
+#[test]
+fn a_held_group_starts_nothing_until_it_is_released() {
+    let site = site();
+    let pool = pool(Duration::ZERO, 2);
+    let (stream, other) = (stream_to(&pool, &site), stream_to(&pool, &site));
+    submit(&stream, Job::request("http://www.ex.com/slow?ms=500"));
+    while pool.stats().in_flight == 0 {
+        thread::sleep(ms(5));
+    }
+    assert_eq!(pool.hold("http://Ex.com/").unwrap(), 1, "it goes on");
+    for stream in [&stream, &other] {
+        submit(stream, Job::request("http://ex.com/text"));
+        submit(stream, Job::request("http://b.test/text"));
+    }
+    assert_eq!(take(&other).group(), Some("b.test"));
+    assert!((0..2).all(|_| take(&stream).status == 200));
+    assert_eq!(pool.hold("ex.com").unwrap(), 0, "it has ended");
+    thread::sleep(ms(50));
+    assert_eq!(site.log().len(), 3);
+    // What is held is cancelled at once.
+    other.cancel();
+    let cancelled = take(&other).error.map(|failure| failure.code);
+    assert_eq!(cancelled, Some(rouet::ErrorCode::Cancelled));
+    assert_eq!(stream.pending(), 1);
+    pool.release("ex.com").unwrap();
+    assert_eq!(take(&stream).status, 200);
+
+    // A group may be held before it has a job, and what ends a pool does not wait for its release.
+    assert_eq!(pool.hold("my group").unwrap(), 0);
+    submit(
+        &stream,
+        Job::request("http://c.test/text").group("my group"),
+    );
+    for name in ["", "www.ex.com", "http://"] {
+        assert!(pool.hold(name).is_err() && pool.release(name).is_err());
+    }
+    let began = Instant::now();
+    drop((stream, other, pool));
+    assert!(began.elapsed() < Duration::from_secs(5));
+    assert_eq!(site.log().len(), 4);
 }
 
 #[test]

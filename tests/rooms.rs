@@ -1,4 +1,5 @@
-//! The walls of `docs/architecture.md` hold: each room uses those that its table names, and no others.
+//! The walls of `docs/architecture.md` hold: each room uses those that its table names, and no others,
+//! and the files of `src/pool` use each other in one direction only.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -41,32 +42,43 @@ fn code(text: &str) -> String {
 /// The first names of the paths that begin with `crate::`, as `address` and `error` in
 /// `use crate::{address, error::Failure}`.
 fn used(code: &str) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    for rest in code.split("crate::").skip(1) {
-        let Some(list) = rest.strip_prefix('{') else {
-            names.insert(word(rest));
-            continue;
-        };
-        let mut depth = 0;
-        let mut item = String::new();
-        for letter in list.chars() {
-            match letter {
-                '{' => depth += 1,
-                '}' if depth == 0 => break,
-                '}' => depth -= 1,
-                ',' if depth == 0 => {
-                    names.insert(word(item.trim()));
-                    item.clear();
-                    continue;
-                }
-                _ => {}
-            }
-            item.push(letter);
+    let paths = code.split("crate::").skip(1).flat_map(paths);
+    paths.map(|path| path[0].clone()).collect()
+}
+
+/// The paths that a text begins with, as `a::b` and `a::c::d` in `a::{b, c::d};`.
+fn paths(text: &str) -> Vec<Vec<String>> {
+    let Some(list) = text.strip_prefix('{') else {
+        let first = word(text);
+        if first.is_empty() {
+            return Vec::new();
         }
-        names.insert(word(item.trim()));
+        let rests = match text[first.len()..].strip_prefix("::") {
+            Some(rest) => paths(rest),
+            None => Vec::new(),
+        };
+        let joined = |rest: Vec<String>| [vec![first.clone()], rest].concat();
+        return match rests.is_empty() {
+            true => vec![vec![first]],
+            false => rests.into_iter().map(joined).collect(),
+        };
+    };
+    let mut depth = 0;
+    let mut items = vec![String::new()];
+    for letter in list.chars() {
+        match letter {
+            '{' => depth += 1,
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                items.push(String::new());
+                continue;
+            }
+            _ => {}
+        }
+        items.last_mut().expect("one").push(letter);
     }
-    names.remove("");
-    names
+    items.iter().flat_map(|item| paths(item.trim())).collect()
 }
 
 fn word(text: &str) -> String {
@@ -149,6 +161,77 @@ fn each_room_uses_what_the_table_says() {
     }
 }
 
+/// Which file of the pool uses which. A file is named by its path, as `stream/core`, and that of a
+/// folder, which uses all that it gives out, by the folder's.
+fn files_of_the_pool() -> Rooms {
+    let room = root().join("src/pool");
+    let files = files(&room).into_iter().map(|file| {
+        let path = file.strip_prefix(&room).expect("in the room");
+        let folder = path.parent().expect("a folder").to_owned();
+        let is_folders = path.ends_with("mod.rs");
+        let name = if is_folders {
+            folder.clone()
+        } else {
+            path.with_extension("")
+        };
+        // All that it uses, named from the room on.
+        let here = match folder.to_str().expect("ASCII") {
+            "" => "crate::pool::".to_owned(),
+            name => format!("crate::pool::{name}::"),
+        };
+        let code = code(&read(&file));
+        assert!(
+            !code.contains("super::super::"),
+            "{name:?}: named from the crate on"
+        );
+        let code = match is_folders {
+            true => code.replace("use ", &format!("use {here}")),
+            false => code.replace("super::", &here),
+        };
+        (name.to_str().expect("ASCII").to_owned(), code)
+    });
+    let files: BTreeMap<String, String> = files.collect();
+    let file_of = |path: Vec<String>| {
+        let longer = (0..=path.len()).rev().map(|parts| path[..parts].join("/"));
+        let mut known = longer.filter(|name| files.contains_key(name));
+        known.next().expect("at least the room's own")
+    };
+    let uses = |(name, code): (&String, &String)| {
+        let paths = code.split("crate::pool::").skip(1).flat_map(paths);
+        let uses = paths.map(file_of).filter(|other| other != name);
+        (name.clone(), uses.collect())
+    };
+    let tests = ["tests", "models"];
+    let looked_at = files
+        .iter()
+        .filter(|(name, _)| !tests.contains(&name.as_str()));
+    looked_at.map(uses).collect()
+}
+
+/// Files that use each other in a circle, and those between such, if there are any.
+fn circle(files: &Rooms) -> BTreeSet<&String> {
+    let mut left: BTreeSet<&String> = files.keys().collect();
+    // A file that uses none that is left, or is used by none, is in no circle.
+    let is_done = |file: &String, left: &BTreeSet<&String>| {
+        files[file].iter().all(|other| !left.contains(other))
+            || left.iter().all(|other| !files[*other].contains(file))
+    };
+    while let Some(done) = left.iter().copied().find(|file| is_done(file, &left)) {
+        left.remove(done);
+    }
+    left
+}
+
+#[test]
+fn files_of_the_pool_use_each_other_in_one_direction() {
+    let files = files_of_the_pool();
+    assert!(files["stream/core"].contains("bell"), "{files:?}");
+    assert!(files["stream/handle"].contains("handle"), "{files:?}");
+    assert!(files[""].contains("stream/handle"), "{files:?}");
+    let circle = circle(&files);
+    assert!(circle.is_empty(), "in a circle: {circle:?} of {files:#?}");
+}
+
 #[test]
 fn rooms_without_unsafe_say_so() {
     for entry in fs::read_dir(root().join("src")).expect("the sources") {
@@ -184,6 +267,9 @@ fn paths_are_read() {
         names("use crate::job::Timings;\nlet it = crate::sniff::mime(it);"),
         "job sniff"
     );
+    let all = paths("{a, b::{c::D, e}}; f::g");
+    let all: Vec<String> = all.iter().map(|path| path.join("::")).collect();
+    assert_eq!(all.join(" "), "a b::c::D b::e");
     assert_eq!(
         names(&code("// crate::pool\nuse crate::x; // crate::y")),
         "x"

@@ -237,6 +237,8 @@ enum pool_status_t pool_set_domain_rule(struct pool_t *pool,
                                         const char *domain,
                                         double throttle,
                                         uint32_t parallelism);
+enum pool_status_t pool_hold_group(struct pool_t *pool, const char *group, uint64_t *in_flight);
+enum pool_status_t pool_release_group(struct pool_t *pool, const char *group);
 enum pool_status_t pool_stats(struct pool_t *pool, struct pool_stats_t *stats);
 enum pool_status_t pool_set_log(struct pool_t *pool,
                                 int32_t level,

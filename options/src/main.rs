@@ -57,7 +57,7 @@ fn files(table: &Table) -> Vec<File> {
             ],
         ),
         (
-            "src/pool/mod.rs",
+            "src/pool/config.rs",
             vec![
                 ("fields of a pool", rust::fields(table, Pool, false)),
                 ("defaults of a pool", rust::defaults(table, Pool, false)),
@@ -67,7 +67,7 @@ fn files(table: &Table) -> Vec<File> {
             ],
         ),
         (
-            "src/pool/stream.rs",
+            "src/pool/stream/config.rs",
             vec![
                 ("fields of a stream", rust::fields(table, Stream, false)),
                 ("defaults of a stream", rust::defaults(table, Stream, false)),

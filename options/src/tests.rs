@@ -78,7 +78,11 @@ fn every_language_has_every_option() {
         (Node, &["bindings/node/index.d.ts"]),
         (
             Rust,
-            &["src/options.rs", "src/pool/mod.rs", "src/pool/stream.rs"],
+            &[
+                "src/options.rs",
+                "src/pool/config.rs",
+                "src/pool/stream/config.rs",
+            ],
         ),
     ] {
         let all: String = files.iter().map(|path| code(path)).collect();

@@ -30,8 +30,8 @@ use once_cell::unsync::OnceCell;
 
 use super::codes::{self, Circumstances};
 use super::{
-    Exchange, Flow, Hop, Names, Receive, SHARE, guard, in_curls_range, left, others_first, request,
-    route,
+    Engine, Exchange, Flow, Hop, Names, Receive, SHARE, guard, in_curls_range, left, others_first,
+    request, route,
 };
 use crate::address::{Limits, shown};
 use crate::error::{ErrorCode, Failure};
@@ -78,10 +78,8 @@ struct Lost {
     unconnected: bool,
 }
 
-impl<R: Receive> Isahc<R> {
-    /// Makes an engine that waits on `poller`, counts its connections in `connections`, keeps at most
-    /// `max_connects` of them open while idle, and connects only where `limits` allow.
-    pub fn new(
+impl<R: Receive> Engine<R> for Isahc<R> {
+    fn new(
         poller: Arc<Poller>,
         names: Arc<Names>,
         connections: Arc<AtomicU64>,
@@ -102,8 +100,7 @@ impl<R: Receive> Isahc<R> {
         })
     }
 
-    /// Performs one hop. Dropping the future aborts it.
-    pub async fn perform(&self, hop: Hop<'_>, mut receiver: R) -> Exchange<R> {
+    async fn perform(&self, hop: Hop<'_>, mut receiver: R) -> Exchange<R> {
         let began = Instant::now();
         let addresses = self.addresses(&hop).await;
         let name_lookup = began.elapsed();
@@ -141,13 +138,12 @@ impl<R: Receive> Isahc<R> {
         }
     }
 
-    /// Does nothing: isahc has a thread for this.
-    pub fn drive(&self) -> bool {
+    fn drive(&self) -> bool {
+        // isahc has a thread for that.
         false
     }
 
-    /// Waits for `notify` on the poller or the time `until`.
-    pub fn wait(&self, until: Option<Instant>) -> io::Result<()> {
+    fn wait(&self, until: Option<Instant>) -> io::Result<()> {
         let mut events = self.events.borrow_mut();
         events.clear();
         match fork::at_rest(|| self.poller.wait(&mut events, until.map(left))) {
@@ -155,8 +151,10 @@ impl<R: Receive> Isahc<R> {
             _ => Ok(()),
         }
     }
+}
 
-    /// The addresses to connect to, one after the other. None: curl needs no addresses.
+impl<R: Receive> Isahc<R> {
+    /// The addresses to connect to, one after the other. None: curl needs none to be told.
     ///
     /// isahc accepts curl's --resolve only for a whole client, and --connect-to only as one address for
     /// all of a request's connections. A name is therefore looked up for each request, and its

@@ -4,16 +4,20 @@
 //! gives back an answer or a failure.
 
 use std::future::poll_fn;
+use std::io;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use url::Url;
 
+use crate::address::Limits;
 use crate::error::Failure;
 use crate::headers::Headers;
 use crate::job::Timings;
 use crate::plan::Plan;
+use crate::sync::Poller;
 
 mod browser;
 #[cfg(not(engine = "pretend"))]
@@ -33,14 +37,14 @@ mod route;
 #[cfg(engine = "multi")]
 mod source;
 
-/// The engine the library runs on.
+/// The engine that the library is built with.
 #[cfg(engine = "isahc")]
-pub(crate) use isahc::Isahc as Engine;
+pub(crate) use isahc::Isahc as Chosen;
 #[cfg(engine = "multi")]
-pub(crate) use multi::Multi as Engine;
+pub(crate) use multi::Multi as Chosen;
 pub(crate) use names::Names;
 #[cfg(engine = "pretend")]
-pub(crate) use pretend::Pretend as Engine;
+pub(crate) use pretend::Pretend as Chosen;
 pub(crate) use request::is_idempotent;
 
 /// curl counts in milliseconds and takes 0 as no limit.
@@ -53,6 +57,38 @@ const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
 const SHARE: Duration = Duration::from_micros(250);
 #[cfg(not(engine = "isahc"))]
 const SHARE_BYTES: usize = 512 << 10;
+
+/// The seam: what an engine promises the shard that it belongs to. A build has one engine, so its
+/// calls are static.
+///
+/// Each shard has its own, and makes, uses and drops it on its thread. Threads of the engine's, if it
+/// has any, only wake futures and notify the poller. A turn of the shard polls the futures, then calls
+/// `drive`; when nothing moves any more, `wait` is its sleep.
+pub(crate) trait Engine<R: Receive>: Sized {
+    /// An engine that waits on `poller` and counts its connections in `connections`. It keeps at most
+    /// `max_connects` of them open while idle. It connects only where `limits` let it. They never
+    /// change, so a kept connection was within them.
+    fn new(
+        poller: Arc<Poller>,
+        names: Arc<Names>,
+        connections: Arc<AtomicU64>,
+        max_connects: usize,
+        limits: Arc<Limits>,
+    ) -> Result<Self, Failure>;
+
+    /// Performs one hop, and gives the receiver back whatever came of it. Dropping the future breaks
+    /// the hop off; the receiver is then called no more. All futures are dropped before the engine.
+    fn perform(&self, hop: Hop<'_>, receiver: R) -> impl Future<Output = Exchange<R>>;
+
+    /// Does what is due without the network, for a moment at most: while a server sends faster than
+    /// it is read, there is always something due. True: it woke a future.
+    fn drive(&self) -> bool;
+
+    /// Waits, at rest as forks want it, for the network, for `notify` on the poller, or for the time
+    /// `until`; then takes in what came, for a moment at most. It may return without any of these. An
+    /// error is the poller's, and the engine is of no use after it.
+    fn wait(&self, until: Option<Instant>) -> io::Result<()>;
+}
 
 /// One HTTP exchange to perform.
 pub(crate) struct Hop<'a> {

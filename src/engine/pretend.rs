@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use futures_channel::oneshot;
 
-use super::{Exchange, Flow, Hop, Names, Receive, guard, left};
+use super::{Engine, Exchange, Flow, Hop, Names, Receive, guard, left};
 use crate::address::Limits;
 use crate::error::Failure;
 use crate::headers::Headers;
@@ -29,9 +29,8 @@ pub(crate) struct Pretend<R: Receive> {
     receivers: PhantomData<R>,
 }
 
-impl<R: Receive> Pretend<R> {
-    /// An engine that waits on `poller` and counts its requests in `connections`.
-    pub fn new(
+impl<R: Receive> Engine<R> for Pretend<R> {
+    fn new(
         poller: Arc<Poller>,
         _: Arc<Names>,
         connections: Arc<AtomicU64>,
@@ -47,8 +46,7 @@ impl<R: Receive> Pretend<R> {
         })
     }
 
-    /// Performs one hop. Dropping the future aborts it.
-    pub async fn perform(&self, hop: Hop<'_>, mut receiver: R) -> Exchange<R> {
+    async fn perform(&self, hop: Hop<'_>, mut receiver: R) -> Exchange<R> {
         if let Err(failure) = guard::check(&self.limits, &hop) {
             return Exchange::failed(receiver, failure, Duration::ZERO);
         }
@@ -79,13 +77,12 @@ impl<R: Receive> Pretend<R> {
         }
     }
 
-    /// Does nothing: each answer comes by itself.
-    pub fn drive(&self) -> bool {
+    fn drive(&self) -> bool {
+        // Each answer comes by itself.
         false
     }
 
-    /// Waits for `notify` on the poller or the time `until`.
-    pub fn wait(&self, until: Option<Instant>) -> io::Result<()> {
+    fn wait(&self, until: Option<Instant>) -> io::Result<()> {
         fork::at_rest(|| self.poller.wait(until.map(left)));
         Ok(())
     }

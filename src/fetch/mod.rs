@@ -11,7 +11,7 @@ use std::time::Instant;
 use url::Url;
 
 use crate::address;
-use crate::engine::{self, Exchange, others_first};
+use crate::engine::{self, Engine as _, Exchange, others_first};
 use crate::error::{ErrorCode, Failure};
 use crate::headers::Headers;
 use crate::job::{JobResult, StackEntry, Timings, Truncated};
@@ -34,7 +34,7 @@ pub(crate) use heads::Heads;
 pub(crate) use retry::wait_before_retry;
 
 /// The engine that jobs run on.
-pub(crate) type Engine = engine::Engine<Reader>;
+pub(crate) type Engine = engine::Chosen<Reader>;
 
 /// The outcome of an attempt.
 #[derive(Default)]

@@ -732,6 +732,10 @@ impl Session {
                         pool_set_domain_rule(pool, name, throttle, number),
                         good(number > 0),
                     );
+                    let mut in_flight = u64::MAX;
+                    expect(pool_hold_group(pool, name, &mut in_flight), POOL_OK);
+                    assert!(in_flight < u64::MAX);
+                    expect(pool_release_group(pool, name), POOL_OK);
                 }
                 1 => {
                     let status = pool_set_domain_rule(pool, c"".as_ptr(), throttle, 1);
@@ -904,7 +908,12 @@ impl Session {
                 14 => expect(pool_event_fd(null_mut(), &mut descriptor), bad),
                 15 => expect(pool_event_fd(pool, null_mut()), bad),
                 16 => expect(pool_stats(pool, odd.cast()), bad),
-                17 => expect(pool_set_domain_rule(pool, c"\xff".as_ptr(), 0.0, 1), bad),
+                17 => {
+                    let name = c"\xff".as_ptr();
+                    expect(pool_set_domain_rule(pool, name, 0.0, 1), bad);
+                    expect(pool_hold_group(pool, name, null_mut()), bad);
+                    expect(pool_release_group(pool, name), bad);
+                }
                 18 => {
                     expect(
                         pool_config_init(odd.cast(), size_of::<pool_config_t>()),

@@ -522,6 +522,58 @@ pub unsafe extern "C" fn pool_set_domain_rule(
     })
 }
 
+/// Lets no job of a group start any more, over all streams of the engine, until
+/// pool_release_group: `group` is a registrable domain or the name a job gave. Writes to
+/// `in_flight` how many of its jobs are under way; these go on, and after this returns none
+/// starts. `in_flight` may be NULL. Jobs are accepted and cancelled as ever, and a group may be
+/// held before it has any. In an ordered stream the results of later jobs wait for those of a
+/// group that is held. One release ends it, however often the group was held. What reads as a host
+/// is taken for it, as for pool_set_domain_rule. Any thread may call it, but no throttle_fn and no
+/// parallelism_fn: it waits for the thread on which these run.
+///
+/// POOL_OK: held. POOL_INVALID_ARGUMENT: pool_last_error names the argument.
+/// POOL_OUT_OF_RESOURCES: a fault in the library, which its log tells of, lost the call.
+///
+/// # Safety
+/// `pool` is a live handle; `group` ends in a NUL; `in_flight` is NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_hold_group(
+    pool: *mut pool_t,
+    group: *const c_char,
+    in_flight: *mut u64,
+) -> pool_status_t {
+    guard(|| {
+        // SAFETY: the caller's promise.
+        let (pool, group) = unsafe { (handle(pool)?, text(group, 0, "group")?) };
+        let held = pool.pool.hold(group.unwrap_or_default())?;
+        if !in_flight.is_null() {
+            // SAFETY: not NULL; the caller's promise.
+            unsafe { in_flight.write(held) };
+        }
+        Ok(POOL_OK)
+    })
+}
+
+/// Lets the jobs of a group that is held start again, at the group's pace. It is named as for
+/// pool_hold_group. One that is not held stays as it is. Never waits. Any thread may call it.
+///
+/// POOL_OK: it is not held. POOL_INVALID_ARGUMENT: pool_last_error names the argument.
+///
+/// # Safety
+/// `pool` is a live handle; `group` ends in a NUL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_release_group(
+    pool: *mut pool_t,
+    group: *const c_char,
+) -> pool_status_t {
+    guard(|| {
+        // SAFETY: the caller's promise.
+        let (pool, group) = unsafe { (handle(pool)?, text(group, 0, "group")?) };
+        pool.pool.release(group.unwrap_or_default())?;
+        Ok(POOL_OK)
+    })
+}
+
 /// What a stream and its engine are doing and have done. Set struct_size before pool_stats.
 #[repr(C)]
 #[derive(Clone, Copy)]

@@ -1,7 +1,7 @@
 //! The attempts under way on a shard: futures, polled on its thread when they were woken.
 //!
-//! Hundreds of thousands a second start and end, so nothing is allocated for one but its future:
-//! the wakers belong to the places, which are used again.
+//! Hundreds of thousands start and end in a second. Therefore nothing is allocated for one but its
+//! future: the wakers belong to the places, which are used again.
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use slab::Slab;
 
-use super::inbox::Inbox;
+use super::bell::Bell;
 use crate::sync::{Mutex, MutexGuard};
 
 /// An attempt, which ends in a `T`; what it belongs to is a `K`.
@@ -23,8 +23,8 @@ pub(super) struct Attempts<K, T> {
     running: Slab<Running<K, T>>,
     /// Not polled yet.
     fresh: Vec<usize>,
-    /// One a place; they outlive its attempts. A wake-up that comes too late is one too many for
-    /// the next, which is harmless.
+    /// One for each place. They outlive its attempts: a wake-up that comes late wakes the next one for
+    /// nothing, which is harmless.
     wakers: Vec<Waker>,
     woken: Arc<Woken>,
     /// Room for the next to be woken.
@@ -36,7 +36,7 @@ pub(super) struct Attempts<K, T> {
 /// The places that were woken, and the bell of their shard.
 struct Woken {
     places: Mutex<Vec<usize>>,
-    inbox: Arc<Inbox>,
+    bell: Arc<Bell>,
 }
 
 impl Woken {
@@ -60,30 +60,30 @@ impl Wake for Place {
         places.push(self.index);
         let first = places.len() == 1;
         drop(places);
-        // Who rang for the first rang for all that come until the shard looks.
+        // The ring for the first tells of all that come until the shard looks.
         if first {
-            self.all.inbox.ring();
+            self.all.bell.ring();
         }
     }
 }
 
 impl<K: Copy + PartialEq, T> Attempts<K, T> {
-    /// `inbox` is rung when there is something to poll.
-    pub fn new(inbox: Arc<Inbox>) -> Self {
+    /// `bell` is rung when there is something to poll.
+    pub fn new(bell: Arc<Bell>) -> Self {
         Self {
             running: Slab::new(),
             fresh: Vec::new(),
             wakers: Vec::new(),
             woken: Arc::new(Woken {
                 places: Mutex::default(),
-                inbox,
+                bell,
             }),
             spare: Vec::new(),
             broken: Rc::default(),
         }
     }
 
-    /// What an attempt learns by that it is broken off.
+    /// Tells an attempt that it is broken off.
     pub fn line(&self) -> Line {
         Line(Rc::clone(&self.broken))
     }
@@ -136,7 +136,7 @@ impl<K: Copy + PartialEq, T> Attempts<K, T> {
     }
 }
 
-/// By which an attempt is broken off.
+/// Breaks an attempt off.
 pub(super) struct Line(Rc<Cell<bool>>);
 
 impl Line {

@@ -1,20 +1,24 @@
-//! How other threads reach a shard.
+//! What other threads tell a shard.
 
 use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, PoisonError};
-use std::task::Wake;
 
-use super::stream::Task;
+use super::answer::Answer;
+use super::bell::Bell;
+use super::task::Task;
 use crate::schedule::{Rule, StreamId};
-use crate::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use crate::sync::{Mutex, MutexGuard, Poller};
+use crate::sync::{Mutex, MutexGuard};
 
 /// What a shard is told.
 pub(crate) enum Message {
     Job(Box<Task>),
-    /// Boxed, as there are few: the others are small.
+    /// This is boxed because it is rare and large, and the others are small.
     Rule(Box<(Box<str>, Rule)>),
+    /// Hold a group, and answer how many of its jobs are under way.
+    Hold(Box<(Box<str>, Answer<u64>)>),
+    /// Let a group go. Boxed twice, as a name alone would make each message larger.
+    Release(Box<Box<str>>),
     Cancel(StreamId),
     /// The stream's handle is gone.
     Close(StreamId),
@@ -23,33 +27,23 @@ pub(crate) enum Message {
 
 /// A shard's post, and the bell to wake it with.
 pub(crate) struct Inbox {
-    /// `None`: the shard is gone; what is sent to it now is dropped, and a dropped task has a
+    /// `None`: the shard is gone. What is sent to it now is dropped, and a dropped task gives its
     /// result.
     post: Mutex<Option<VecDeque<Message>>>,
-    /// The shard waits on its poller, or is about to.
-    asleep: AtomicBool,
-    /// Rung since the shard last fell to work.
-    rung: AtomicBool,
-    poller: Arc<Poller>,
+    pub bell: Arc<Bell>,
 }
 
 impl Inbox {
     pub fn new() -> io::Result<Self> {
         Ok(Self {
             post: Mutex::new(Some(VecDeque::new())),
-            asleep: AtomicBool::new(false),
-            rung: AtomicBool::new(false),
-            poller: Arc::new(Poller::new()?),
+            bell: Arc::new(Bell::new()?),
         })
-    }
-
-    pub fn poller(&self) -> &Arc<Poller> {
-        &self.poller
     }
 
     pub fn send(&self, message: Message) {
         self.leave(message);
-        self.ring();
+        self.bell.ring();
     }
 
     /// Sends without waking the shard.
@@ -61,24 +55,11 @@ impl Inbox {
             }
             None => Some(message),
         };
-        // Dropped out of the lock: a task's result goes to its stream.
+        // The lock is free by now: a dropped task's result goes to its stream.
         drop(refused);
     }
 
-    pub fn ring(&self) {
-        self.rung.store(true, SeqCst);
-        if self.asleep.swap(false, SeqCst) {
-            // It fails only if the poller is broken; then the shard notices too, and says so.
-            let _ = self.poller.notify();
-        }
-    }
-
-    /// The shard falls to work: what rang until now will be seen to.
-    pub fn silence(&self) {
-        self.rung.store(false, SeqCst);
-    }
-
-    /// Takes the post into `into`, which is empty and whose room is used for the next.
+    /// Takes the post into `into`, which is empty and whose room is used for the next post.
     pub fn empty(&self, into: &mut VecDeque<Message>) {
         if let Some(post) = &mut *self.post() {
             std::mem::swap(post, into);
@@ -87,11 +68,8 @@ impl Inbox {
 
     /// Runs `wait` as the shard's sleep, unless there is something to do.
     pub fn sleep<T>(&self, wait: impl FnOnce() -> T) -> Option<T> {
-        self.asleep.store(true, SeqCst);
-        let idle = !self.rung.load(SeqCst) && self.post().as_ref().is_none_or(VecDeque::is_empty);
-        let outcome = idle.then(wait);
-        self.asleep.store(false, SeqCst);
-        outcome
+        let is_idle = || self.post().as_ref().is_none_or(VecDeque::is_empty);
+        self.bell.sleep(is_idle, wait)
     }
 
     /// The shard is gone: drops its post, now and to come.
@@ -102,16 +80,5 @@ impl Inbox {
 
     fn post(&self) -> MutexGuard<'_, Option<VecDeque<Message>>> {
         self.post.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// For the shard's futures: what wakes one from another thread wakes the shard.
-impl Wake for Inbox {
-    fn wake(self: Arc<Self>) {
-        self.ring();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.ring();
     }
 }

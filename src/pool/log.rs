@@ -24,7 +24,7 @@ pub type LogFn = Arc<dyn Fn(Level, &str) + Send + Sync>;
 
 #[derive(Default)]
 pub(crate) struct Log {
-    /// Lines above it are not even made; 0: none is.
+    /// Lines above this level are not even made. 0: no line is.
     level: AtomicU8,
     sink: RwLock<Option<LogFn>>,
 }
@@ -45,7 +45,7 @@ impl Log {
             return;
         }
         if let Some(sink) = &*self.sink.read().unwrap_or_else(PoisonError::into_inner) {
-            // Of one that panics the line is lost, and nothing else.
+            // If the function panics, the line is lost and nothing else.
             let _ = catch_unwind(AssertUnwindSafe(|| fork::at_rest(|| sink(level, &line()))));
         }
     }

@@ -1,9 +1,9 @@
-//! How threads hand over to each other. Where nothing comes of it, a thread waits for ever.
+//! How threads hand work over to each other. Where that fails, a thread waits for ever.
 //!
-//! Under shuttle (`make shuttle`) each model is run many times, in other orders each time, and shuttle
-//! sees when all threads wait, and tells of the order that led there. What threads share here is all
-//! sequentially consistent, and so is all that shuttle tries. No time passes: whatever waits for one
-//! goes on at once. Under Miri (`make miri`) each is run once, and Miri sees races.
+//! Under shuttle (`make shuttle`) each model is run many times, in other orders each time. shuttle
+//! sees when all threads wait, and tells of the order that led there. It tries only what is
+//! sequentially consistent, as is all that threads share here. No time passes: whatever waits for a
+//! time goes on at once. Under Miri (`make miri`) each is run once, and Miri sees races.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -15,8 +15,9 @@ use std::time::Duration;
 use futures_core::Stream as _;
 
 use super::attempts::Attempts;
+use super::common::Common;
 use super::inbox::{Inbox, Message};
-use super::{Common, Next, Pool, PoolConfig, Stream, StreamConfig, Submit};
+use super::{Next, Pool, PoolConfig, Stream, StreamConfig, Submit};
 use crate::error::{Error, ErrorCode};
 use crate::job::Job;
 use crate::schedule::{Rule, StreamId};
@@ -30,12 +31,12 @@ mod runs {
     use shuttle::scheduler::{DfsScheduler, PctScheduler, RandomScheduler, Scheduler};
     use shuttle::{Config, Runner};
 
-    /// Orders tried of a model that has too many for all, by each of two ways to choose them;
-    /// `ROUET_ORDERS` has it try more.
+    /// How many orders are tried of a model that has too many to try all, by each of two ways to
+    /// choose them. `ROUET_ORDERS` sets another number.
     const ORDERS: usize = 100;
     /// Where the choice begins: the same each time, so that a failure is one tomorrow too.
     const SEED: u64 = 8;
-    /// Mishaps that PCT looks for need so many threads to be held up at the right places.
+    /// PCT looks for mishaps that need this many threads to be held up at the right places.
     const DEPTH: usize = 3;
 
     fn run(scheduler: impl Scheduler + 'static, model: impl Fn() + Send + Sync + 'static) {
@@ -84,7 +85,7 @@ fn inbox() -> Arc<Inbox> {
 }
 
 fn sleep(inbox: &Inbox) {
-    inbox.sleep(|| inbox.poller().wait(None));
+    inbox.sleep(|| inbox.bell.poller().wait(None));
 }
 
 fn ends(thread: JoinHandle<()>) {
@@ -100,7 +101,7 @@ fn read(inbox: &Inbox, messages: usize) {
         if read == messages {
             return;
         }
-        inbox.silence();
+        inbox.bell.silence();
         sleep(inbox);
     }
 }
@@ -136,10 +137,10 @@ fn the_bell_wakes_the_shard() {
         let (theirs, does) = (Arc::clone(&inbox), Arc::clone(&done));
         let other = thread::spawn(move || {
             does.store(true, SeqCst);
-            theirs.ring();
+            theirs.bell.ring();
         });
         loop {
-            inbox.silence();
+            inbox.bell.silence();
             if done.load(SeqCst) {
                 return ends(other);
             }
@@ -153,7 +154,7 @@ fn the_bell_wakes_the_shard() {
 fn futures_wake_the_shard() {
     in_many_orders(|| {
         let inbox = inbox();
-        let mut attempts = Attempts::new(Arc::clone(&inbox));
+        let mut attempts = Attempts::new(Arc::clone(&inbox.bell));
         for _ in 0..3 {
             let ready = Arc::new(AtomicBool::new(false));
             let mut other = None;
@@ -175,7 +176,7 @@ fn futures_wake_the_shard() {
         }
         let mut ended = Vec::new();
         loop {
-            inbox.silence();
+            inbox.bell.silence();
             attempts.poll(&mut ended);
             if ended.len() == 3 {
                 return;
@@ -396,6 +397,44 @@ fn a_cancel_ends_what_waits_for_a_callback() {
         buffer_size: 2,
         callback: Some(Arc::new(|_| Ok(()))),
         ..StreamConfig::default()
+    });
+}
+
+/// A hold is answered whatever the shard is at, and nothing of the group starts before its release.
+#[test]
+fn a_held_group_waits_for_its_release() {
+    in_many_orders(|| {
+        let pool = pool(2);
+        let stream = stream(&pool, StreamConfig::default());
+        let held = job(pool.common(), 0).group.expect("its own");
+        let submitter = submit(&stream, [1]);
+        assert_eq!(pool.hold(&held).expect("a group"), 0);
+        let taker = take(&stream);
+        assert_eq!(joined([submit(&stream, [0]), submitter]).len(), 2);
+        let other = pool.clone();
+        let releaser = thread::spawn(move || other.release(&held).expect("a group"));
+        stream.finish();
+        let taken = joined([taker]).into_iter().map(|(tag, _)| tag);
+        assert_eq!(sorted(taken), [0, 1]);
+        ends(releaser);
+        drop(pool);
+        end(stream);
+    });
+}
+
+#[test]
+fn a_held_group_does_not_keep_a_stream_from_its_end() {
+    in_many_orders(|| {
+        let pool = pool(2);
+        let stream = stream(&pool, StreamConfig::default());
+        let held = job(pool.common(), 0).group.expect("its own");
+        assert_eq!(pool.hold(&held).expect("a group"), 0);
+        drop(pool);
+        let taker = take(&stream);
+        assert_eq!(joined([submit(&stream, [0])]), [0]);
+        stream.cancel();
+        assert_eq!(joined([taker]), [(0, Some(ErrorCode::Cancelled))]);
+        end(stream);
     });
 }
 

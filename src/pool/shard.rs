@@ -11,11 +11,15 @@ use futures_util::FutureExt as _;
 use smol_str::SmolStr;
 
 use super::attempts::Attempts;
+use super::common::Common;
+use super::config::PoolConfig;
+use super::delivery;
 use super::inbox::{Inbox, Message};
 use super::log::Level;
-use super::stream::{Core, Task, Work};
-use super::{Common, PoolConfig};
+use super::stream::core::Core;
+use super::task::{Task, Work};
 use crate::address;
+use crate::engine::Engine as _;
 use crate::error::{ErrorCode, Failure, words_of};
 use crate::fetch::{self, Attempt, Engine, Start};
 use crate::job::{JobResult, Kind};
@@ -28,16 +32,17 @@ use crate::sync::thread;
 /// Turns without a look at the outside, while each brings the next.
 const BUSY_TURNS: usize = 32;
 
-/// And for no longer, as others wait: the post, the network, a fork.
+/// Such turns take no longer than this, because the post, the network and forks wait.
 const BUSY: Duration = Duration::from_millis(5);
 
-/// How often an attempt is repeated because a kept connection had been closed: as curl's own limit.
+/// How often an attempt is repeated because a kept connection had been closed. curl's own limit is
+/// the same.
 const REPEATS: u8 = 5;
 
 /// Room for that many messages is kept between two looks at the post.
 const POST_KEPT: usize = 1024;
 
-/// How long a shard rests that had a fault, so that one that lasts does not keep a core busy.
+/// How long a shard rests after a fault. A fault that lasts would otherwise keep a core busy.
 const REST: Duration = Duration::from_millis(100);
 
 /// An attempt that has ended.
@@ -51,12 +56,19 @@ struct Ended {
 }
 
 impl Ended {
-    /// When it ended: counted from its beginning, because the date may be set meanwhile.
+    /// When it ended. This is counted from its beginning, because the date may be set meanwhile.
     fn date(&self, now: Time) -> SystemTime {
         let counted = |began: SystemTime| began.checked_add(now.saturating_sub(self.began));
         let date = self.task.began.and_then(counted);
         date.unwrap_or_else(SystemTime::now)
     }
+}
+
+/// What attempts are made with. They share it, because a count of the pool's own for each attempt
+/// would have the shards' cores wait for each other.
+struct Tools {
+    engine: Engine,
+    common: Arc<Common>,
 }
 
 pub(super) struct Shard {
@@ -68,23 +80,23 @@ pub(super) struct Shard {
     scheduler: Scheduler<Box<Task>>,
     /// The pool's own.
     throttle: Duration,
-    // Before the engine, which they use.
+    // Dropped before the tools, which they use.
     running: Attempts<StreamId, Ended>,
-    /// Those that have ended, on their way.
+    /// Attempts that have ended, to be seen to next.
     ended: Vec<Ended>,
-    /// Workers of those, for the jobs that start next.
+    /// Their workers, for the jobs that start next.
     spare: usize,
-    /// The stream of which a place is taken for the job that is just being started.
+    /// The stream that gave a place to the job that is just being started.
     reserved: Option<StreamId>,
-    /// There but while the shard starts anew.
-    engine: Option<Rc<Engine>>,
+    /// `None`: the shard starts anew.
+    tools: Option<Rc<Tools>>,
     max_connects: usize,
     streams: HashMap<StreamId, Arc<Core>>,
     /// Results on their way to their streams.
     outgoing: VecDeque<(Arc<Core>, u64, JobResult)>,
     /// Streams whose event descriptors are to be told of results, and when.
     untold: Vec<(Arc<Core>, Instant)>,
-    /// Read from its front, so that a panic over one message loses no other.
+    /// Messages are read from its front: a panic over one loses no other.
     post: VecDeque<Message>,
     stopping: bool,
 }
@@ -110,12 +122,12 @@ impl Shard {
             epoch: Instant::now(),
             throttle: config.rule.throttle,
             scheduler: Scheduler::new(config.rule, parallelism),
-            running: Attempts::new(Arc::clone(&inbox)),
+            running: Attempts::new(Arc::clone(&inbox.bell)),
             inbox,
             ended: Vec::new(),
             spare: 0,
             reserved: None,
-            engine: None,
+            tools: None,
             max_connects,
             streams: HashMap::new(),
             outgoing: VecDeque::new(),
@@ -130,18 +142,19 @@ impl Shard {
     fn make_engine(&mut self) -> Result<(), Failure> {
         self.common.pass("engine");
         let engine = Engine::new(
-            Arc::clone(self.inbox.poller()),
+            Arc::clone(self.inbox.bell.poller()),
             Arc::clone(&self.common.names),
             Arc::clone(&self.common.connections),
             self.max_connects,
             Arc::clone(&self.common.limits),
         )?;
-        self.engine = Some(Rc::new(engine));
+        let common = Arc::clone(&self.common);
+        self.tools = Some(Rc::new(Tools { engine, common }));
         Ok(())
     }
 
-    fn engine(&self) -> &Rc<Engine> {
-        self.engine.as_ref().expect("there while jobs run")
+    fn tools(&self) -> &Rc<Tools> {
+        self.tools.as_ref().expect("there while jobs run")
     }
 
     /// Works until it is stopped. A fault ends the jobs that are here, and no others.
@@ -163,8 +176,9 @@ impl Shard {
         });
     }
 
-    /// Ends the jobs and makes a new engine, after a rest. What comes meanwhile waits in the post;
-    /// if there can't be an engine, the next call ends it too: nothing is held that nobody runs.
+    /// Ends the jobs, rests, and makes a new engine. What comes meanwhile waits in the post. If there
+    /// can be no engine, the post is read, and the next call ends its jobs too: nothing is held that
+    /// nobody runs.
     fn start_anew(&mut self) -> Result<(), String> {
         let ended = caught(|| {
             self.end_jobs();
@@ -182,18 +196,17 @@ impl Shard {
         }
     }
 
-    /// Drops the jobs that have started, each of which has a result so, and the engine.
+    /// Drops the engine, and the jobs that have started. Each of these gives its result as it is dropped.
     fn end_jobs(&mut self) {
-        self.running = Attempts::new(Arc::clone(&self.inbox));
+        self.running = Attempts::new(Arc::clone(&self.inbox.bell));
         self.ended.clear();
-        self.engine = None;
+        self.tools = None;
         if let Some(stream) = self.reserved.take().and_then(|id| self.streams.get(&id)) {
             stream.unreserve();
         }
         self.spare = 0;
-        for shard in self.common.workers.release_all(self.index) {
-            self.common.inboxes[shard].ring();
-        }
+        self.common
+            .ring(self.common.workers.release_all(self.index));
         self.deliver();
         self.tell();
     }
@@ -207,20 +220,20 @@ impl Shard {
             let mut busy = true;
             let began = self.now();
             for _ in 0..BUSY_TURNS {
-                // The shard's own futures ring it as well: silenced before they are polled, only
-                // what other threads ring afterwards keeps it from its sleep.
-                self.inbox.silence();
+                // The shard's own futures ring the bell too. It is silenced before they are polled,
+                // and only other threads keep the shard from its sleep.
+                self.inbox.bell.silence();
                 let started = self.start_jobs();
                 let ended = self.poll_jobs();
-                let woken = self.engine().drive();
+                let woken = self.tools().engine.drive();
                 busy = started || ended || woken;
                 if !busy || self.now() - began >= BUSY {
                     break;
                 }
             }
             if busy {
-                // The last turn may have made way for more: no sleep before another look.
-                self.inbox.ring();
+                // The last turn may have made way for more. The shard looks again before it sleeps.
+                self.inbox.bell.ring();
             }
             self.deliver();
             self.tell();
@@ -243,7 +256,7 @@ impl Shard {
                 self.read(message, now);
             }
         }
-        // A burst does not keep its room for ever.
+        // The room of a burst is not kept for ever.
         self.post.shrink_to(POST_KEPT);
     }
 
@@ -261,6 +274,11 @@ impl Shard {
                 self.queue(task, now, now);
             }
             Message::Rule(rule) => self.scheduler.set_rule(&rule.0, rule.1, now),
+            Message::Hold(hold) => {
+                let (group, answer) = *hold;
+                answer.give(self.scheduler.hold(&group, now).into());
+            }
+            Message::Release(group) => self.scheduler.release(&group, now),
             Message::Cancel(id) => {
                 for task in self.scheduler.remove_stream(id) {
                     task.stream().skip();
@@ -286,7 +304,7 @@ impl Shard {
 
     /// Starts what may start now. True: something did.
     fn start_jobs(&mut self) -> bool {
-        // One time for all: a look at the clock costs as much as all else here.
+        // One time serves all, because a look at the clock costs as much as all else here.
         let now = self.now();
         let mut date = None;
         while let Some(started) = self.start_job(now) {
@@ -304,7 +322,7 @@ impl Shard {
         let mut worker = self.spare > 0;
         self.spare -= usize::from(worker);
         let mut starved = false;
-        // An open gate takes a place: such a stream has a job, and is the one chosen.
+        // An open gate takes a place. Its stream has a job that may start, and is the one chosen.
         let reserved = &mut self.reserved;
         let started = self.scheduler.start(now, |id| {
             let Some(stream) = streams.get(&id).filter(|_| !starved) else {
@@ -340,18 +358,14 @@ impl Shard {
         if chosen.is_none() {
             self.spare += usize::from(worker);
             if !starved {
-                for shard in self.common.workers.sated(self.index) {
-                    self.common.inboxes[shard].ring();
-                }
+                self.common.ring(self.common.workers.sated(self.index));
             }
         }
         started
     }
 
     fn free_worker(&self) {
-        for shard in self.common.workers.release(self.index) {
-            self.common.inboxes[shard].ring();
-        }
+        self.common.ring(self.common.workers.release(self.index));
     }
 
     fn launch(&mut self, started: Started<Box<Task>>, now: Time, date: SystemTime) {
@@ -369,11 +383,11 @@ impl Shard {
             task.attempts += 1;
             task.began = Some(date);
         }
-        let engine = Rc::clone(self.engine());
+        let tools = Rc::clone(self.tools());
         let line = self.running.line();
         let since = self.epoch + now;
         self.running.push(task.stream().id, async move {
-            let attempt = AssertUnwindSafe(attempt(&task, work, since, &engine)).catch_unwind();
+            let attempt = AssertUnwindSafe(attempt(&task, work, since, &tools)).catch_unwind();
             let outcome = line.until_broken(attempt).await;
             let outcome = outcome.map(|attempt| attempt.unwrap_or_else(|_| panicked(&task)));
             Ended {
@@ -397,7 +411,7 @@ impl Shard {
             return false;
         }
         let mut ended = std::mem::take(&mut self.ended);
-        // No sooner than each of them ended.
+        // This is no sooner than any of them ended.
         let now = self.now();
         for one in ended.drain(..) {
             self.end(one, now);
@@ -530,13 +544,13 @@ impl Shard {
                 Some((order, result))
             });
             let known = |(other, _): &(Arc<Core>, _)| Arc::ptr_eq(other, &stream);
-            if let Some(due) = stream.hand_over(results)
+            if let Some(due) = delivery::hand_over(&stream, &self.common.callbacks, results)
                 && !self.untold.iter().any(known)
             {
                 self.untold.push((stream, due));
             }
         }
-        // Nor does this, as after a cancel.
+        // Many results come at once after a cancel. Their room is not kept either.
         self.outgoing.shrink_to(POST_KEPT);
     }
 
@@ -556,10 +570,10 @@ impl Shard {
         let until = next.and_then(|time| self.epoch.checked_add(time));
         let untold = self.untold.iter().map(|(_, due)| *due);
         let until = until.into_iter().chain(untold).min();
-        let engine = self.engine();
+        let engine = &self.tools().engine;
         match self.inbox.sleep(|| engine.wait(until)) {
             Some(outcome) => outcome,
-            // There is something to do, but the network is not to be forgotten over it.
+            // There is something to do, but the network must not be forgotten over it.
             None => engine.wait(Some(self.epoch)),
         }
     }
@@ -567,7 +581,7 @@ impl Shard {
 
 impl Drop for Shard {
     fn drop(&mut self) {
-        // What can't run any more is ended here.
+        // What cannot run any more ends here.
         self.inbox.close();
         self.end_jobs();
         for (stream, _) in self.untold.drain(..) {
@@ -586,7 +600,7 @@ pub(super) fn caught<E: std::fmt::Display>(
     }
 }
 
-/// What an attempt comes to that panicked.
+/// The outcome of an attempt that panicked.
 fn panicked(task: &Task) -> Attempt {
     let message = format!("{}: the library panicked over the job", task.shown());
     Attempt {
@@ -596,7 +610,8 @@ fn panicked(task: &Task) -> Attempt {
 }
 
 /// One attempt at a job.
-async fn attempt(task: &Task, work: Work, began: Instant, engine: &Engine) -> Attempt {
+async fn attempt(task: &Task, work: Work, began: Instant, tools: &Tools) -> Attempt {
+    let Tools { engine, common } = tools;
     if memory::keep_back(task.url.len()).is_none() {
         return Attempt {
             failure: Some(Failure::no_memory(&task.shown(), "a request")),
@@ -612,8 +627,7 @@ async fn attempt(task: &Task, work: Work, began: Instant, engine: &Engine) -> At
     match (work, task.kind) {
         (Work::Fetch(url), Kind::Request) => fetch::request(start(&url), &task.plan, engine).await,
         (Work::Fetch(url), Kind::Resolve) => {
-            let heads = &task.stream().common.heads;
-            fetch::resolve(start(&url), &task.plan, engine, heads).await
+            fetch::resolve(start(&url), &task.plan, engine, &common.heads).await
         }
         (Work::Refuse(failure), _) => Attempt {
             failure: Some(failure),

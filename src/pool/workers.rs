@@ -1,7 +1,7 @@
 //! Who may run a transfer: the pool's workers, shared by its shards.
 //!
-//! A worker is a permit, not a thread. Each shard is sure of its share; what others leave idle it
-//! may borrow, but only while no other shard wants for one.
+//! A worker is a permit, not a thread. Each shard is sure of its share. It may borrow what others
+//! leave idle, but only while no other shard lacks a worker.
 
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 
@@ -16,7 +16,7 @@ struct Shard {
     /// The workers it is sure of.
     share: usize,
     in_use: AtomicUsize,
-    /// It has a job that could start and found no worker, or one it has not looked at.
+    /// It has a job that could start and found no worker, or a job that it has not looked at.
     hungry: AtomicBool,
 }
 
@@ -35,11 +35,11 @@ impl Workers {
         }
     }
 
-    /// Takes a worker for a job that can start. If there is none the shard is hungry, and hears
-    /// of the next one through `release`.
+    /// Takes a worker for a job that can start. If there is none, the shard is hungry, and hears of
+    /// the next one through `release`.
     pub fn take(&self, shard: usize) -> bool {
         let own = &self.shards[shard];
-        // Said first, so that a worker released meanwhile is not missed.
+        // This is said first: a worker released meanwhile is then not missed.
         own.hungry.store(true, SeqCst);
         let modest = own.in_use.load(SeqCst) < own.share || self.hungry_but(shard).next().is_none();
         let taken = modest
@@ -54,7 +54,7 @@ impl Workers {
         taken
     }
 
-    /// The shard has no job that could start; the shards to wake, because they held back for it.
+    /// The shard has no job that could start. Gives the shards to wake, because they held back for it.
     pub fn sated(&self, shard: usize) -> impl Iterator<Item = usize> {
         self.shards[shard].hungry.store(false, SeqCst);
         let free = self.free.load(SeqCst) > 0;
@@ -67,14 +67,14 @@ impl Workers {
         own.in_use.load(SeqCst) <= own.share || self.hungry_but(shard).next().is_none()
     }
 
-    /// Gives a worker back; the shards to wake for it.
+    /// Gives a worker back, and the shards to wake for it.
     pub fn release(&self, shard: usize) -> impl Iterator<Item = usize> {
         self.shards[shard].in_use.fetch_sub(1, SeqCst);
         self.free.fetch_add(1, SeqCst);
         self.hungry_but(shard)
     }
 
-    /// Gives back all that a shard has; the shards to wake for it.
+    /// Gives back all that a shard has, and the shards to wake for it.
     pub fn release_all(&self, shard: usize) -> impl Iterator<Item = usize> {
         let own = &self.shards[shard];
         own.hungry.store(false, SeqCst);
@@ -82,14 +82,14 @@ impl Workers {
         self.hungry_but(shard)
     }
 
-    /// Whether a shard that just got a job need not hear of it: no worker is free, and one of its
-    /// own will end and bring it round.
+    /// Whether a shard that just got a job need not hear of it: no worker is free, and the end of one
+    /// of its own jobs will have it look.
     pub fn busy(&self, shard: usize) -> bool {
         let own = &self.shards[shard];
         if own.in_use.load(SeqCst) == 0 {
             return false;
         }
-        // Said first: a worker that another shard releases from now on wakes this one.
+        // This is said first: a worker that another shard releases from now on wakes this one.
         own.hungry.store(true, SeqCst);
         self.free.load(SeqCst) == 0
     }

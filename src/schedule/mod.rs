@@ -3,7 +3,8 @@
 //! It is pure: no clock, no threads, no I/O; the caller tells the time. A group has at most
 //! `parallelism` jobs in flight, and its next one starts no sooner than `throttle` after its last start
 //! and its last end. Streams take turns (round-robin). Within a stream, the group that has been ready
-//! longest comes first; within a group, the job of lowest order.
+//! longest comes first; within a group, the job of lowest order. A group that is
+//! held starts nothing until it is released.
 //!
 //! One step, `settle`, runs on a group whenever something about it has changed, and everything follows
 //! from it. A group that may start has all its lanes in its streams' ready lists, one that may not has
@@ -27,7 +28,7 @@ use names::{Named, Names};
 use queue::Queue;
 use slab::{Id, Slab};
 use smol_str::SmolStr;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 use timers::Timers;
 
@@ -110,6 +111,8 @@ struct Group {
     last: Option<Time>,
     /// Whether it has an entry among the timers, no later than it is due.
     timed: bool,
+    /// Whether none of its jobs may start.
+    held: bool,
 }
 
 impl Named for Group {
@@ -135,7 +138,8 @@ impl Group {
 
     /// When it may start a job or be dropped, if nothing else happens.
     fn due(&self, rule: Rule, now: Time) -> Option<Time> {
-        let matters = self.is_idle() || (self.lanes.is_some() && self.has_room(rule));
+        let may_start = self.lanes.is_some() && self.has_room(rule) && !self.held;
+        let matters = self.is_idle() || may_start;
         Some(self.next_start(rule)).filter(|&time| matters && time > now)
     }
 }
@@ -162,6 +166,8 @@ pub struct Scheduler<J> {
     rules: Vec<Rule>,
     parallelism: Option<Parallelism>,
     rule_names: HashMap<Box<str>, u32>,
+    /// The groups that are held, whether they have a state or not.
+    held: HashSet<Box<str>>,
     names: Names,
     groups: Slab<Group>,
     queue: Queue<J>,
@@ -182,6 +188,7 @@ impl<J> Scheduler<J> {
             rules: vec![default.clamped(), UNLIMITED],
             parallelism,
             rule_names: HashMap::from([("".into(), 1)]),
+            held: HashSet::new(),
             names: Names::default(),
             groups: Slab::new(),
             queue: Queue::new(),
@@ -214,6 +221,38 @@ impl<J> Scheduler<J> {
             self.settle(id);
         }
         self.trim();
+    }
+
+    /// Lets no job of a group start from now on, until [`Self::release`]. Its jobs in flight go on.
+    /// Gives how many these are. The group of the empty name has no limits and is not held.
+    pub fn hold(&mut self, group: &str, now: Time) -> u32 {
+        self.advance(now);
+        if group.is_empty() {
+            return 0;
+        }
+        self.held.insert(group.into());
+        self.set_held(group, true)
+    }
+
+    /// Lets the jobs of a group start again.
+    pub fn release(&mut self, group: &str, now: Time) {
+        self.advance(now);
+        if self.held.remove(group) {
+            self.set_held(group, false);
+        }
+    }
+
+    fn set_held(&mut self, group: &str, held: bool) -> u32 {
+        let id = self.names.find(group, &self.groups);
+        let in_flight = id.map_or(0, |id| {
+            let group = &mut self.groups[id];
+            group.held = held;
+            let in_flight = group.in_flight;
+            self.settle(id);
+            in_flight
+        });
+        self.trim();
+        in_flight
     }
 
     /// Queues a job. Orders that mostly increase within a stream are cheap.
@@ -316,7 +355,7 @@ impl<J> Scheduler<J> {
     }
 
     /// Drops all jobs. Those in flight have ended too, and their turns must not be given back. All
-    /// rules hold, and each group rests as after the end of a job. A panic on the way through here may
+    /// rules hold, held groups stay held, and each group rests as after the end of a job. A panic on the way through here may
     /// have left anything half done; this function trusts none of it.
     pub fn start_anew(&mut self, now: Time) {
         let groups = std::mem::replace(&mut self.groups, Slab::new());
@@ -391,6 +430,7 @@ impl<J> Scheduler<J> {
             lanes: None,
             last: None,
             timed: false,
+            held: self.held.contains(name),
         });
         self.names.insert(id, &self.groups);
         id
@@ -406,7 +446,7 @@ impl<J> Scheduler<J> {
             self.names.remove(id, &group.name);
             return;
         }
-        let ready = rested && group.has_room(rule);
+        let ready = rested && group.has_room(rule) && !group.held;
         self.queue.set_ready(group.lanes, ready);
         // An entry that comes too early is harmless: the group is looked at again then.
         if let Some(due) = group.due(rule, self.now)

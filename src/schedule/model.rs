@@ -57,6 +57,11 @@ enum Op {
         group: usize,
         rule: Rule,
     },
+    /// Holds a group, or releases it.
+    Hold {
+        group: usize,
+        held: bool,
+    },
     Remove {
         stream: u32,
     },
@@ -109,6 +114,10 @@ impl Op {
                 stream: below(STREAMS.into()) as u32,
             },
             40..44 => Self::Wait { millis: below(25) },
+            44 => Self::Hold {
+                group: below(GROUPS.len() as u64) as usize,
+                held: below(2) == 0,
+            },
             _ => Self::Jump,
         })
     }
@@ -148,6 +157,7 @@ struct Live {
 struct Model {
     now: Time,
     rules: Vec<(usize, Rule)>,
+    held: [bool; GROUPS.len()],
     live: Vec<Live>,
     jobs: Vec<Job>,
     /// Since when a stream could have started a job of a group.
@@ -253,7 +263,7 @@ impl Model {
             let live = self.live.iter().find(|live| live.group == group);
             let starts =
                 live.is_some_and(|live| self.has_room(live) && self.next_start(live) <= now);
-            (at.is_none() && starts).then_some((stream, group))
+            (at.is_none() && starts && !self.held[group]).then_some((stream, group))
         };
         let lanes: Vec<_> = jobs.iter().filter_map(|job| ready(&job)).collect();
         self.ready.retain(|(lane, _)| lanes.contains(lane));
@@ -269,7 +279,7 @@ impl Model {
             .live
             .iter()
             .filter(|live| match self.is_queued(live.group) {
-                true => self.has_room(live),
+                true => self.has_room(live) && !self.held[live.group],
                 false => live.in_flight == 0,
             });
         let groups = groups.map(|live| self.next_start(live));
@@ -413,6 +423,15 @@ impl Pair {
                 self.model.update();
                 self.seen[group].until = None;
             }
+            Op::Hold { group, held: true } => {
+                let in_flight = self.scheduler.hold(GROUPS[group], self.now);
+                // The group without limits is not held.
+                self.model.held[group] = group > 0;
+                let flying = self.flying.iter().filter(|(job, _)| job.group == group);
+                assert!(group == 0 || in_flight as usize == flying.count());
+                self.model.update();
+            }
+            Op::Hold { group, held: false } => self.release(group),
             Op::Remove { stream } => {
                 let jobs = self.scheduler.remove_stream(StreamId(stream));
                 let removed = jobs.iter().map(|&id| self.model.take(id));
@@ -437,6 +456,12 @@ impl Pair {
             }
         }
         self.compare();
+    }
+
+    fn release(&mut self, group: usize) {
+        self.scheduler.release(GROUPS[group], self.now);
+        self.model.held[group] = false;
+        self.model.update();
     }
 
     fn push(&mut self, id: u32, stream: u32, group: usize, order: u64, wait: Option<u64>) {
@@ -481,6 +506,7 @@ impl Pair {
             "too many in flight"
         );
         assert!(seen.until.is_none_or(|until| self.now >= until), "too soon");
+        assert!(!self.model.held[job.group], "its group is held");
         seen.in_flight += 1;
         seen.until = Some(self.now + rule.throttle);
         self.flying.push((job, started.turn));
@@ -512,9 +538,12 @@ impl Pair {
         assert_eq!(scheduler.next_time(), model.next_time());
     }
 
-    /// With all gates open, jumping from one named time to the next completes everything.
+    /// With all gates open and all groups released, jumping from one named time to the next completes
+    /// everything.
     fn finish(&mut self) {
         self.gates = [Gate::Open; STREAMS as usize];
+        self.model.advance(self.now);
+        (0..GROUPS.len()).for_each(|group| self.release(group));
         loop {
             while self.start() {
                 self.compare();

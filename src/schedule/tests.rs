@@ -71,6 +71,49 @@ fn throttle_runs_from_the_last_start_too() {
 }
 
 #[test]
+fn a_held_group_starts_nothing_until_it_is_released() {
+    let mut jobs = Names::new(rule(10, 2), None);
+    jobs.push(A, "a", 0, "first", ms(0));
+    let (started, turns) = starts(&mut jobs, 0);
+    assert_eq!(started, ["first"]);
+    assert_eq!(jobs.hold("a", ms(1)), 1, "one is in flight");
+    jobs.push(A, "a", 1, "second", ms(2));
+    jobs.push_at(A, "a", 2, "a retry", ms(20), ms(2));
+    jobs.push(A, "b", 3, "another's", ms(2));
+    assert_eq!(starts(&mut jobs, 50).0, ["another's"]);
+    end(&mut jobs, turns, 60);
+    assert_eq!(jobs.hold("a", ms(60)), 0);
+    assert!(starts(&mut jobs, 99).0.is_empty());
+    assert_eq!(
+        jobs.next_time(),
+        None,
+        "only its release can change anything"
+    );
+    jobs.release("a", ms(99));
+    assert_eq!(starts(&mut jobs, 99).0, ["second"]);
+    assert_eq!(starts(&mut jobs, 109).0, ["a retry"]);
+}
+
+#[test]
+fn a_group_is_held_though_it_has_no_job_and_its_state_is_dropped() {
+    let mut jobs = Names::new(rule(10, 1), None);
+    assert_eq!(jobs.hold("a", ms(0)), 0);
+    jobs.hold("", ms(0));
+    assert_eq!(jobs.groups(), 0);
+    jobs.push(A, "a", 0, "held", ms(0));
+    jobs.push(A, "", 1, "free", ms(0));
+    assert_eq!(starts(&mut jobs, 0).0, ["free"]);
+    assert_eq!(jobs.remove_stream(A), ["held"], "it can be cancelled");
+    jobs.push(A, "a", 2, "again", ms(500));
+    jobs.start_anew(ms(500));
+    jobs.push(A, "a", 3, "held still", ms(500));
+    assert!(starts(&mut jobs, 999).0.is_empty());
+    jobs.release("a", ms(999));
+    jobs.release("a", ms(999));
+    assert_eq!(starts(&mut jobs, 999).0, ["held still"]);
+}
+
+#[test]
 fn no_parallelism_counts_as_one() {
     let mut jobs = Names::new(rule(0, 0), None);
     jobs.push(A, "a", 0, "first", ms(0));

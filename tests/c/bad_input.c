@@ -69,6 +69,10 @@ static void null_arguments(pool_t *pool) {
   REFUSED(pool_event_fd(pool, NULL), "fd");
   REFUSED(pool_set_domain_rule(NULL, "example.com", 1, 1), "pool");
   REFUSED(pool_set_domain_rule(pool, NULL, 1, 1), "domain");
+  REFUSED(pool_hold_group(NULL, "example.com", NULL), "pool");
+  REFUSED(pool_hold_group(pool, NULL, NULL), "group");
+  REFUSED(pool_release_group(NULL, "example.com"), "pool");
+  REFUSED(pool_release_group(pool, NULL), "group");
   REFUSED(pool_stats(NULL, &stats), "pool");
   REFUSED(pool_stats(pool, NULL), "stats");
   REFUSED(pool_set_log(NULL, POOL_LOG_OFF, NULL, NULL), "pool");
@@ -433,6 +437,11 @@ static void rules_and_log(pool_t *pool) {
   REFUSED(pool_set_domain_rule(pool, "ftp://ex.com/", 1, 1), "domain");
   EXPECT(pool_set_domain_rule(pool, "HTTP://Ex.com/", 1, 1), POOL_OK);
   REFUSED(pool_set_domain_rule(pool, "", 1, 1), "domain");
+  REFUSED(pool_hold_group(pool, "", NULL), "group");
+  REFUSED(pool_hold_group(pool, "WWW.Ex.com", NULL), "group");
+  REFUSED(pool_hold_group(pool, NOT_UTF8, NULL), "group");
+  REFUSED(pool_release_group(pool, ""), "group");
+  EXPECT(pool_release_group(pool, "never-held.test"), POOL_OK);
   REFUSED(pool_set_domain_rule(pool, NOT_UTF8, 1, 1), "domain");
   REFUSED(pool_set_domain_rule(pool, "example.com", -1, 1), "throttle");
   REFUSED(pool_set_domain_rule(pool, "example.com", (double)NAN, 1), "throttle");

@@ -1056,6 +1056,9 @@ static void act_rule(worker_t *me, dice_t *dice, stream_t *stream) {
   EXPECT(pool_set_domain_rule(stream->pool, domain, (double)below(dice, 30) / 1000,
                               (uint32_t)between(dice, 1, 4)),
          POOL_OK);
+  if (below(dice, 4) > 0) return;
+  EXPECT(pool_hold_group(stream->pool, domain, NULL), POOL_OK);
+  EXPECT(pool_release_group(stream->pool, domain), POOL_OK);
 }
 
 static void act_log(worker_t *me, dice_t *dice, stream_t *stream) {

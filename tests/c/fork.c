@@ -79,6 +79,8 @@ static void refuse_all(pool_t *pool) {
   REFUSED(pool_stats(pool, &stats));
   REFUSED(pool_event_fd(pool, &fd));
   REFUSED(pool_set_domain_rule(pool, "example.com", 1, 1));
+  REFUSED(pool_hold_group(pool, "example.com", NULL));
+  REFUSED(pool_release_group(pool, "example.com"));
   REFUSED(pool_set_log(pool, POOL_LOG_DEBUG, log_line, NULL));
   REFUSED(pool_options_from(pool, &own, sizeof own));
   REFUSED(pool_share(pool, NULL, &shared));

@@ -28,6 +28,8 @@ int main(int argc, char **argv) {
   CHECK(pool && !error, error.what());
   pool.set_log(rouet::log_level::error, [](auto, auto line) { std::cerr << line; }, error);
   pool.set_domain_rule("example.com", rouet::seconds(1), 2, error);
+  SAME(pool.hold_group("example.com", error), 0U);
+  pool.release_group("example.com", error);
   CHECK(!error, error.what());
   CHECK(pool.options(error).follow_redirects && pool.event_fd(error) >= 0 && !error, error.what());
 

@@ -577,6 +577,16 @@ void both_ways_to_tell() {
   expect(thrown_by([&] { pool.set_domain_rule("www.ruled.com", 0s); }), status::invalid_argument,
          "ruled.com");
 
+  SAME(pool.hold_group("http://Held.example/"), 0U);
+  pool.release_group("held.example");
+  expect(thrown_by([&] { static_cast<void>(pool.hold_group("")); }), status::invalid_argument,
+         "group");
+  expect(thrown_by([&] { static_cast<void>(pool.hold_group(cut)); }), status::invalid_argument,
+         "group");
+  expect(thrown_by([&] { pool.release_group("www.ruled.com"); }), status::invalid_argument,
+         "ruled.com");
+  expect(thrown_by([&] { pool.release_group(cut); }), status::invalid_argument, "group");
+
   expect(thrown_by([&] { pool.set_domain_rule("", 0s); }), status::invalid_argument, "domain");
   expect(thrown_by([&] { pool.set_domain_rule(cut, 0s); }), status::invalid_argument, "domain");
   expect(thrown_by([&] { pool.set_domain_rule("a.example", -1s); }), status::invalid_argument,
@@ -614,6 +624,8 @@ void both_ways_to_tell() {
       [&] { empty.finish(); },
       [&] { empty.cancel(); },
       [&] { empty.set_domain_rule("a.example", 0s); },
+      [&] { static_cast<void>(empty.hold_group("a.example")); },
+      [&] { empty.release_group("a.example"); },
       [&] { empty.set_log(rouet::log_level::debug, [](auto, auto) {}); },
       [&] { for (rouet::result &each : empty) each.reset(); },
   };

@@ -23,7 +23,7 @@ use slab::Slab;
 use url::Url;
 
 use super::source::{self, Source};
-use super::{Exchange, Hop, Names, Receive, guard, in_curls_range, left, route};
+use super::{Engine, Exchange, Hop, Names, Receive, guard, in_curls_range, left, route};
 use crate::address::{Limits, shown};
 use crate::error::{ErrorCode, Failure};
 use crate::process::fork;
@@ -192,11 +192,8 @@ pub(crate) struct Multi<R: Receive> {
     keep: usize,
 }
 
-impl<R: Receive> Multi<R> {
-    /// Makes an engine that waits on `poller`, counts its connections in `connections`, keeps at most
-    /// `max_connects` of them open while idle, and connects only where `limits` allow. The limits never
-    /// change; a kept connection is therefore within them.
-    pub fn new(
+impl<R: Receive> Engine<R> for Multi<R> {
+    fn new(
         poller: Arc<Poller>,
         names: Arc<Names>,
         connections: Arc<AtomicU64>,
@@ -244,31 +241,7 @@ impl<R: Receive> Multi<R> {
         })
     }
 
-    fn set_up(
-        multi: &mut curl::multi::Multi,
-        shared: &Arc<Shared>,
-        max_connects: usize,
-    ) -> Result<(), curl::MultiError> {
-        let book = Arc::clone(shared);
-        multi.socket_function(move |fd, events, _| {
-            let wanted = Interest {
-                read: events.input() || events.input_and_output(),
-                write: events.output() || events.input_and_output(),
-            };
-            book.sockets().want(fd, wanted);
-        })?;
-        let book = Arc::clone(shared);
-        multi.timer_function(move |delay| {
-            book.timer.set(delay);
-            true
-        })?;
-        multi.set_max_connects(max_connects)?;
-        // curl looks up the names of proxies on threads that its end must not wait for.
-        set_long(multi, CURLMOPT_QUICK_EXIT, QUICK)
-    }
-
-    /// Performs one hop. Dropping the future aborts it.
-    pub async fn perform(&self, hop: Hop<'_>, receiver: R) -> Exchange<R> {
+    async fn perform(&self, hop: Hop<'_>, receiver: R) -> Exchange<R> {
         let mut name_lookup = Duration::ZERO;
         let mut ways = names::ways(&hop);
         let mut found = None;
@@ -336,8 +309,108 @@ impl<R: Receive> Multi<R> {
         }
     }
 
-    /// The source of a hop's connections, in curl's words, and how long its look-up took. `found`: the
-    /// addresses of its host, if they were looked up.
+    fn drive(&self) -> bool {
+        self.shared.turn.fetch_add(1, Ordering::Relaxed);
+        let mut began = None;
+        while self.shared.timer.take_due() {
+            self.act(|curl| curl.timeout());
+            if began.get_or_insert_with(Instant::now).elapsed() >= DRIVE {
+                let sockets = self.shared.sockets();
+                let greedy = self.those_on(|socket| sockets.was_ready(socket));
+                drop(sockets);
+                self.pause(&greedy);
+                break;
+            }
+        }
+        self.serve_greedy();
+        self.wake_starved() | self.wake()
+    }
+
+    fn wait(&self, until: Option<Instant>) -> io::Result<()> {
+        let timeout = self
+            .shared
+            .timer
+            .at()
+            .into_iter()
+            .chain(until)
+            .chain(self.starved.borrow().iter().map(|(due, _)| *due).min())
+            .min()
+            .map(left);
+        let none_waits = self.greedy.borrow().is_empty() && self.shared.paused().is_empty();
+        let timeout = match none_waits {
+            true => timeout,
+            false => Some(Duration::ZERO),
+        };
+        let mut events = self.events.borrow_mut();
+        let mut seen = self.seen.replace(0);
+        if seen < events.len() {
+            // What was put off comes first; a fork may come before it.
+            fork::at_rest(|| ());
+        } else {
+            seen = 0;
+            self.shared.sockets().flush()?;
+            events.clear();
+            match fork::at_rest(|| self.poller.wait(&mut events, timeout)) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+                outcome => outcome?,
+            };
+            let mut sockets = self.shared.sockets();
+            for event in events.iter() {
+                sockets.note_ready(event.key as RawFd);
+            }
+        }
+        let began = Instant::now();
+        for event in events.iter().skip(seen) {
+            let since = began.elapsed();
+            if since >= GREEDY {
+                break;
+            }
+            seen += 1;
+            let fd = event.key as RawFd;
+            if !self.shared.sockets().wanted(fd, event.readable) {
+                continue;
+            }
+            let mut happened = Events::new();
+            happened.input(event.readable).output(event.writable);
+            let at_rest = !self.shared.timer.is_due();
+            self.act(|curl| curl.action(fd, &happened));
+            // It has not read all there is.
+            let is_greedy = at_rest && self.shared.timer.is_due();
+            if is_greedy && began.elapsed() - since >= DRIVE {
+                self.pause(&self.those_on(|socket| socket == fd));
+            }
+        }
+        self.seen.set(seen);
+        Ok(())
+    }
+}
+
+impl<R: Receive> Multi<R> {
+    fn set_up(
+        multi: &mut curl::multi::Multi,
+        shared: &Arc<Shared>,
+        max_connects: usize,
+    ) -> Result<(), curl::MultiError> {
+        let book = Arc::clone(shared);
+        multi.socket_function(move |fd, events, _| {
+            let wanted = Interest {
+                read: events.input() || events.input_and_output(),
+                write: events.output() || events.input_and_output(),
+            };
+            book.sockets().want(fd, wanted);
+        })?;
+        let book = Arc::clone(shared);
+        multi.timer_function(move |delay| {
+            book.timer.set(delay);
+            true
+        })?;
+        multi.set_max_connects(max_connects)?;
+        // The names of proxies are looked up by curl, on threads that its end must not wait for.
+        set_long(multi, CURLMOPT_QUICK_EXIT, QUICK)
+    }
+
+    /// Where a hop's connections come from, in curl's words, and how long it took to look that up.
+    /// `found`: the addresses of its host, if they were looked up.
     async fn source(
         &self,
         hop: &Hop<'_>,
@@ -454,26 +527,6 @@ impl<R: Receive> Multi<R> {
         }
     }
 
-    /// Runs due work of curl's and wakes the futures of transfers that ended. True: there was some.
-    ///
-    /// It stops soon, because work never ends while a server sends faster than it is read.
-    pub fn drive(&self) -> bool {
-        self.shared.turn.fetch_add(1, Ordering::Relaxed);
-        let mut began = None;
-        while self.shared.timer.take_due() {
-            self.act(|curl| curl.timeout());
-            if began.get_or_insert_with(Instant::now).elapsed() >= DRIVE {
-                let sockets = self.shared.sockets();
-                let greedy = self.those_on(|socket| sockets.was_ready(socket));
-                drop(sockets);
-                self.pause(&greedy);
-                break;
-            }
-        }
-        self.serve_greedy();
-        self.wake_starved() | self.wake()
-    }
-
     /// The transfers on sockets of a kind.
     fn those_on(&self, is_one: impl Fn(RawFd) -> bool) -> Vec<usize> {
         let running = self.running.borrow();
@@ -555,65 +608,6 @@ impl<R: Receive> Multi<R> {
             }
         }
         starved.len() < before
-    }
-
-    /// Waits for the network, for `notify` on the poller, or until `until`; hands curl what came.
-    pub fn wait(&self, until: Option<Instant>) -> io::Result<()> {
-        let timeout = self
-            .shared
-            .timer
-            .at()
-            .into_iter()
-            .chain(until)
-            .chain(self.starved.borrow().iter().map(|(due, _)| *due).min())
-            .min()
-            .map(left);
-        let none_waits = self.greedy.borrow().is_empty() && self.shared.paused().is_empty();
-        let timeout = match none_waits {
-            true => timeout,
-            false => Some(Duration::ZERO),
-        };
-        let mut events = self.events.borrow_mut();
-        let mut seen = self.seen.replace(0);
-        if seen < events.len() {
-            // Work that was put off comes first; a fork may come before it.
-            fork::at_rest(|| ());
-        } else {
-            seen = 0;
-            self.shared.sockets().flush()?;
-            events.clear();
-            match fork::at_rest(|| self.poller.wait(&mut events, timeout)) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
-                outcome => outcome?,
-            };
-            let mut sockets = self.shared.sockets();
-            for event in events.iter() {
-                sockets.note_ready(event.key as RawFd);
-            }
-        }
-        let began = Instant::now();
-        for event in events.iter().skip(seen) {
-            let since = began.elapsed();
-            if since >= GREEDY {
-                break;
-            }
-            seen += 1;
-            let fd = event.key as RawFd;
-            if !self.shared.sockets().wanted(fd, event.readable) {
-                continue;
-            }
-            let mut happened = Events::new();
-            happened.input(event.readable).output(event.writable);
-            let at_rest = !self.shared.timer.is_due();
-            self.act(|curl| curl.action(fd, &happened));
-            // It has not read everything yet.
-            let is_greedy = at_rest && self.shared.timer.is_due();
-            if is_greedy && began.elapsed() - since >= DRIVE {
-                self.pause(&self.those_on(|socket| socket == fd));
-            }
-        }
-        self.seen.set(seen);
-        Ok(())
     }
 
     fn act(&self, action: impl FnOnce(&curl::multi::Multi) -> Result<u32, curl::MultiError>) {

@@ -330,6 +330,12 @@ extern "C" {
         throttle: c_double,
         parallelism: u32,
     ) -> pool_status_t;
+    pub fn pool_hold_group(
+        pool: *mut pool_t,
+        group: *const c_char,
+        in_flight: *mut u64,
+    ) -> pool_status_t;
+    pub fn pool_release_group(pool: *mut pool_t, group: *const c_char) -> pool_status_t;
     pub fn pool_stats(pool: *mut pool_t, stats: *mut pool_stats_t) -> pool_status_t;
     pub fn pool_set_log(
         pool: *mut pool_t,

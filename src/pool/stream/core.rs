@@ -1,0 +1,495 @@
+//! What a stream's handle and the shards share: the bounds, and the results to be taken.
+//!
+//! It knows nothing of the pool but the bells of its shards.
+
+use std::collections::VecDeque;
+use std::os::fd::RawFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use super::config::StreamConfig;
+use super::event::Event;
+use super::until::Until;
+use crate::error::Error;
+use crate::job::JobResult;
+use crate::plan::Plan;
+use crate::pool::bell::Bells;
+use crate::pool::callbacks::Calls;
+use crate::schedule::{Gate, StreamId};
+use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
+use crate::sync::{Condvar, Mutex, MutexGuard};
+
+/// A stream that holds no more jobs than this, the default of `buffer_size`, holds few.
+const FEW: usize = 1024;
+
+/// What a stream is doing and has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StreamStats {
+    /// Jobs accepted so far.
+    pub accepted: u64,
+    /// Results taken so far.
+    pub delivered: u64,
+    /// Results so far, taken or not, that were errors.
+    pub failed: u64,
+    /// Jobs accepted and not started, those that wait for a retry included.
+    pub held: u64,
+    /// Jobs started whose results were not taken.
+    pub started: u64,
+    /// Bytes that results not taken hold: bodies, headers, URLs, messages and they themselves.
+    pub buffered_bytes: u64,
+}
+
+/// What the handle of a stream and the shards share.
+pub(crate) struct Core {
+    pub id: StreamId,
+    pub config: StreamConfig,
+    /// How jobs are done that have no options of their own.
+    pub plan: Arc<Plan>,
+    /// Jobs accepted and not started.
+    held: AtomicUsize,
+    /// Jobs started whose results were not taken.
+    started: AtomicUsize,
+    /// Bytes of results not taken.
+    bytes: AtomicU64,
+    /// The order of the result to be taken next, if the stream is ordered.
+    head: AtomicU64,
+    /// A shard found no room to start a job, and is to be woken when there is some.
+    stalled: AtomicBool,
+    /// Callers that wait for room.
+    submitters: AtomicUsize,
+    cancelled: AtomicBool,
+    state: Mutex<State>,
+    room: Condvar,
+    arrived: Condvar,
+    /// Results that wait for the callback, and calls under way.
+    pub calls: Calls,
+    /// Rung when there is room again to start a job.
+    bells: Bells,
+}
+
+#[derive(Default)]
+struct State {
+    /// Results to be taken. In an ordered stream there are gaps: jobs that are not done.
+    results: VecDeque<Option<JobResult>>,
+    /// How many results there are, without the gaps.
+    there: usize,
+    /// Jobs accepted whose results were not taken.
+    outstanding: usize,
+    closed: bool,
+    /// The process is ending, and what is outstanding does not come any more.
+    given_up: bool,
+    next_order: u64,
+    delivered: u64,
+    failed: u64,
+    waker: Option<Waker>,
+    event: Option<Event>,
+}
+
+impl State {
+    fn ready(&self) -> bool {
+        matches!(self.results.front(), Some(Some(_)))
+    }
+
+    fn done(&self) -> bool {
+        self.closed && self.outstanding == 0
+    }
+
+    /// Brings the event descriptor into line.
+    fn signal(&mut self) {
+        let readable = self.ready() || self.done();
+        if let Some(event) = &mut self.event {
+            event.set(readable);
+        }
+    }
+
+    /// Brings the event descriptor into line after results were taken. What it was not told of yet,
+    /// it is told later.
+    fn signal_taken(&mut self) {
+        if !self.ready() {
+            self.signal();
+        }
+    }
+}
+
+impl Core {
+    pub fn new(id: StreamId, config: StreamConfig, plan: Arc<Plan>, bells: Bells) -> Self {
+        Self {
+            id,
+            config,
+            plan,
+            held: AtomicUsize::new(0),
+            started: AtomicUsize::new(0),
+            bytes: AtomicU64::new(0),
+            head: AtomicU64::new(0),
+            stalled: AtomicBool::new(false),
+            submitters: AtomicUsize::new(0),
+            cancelled: AtomicBool::new(false),
+            state: Mutex::default(),
+            room: Condvar::new(),
+            arrived: Condvar::new(),
+            calls: Calls::default(),
+            bells,
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a job's place among the held, and gives the job's number. `None`: there was no room in
+    /// time.
+    pub fn admit(&self, until: Until) -> Result<Option<u64>, Error> {
+        let mut state = self.state();
+        loop {
+            if state.closed {
+                return Err(Error::Closed);
+            }
+            if self.has_room(&state) {
+                break;
+            }
+            self.submitters.fetch_add(1, SeqCst);
+            // Room may have come before this was said.
+            let waited = match self.has_room(&state) {
+                true => Some(state),
+                false => until.wait(&self.room, state),
+            };
+            self.submitters.fetch_sub(1, SeqCst);
+            match waited {
+                Some(guard) => state = guard,
+                None => return Ok(None),
+            }
+        }
+        let order = state.next_order;
+        state.next_order += 1;
+        state.outstanding += 1;
+        self.held.fetch_add(1, SeqCst);
+        Ok(Some(order))
+    }
+
+    fn has_room(&self, state: &State) -> bool {
+        let size = self.config.buffer_size;
+        match self.config.ordered {
+            true => state.outstanding < size,
+            false => self.held.load(SeqCst) < size,
+        }
+    }
+
+    /// Whether so few jobs are held that each may take some memory.
+    pub fn holds_few(&self) -> bool {
+        self.held.load(SeqCst) <= FEW
+    }
+
+    /// Whether a job may start now. `Open` takes its place among the started, which `unreserve`
+    /// gives back if no job starts. `Only` takes none: see `reserve_head`.
+    pub fn reserve(&self) -> Gate {
+        match self.try_reserve() {
+            Gate::Open => Gate::Open,
+            _ => {
+                // Room made before this was said would go unnoticed.
+                self.stalled.store(true, SeqCst);
+                self.try_reserve()
+            }
+        }
+    }
+
+    fn try_reserve(&self) -> Gate {
+        let too_heavy = self.bytes.load(SeqCst) >= self.config.max_buffered_bytes;
+        if self.config.ordered && too_heavy {
+            // The one job that the others' results wait for must not wait for them.
+            return Gate::Only(self.head.load(SeqCst));
+        }
+        // An ordered stream is bounded at submission already.
+        let before = self.started.fetch_add(1, SeqCst);
+        if too_heavy || before >= self.config.buffer_size && !self.config.ordered {
+            self.started.fetch_sub(1, SeqCst);
+            return Gate::Closed;
+        }
+        Gate::Open
+    }
+
+    /// The job that an `Only` gate let through takes its place.
+    pub fn reserve_head(&self) {
+        self.started.fetch_add(1, SeqCst);
+    }
+
+    pub fn unreserve(&self) {
+        self.started.fetch_sub(1, SeqCst);
+        self.wake_stalled();
+    }
+
+    /// A job whose place was reserved has started.
+    pub fn start(&self) {
+        self.held.fetch_sub(1, SeqCst);
+        self.tell_submitters();
+    }
+
+    /// A job that had started waits for its retry.
+    pub fn hold_again(&self) {
+        self.held.fetch_add(1, SeqCst);
+        self.unreserve();
+    }
+
+    /// A job is taken out before it started. Its result is delivered as that of one that did.
+    pub fn skip(&self) {
+        self.started.fetch_add(1, SeqCst);
+        self.start();
+    }
+
+    fn tell_submitters(&self) {
+        if self.submitters.load(SeqCst) > 0 {
+            // A submitter that is about to wait holds the lock until it waits.
+            let _state = self.state();
+            self.room.notify_all();
+        }
+    }
+
+    fn wake_stalled(&self) {
+        if self.stalled.swap(false, SeqCst) {
+            for bell in &*self.bells {
+                bell.ring();
+            }
+        }
+    }
+
+    /// Counts a result's bytes. This is done as soon as there is a result, because the next start
+    /// must already reckon with it.
+    pub fn weigh(&self, result: &JobResult) {
+        self.bytes.fetch_add(result.size(), SeqCst);
+    }
+
+    /// Changes a result whose bytes are counted, and counts them anew.
+    pub fn reweigh(&self, result: &mut JobResult, change: impl FnOnce(&mut JobResult)) {
+        let before = result.size();
+        change(result);
+        // In this order the count is never below what is there.
+        self.weigh(result);
+        self.bytes.fetch_sub(before, SeqCst);
+    }
+
+    /// Puts results where they are taken from.
+    pub fn deliver(&self, results: impl IntoIterator<Item = (u64, JobResult)>) {
+        if self.deliver_soon(results).is_some() {
+            self.tell(true);
+        }
+    }
+
+    /// Puts results where they are taken from. Gives when to `tell` the event descriptor of them, if
+    /// it was not told at once.
+    pub fn deliver_soon(
+        &self,
+        results: impl IntoIterator<Item = (u64, JobResult)>,
+    ) -> Option<Instant> {
+        let mut state = self.state();
+        if state.given_up {
+            return None;
+        }
+        let was_ready = state.ready();
+        for (order, result) in results {
+            state.failed += u64::from(result.error.is_some());
+            state.there += 1;
+            if !self.config.ordered {
+                state.results.push_back(Some(result));
+                continue;
+            }
+            let index = (order - self.head.load(SeqCst)) as usize;
+            while state.results.len() <= index {
+                state.results.push_back(None);
+            }
+            state.results[index] = Some(result);
+        }
+        if was_ready || !state.ready() {
+            // Nobody waits for what is there already.
+            return None;
+        }
+        let quiet = state.event.as_ref().and_then(Event::quiet);
+        let quiet = quiet.filter(|_| !self.is_urgent(&state));
+        if quiet.is_none() {
+            state.signal();
+        }
+        let waker = state.waker.take();
+        drop(state);
+        self.arrived.notify_all();
+        wake(waker);
+        quiet
+    }
+
+    /// Tells the event descriptor of the results that are there, if it is time or they are needed.
+    /// False: later.
+    pub fn tell(&self, is_time: bool) -> bool {
+        let mut state = self.state();
+        let now = is_time || self.is_urgent(&state);
+        if now {
+            state.signal();
+        }
+        now
+    }
+
+    /// Whether nothing goes on before results were taken.
+    fn is_urgent(&self, state: &State) -> bool {
+        let full = self.config.ordered && !self.has_room(state) && self.held.load(SeqCst) == 0;
+        full || self.stalled.load(SeqCst) || state.outstanding <= state.there
+    }
+
+    /// Waits for a result, and takes those that are there for as long as they are `wanted`. False:
+    /// no more will come.
+    pub fn take_while(
+        &self,
+        until: Until,
+        into: &mut Vec<JobResult>,
+        wanted: impl FnMut(&JobResult) -> bool,
+    ) -> bool {
+        let mut state = self.state();
+        loop {
+            if state.ready() {
+                self.take(&mut state, into, wanted);
+                return true;
+            }
+            if state.done() {
+                return false;
+            }
+            match until.wait(&self.arrived, state) {
+                Some(guard) => state = guard,
+                None => return true,
+            }
+        }
+    }
+
+    /// Takes a result. If there is none yet, the waker is woken by the next one.
+    pub fn poll_take(&self, context: &mut Context<'_>) -> Poll<Option<JobResult>> {
+        let mut state = self.state();
+        let mut taken = Vec::with_capacity(1);
+        let mut first = true;
+        self.take(&mut state, &mut taken, |_| std::mem::take(&mut first));
+        match taken.pop() {
+            Some(result) => Poll::Ready(Some(result)),
+            None if state.done() => Poll::Ready(None),
+            None => {
+                state.waker = Some(context.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Takes the results that are there, until one is not wanted.
+    fn take(
+        &self,
+        state: &mut State,
+        into: &mut Vec<JobResult>,
+        mut wanted: impl FnMut(&JobResult) -> bool,
+    ) {
+        let before = into.len();
+        while let Some(Some(next)) = state.results.front()
+            && into.try_reserve(1).is_ok()
+            && wanted(next)
+            && let Some(result) = state.results.pop_front().flatten()
+        {
+            into.push(result);
+        }
+        let taken = &into[before..];
+        if taken.is_empty() {
+            return;
+        }
+        state.outstanding -= taken.len();
+        state.there -= taken.len();
+        state.delivered += taken.len() as u64;
+        self.head.fetch_add(taken.len() as u64, SeqCst);
+        self.bytes
+            .fetch_sub(taken.iter().map(JobResult::size).sum(), SeqCst);
+        let started = self.started.fetch_sub(taken.len(), SeqCst) - taken.len();
+        state.signal_taken();
+        if self.config.ordered || self.submitters.load(SeqCst) > 0 {
+            self.room.notify_all();
+        }
+        if state.done() {
+            // Others who wait learn that nothing more will come.
+            self.arrived.notify_all();
+        }
+        // Where the buffer is large, there has to be a little more than room for one: a slow consumer
+        // need not wake the shards for each result.
+        let slack = (self.config.buffer_size / 4).clamp(1, 64);
+        let waits = self.config.ordered || state.results.is_empty();
+        if waits || started + slack <= self.config.buffer_size {
+            self.wake_stalled();
+        }
+    }
+
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.load(SeqCst)
+    }
+
+    /// From now on it is cancelled. True: it was before.
+    pub fn set_cancelled(&self) -> bool {
+        self.cancelled.swap(true, SeqCst)
+    }
+
+    /// No more jobs come.
+    pub fn close(&self) {
+        let mut state = self.state();
+        state.closed = true;
+        self.tell_closed(state);
+    }
+
+    /// Leaves what is outstanding: nobody is there who would end it.
+    pub fn give_up(&self) {
+        let mut state = self.state();
+        state.given_up = true;
+        state.results.clear();
+        state.there = 0;
+        state.outstanding = 0;
+        self.tell_closed(state);
+    }
+
+    fn tell_closed(&self, mut state: MutexGuard<'_, State>) {
+        state.signal();
+        let waker = state.waker.take();
+        drop(state);
+        self.room.notify_all();
+        self.arrived.notify_all();
+        wake(waker);
+    }
+
+    /// How many accepted jobs' results were not taken yet.
+    pub fn outstanding(&self) -> usize {
+        self.state().outstanding
+    }
+
+    pub fn stats(&self) -> StreamStats {
+        let state = self.state();
+        StreamStats {
+            accepted: state.next_order,
+            delivered: state.delivered,
+            failed: state.failed,
+            held: self.held.load(SeqCst) as u64,
+            started: self.started.load(SeqCst) as u64,
+            buffered_bytes: self.bytes.load(SeqCst),
+        }
+    }
+
+    /// The event descriptor, made by the first call.
+    pub fn event_fd(&self) -> Result<RawFd, Error> {
+        let mut state = self.state();
+        if let Some(event) = &state.event {
+            return Ok(event.fd());
+        }
+        let event = Event::new().map_err(|error| {
+            Error::OutOfResources(format!("no descriptor to tell of results: {error}"))
+        })?;
+        let fd = event.fd();
+        state.event = Some(event);
+        state.signal();
+        Ok(fd)
+    }
+
+    pub fn close_event_fd(&self) {
+        self.state().event = None;
+    }
+}
+
+/// Wakes who waits. The waker is of the caller's executor: its panic is no fault of a job.
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+    }
+}
