@@ -873,10 +873,10 @@ enum pool_status_t pool_set_domain_rule(struct pool_t *pool,
 // starts. `in_flight` may be NULL. Jobs are accepted and cancelled as ever, and a group may be
 // held before it has any. In an ordered stream the results of later jobs wait for those of a
 // group that is held. One release ends it, however often the group was held. What reads as a host
-// is taken for it, as for pool_set_domain_rule. Any thread may call it, but no throttle_fn and no
-// parallelism_fn: it waits for the thread on which these run.
+// is taken for it, as for pool_set_domain_rule. Any thread may call it, but throttle_fn and
+// parallelism_fn may not: it waits for the thread on which these run.
 //
-// POOL_OK: held. POOL_INVALID_ARGUMENT: pool_last_error names the argument.
+// POOL_OK: held. POOL_INVALID_ARGUMENT: pool_last_error names the argument, or says who called.
 // POOL_OUT_OF_RESOURCES: a fault in the library, which its log tells of, lost the call.
 //
 // Requires:

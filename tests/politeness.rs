@@ -6,11 +6,11 @@
 
 mod support;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rouet::{Job, JobResult, Pool, Rule, Stream, StreamConfig};
+use rouet::{Job, JobResult, Pool, PoolConfig, Rule, Stream, StreamConfig};
 use rouet_site::{Entry, Site};
 use support::raw::{Gate, Raw, answer};
 use support::*;
@@ -404,6 +404,29 @@ fn a_result_tells_its_group() {
     let stream = stream_to_with(&site, |config| config.callback = Some(callback.clone()));
     submit(&stream, Job::request("http://ex.com/text"));
     assert_eq!(take(&stream).group(), None);
+}
+
+/// It would wait for itself.
+#[test]
+fn a_group_is_not_held_from_within() {
+    static POOL: OnceLock<Pool> = OnceLock::new();
+    static SAID: Mutex<String> = Mutex::new(String::new());
+    let site = site();
+    let config = PoolConfig {
+        throttle_fn: Some(Arc::new(|group, _| {
+            let held = POOL.get().expect("set below").hold(group);
+            *SAID.lock().unwrap() = held.unwrap_err().to_string();
+            None
+        })),
+        ..PoolConfig::default()
+    };
+    let pool = POOL.get_or_init(|| Pool::new(config).unwrap());
+    run(
+        &stream_to(pool, &site),
+        [Job::request("http://ex.com/text")],
+    );
+    let said = SAID.lock().unwrap();
+    assert!(said.contains("throttle_fn"), "{said}");
 }
 
 #[test]

@@ -202,17 +202,31 @@ impl Pool {
     /// of later jobs wait for those of a group that is held. One release ends it, however often the
     /// group was held.
     ///
-    /// It waits for the thread that does the group's transfers, which is prompt, and must not be called
-    /// by `throttle_fn` or `parallelism_fn`, which run there. What reads as a host is taken for it.
+    /// It waits for the thread that does the group's transfers, which is prompt. What reads as a host is
+    /// taken for it.
     ///
     /// [`Error::InvalidArgument`]: as for [`Pool::set_domain_rule`]; or the name is empty, or the process
-    /// is ending or was forked from the pool's. [`Error::OutOfResources`]: a fault in the library, which
+    /// is ending or was forked from the pool's, or `throttle_fn` or `parallelism_fn` calls it, for which
+    /// it would wait. [`Error::OutOfResources`]: a fault in the library, which
     /// its log tells of, lost the call.
     pub fn hold(&self, group: &str) -> Result<u64, Error> {
         let (own, site) = held(group)?;
         // Nobody would answer.
         if let Some(why) = self.why_useless() {
             return Err(Error::InvalidArgument(why.into()));
+        }
+        let caller = thread::current().id();
+        if self
+            .engine
+            .threads
+            .iter()
+            .any(|shard| shard.thread().id() == caller)
+        {
+            return Err(Error::InvalidArgument(
+                "throttle_fn and parallelism_fn can't hold a group: that waits for the thread they run \
+                 on. Hold it from another thread, or by a callback"
+                    .into(),
+            ));
         }
         let mut in_flight = 0;
         for group in own.into_iter().chain(site.as_deref()) {
