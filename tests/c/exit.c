@@ -120,8 +120,15 @@ int main(int argc, char **argv) {
     pthread_join(thread, NULL);
   if (is("throttle_fn")) {
     atomic_store(&ending, true);
-    for (;;)
-      pause_ms(1000);
+    /* All jobs may be done by now: one more makes it asked again. */
+    for (;;) {
+      pool_result_t *result;
+      if (pool_next_result(pool, 10, &result) == POOL_OK)
+        pool_result_free(result);
+      pool_job_t job = job_for(url, JOBS);
+      job.options = &options;
+      (void)pool_submit(pool, &job, 0);
+    }
   }
   return STATUS;
 }
