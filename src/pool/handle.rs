@@ -215,13 +215,7 @@ impl Pool {
         if let Some(why) = self.why_useless() {
             return Err(Error::InvalidArgument(why.into()));
         }
-        let caller = thread::current().id();
-        if self
-            .engine
-            .threads
-            .iter()
-            .any(|shard| shard.thread().id() == caller)
-        {
+        if fork::is_worker() {
             return Err(Error::InvalidArgument(
                 "throttle_fn and parallelism_fn can't hold a group: that waits for the thread they run \
                  on. Hold it from another thread, or by a callback"

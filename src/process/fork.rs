@@ -30,6 +30,8 @@ static ENDER: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
     static WORKS: Cell<bool> = const { Cell::new(false) };
+    /// Whether the thread works or rests between work.
+    static SERVES: Cell<bool> = const { Cell::new(false) };
 }
 
 /// How long a fork, or the process's end, waits for the others' work, which seldom takes a millisecond.
@@ -113,7 +115,14 @@ pub(crate) fn stop_at_end() {
 
 /// Runs work that no fork may interrupt. It must not wait for other threads, except within [`at_rest`].
 pub(crate) fn at_work<T>(work: impl FnOnce() -> T) -> T {
+    SERVES.set(true);
     switched(true, work)
+}
+
+/// Whether this thread is one of those that work, at rest or not.
+pub(crate) fn is_worker() -> bool {
+    // Shuttle's threads are all one.
+    SERVES.get() && !cfg!(feature = "shuttle")
 }
 
 /// Runs what a fork may interrupt, such as waits and the callers' functions, within work or not.
