@@ -331,7 +331,9 @@ impl Known {
     fn learn(&mut self, place: usize, options: &Arc<Options>, hash: u64, plan: &Arc<Plan>) {
         if self.by_place.len() >= self.sweep_at {
             self.by_hash.retain(|_, plan| plan.strong_count() > 0);
-            self.by_place.retain(|_, (_, plan)| plan.strong_count() > 0);
+            // Nobody can ask by the place of options that are gone, though their plan may live.
+            self.by_place
+                .retain(|_, (options, plan)| options.strong_count() > 0 && plan.strong_count() > 0);
             self.sweep_at = FEW.max(2 * self.by_place.len());
         }
         self.by_hash.insert(hash, Arc::downgrade(plan));
@@ -460,6 +462,10 @@ mod tests {
             of(&options(other));
         }
         assert!(Arc::ptr_eq(&of(&options(1)), &first));
+        // Options made anew for each job share the plan, and leave nothing behind.
+        for _ in 0..1000 {
+            assert!(Arc::ptr_eq(&of(&options(1)), &first));
+        }
         // The dead plans made room.
         assert!(plans.known().by_place.len() <= FEW);
         assert!(plans.known().by_hash.len() <= FEW);
