@@ -87,7 +87,7 @@ lint: ## formatting, clippy, documentation, the man page, crates' licences, and 
 	cargo fmt --check --manifest-path benches/peers/rust/Cargo.toml && \
 	cargo fmt --check --manifest-path fuzz/Cargo.toml && \
 	cargo clippy --locked --workspace --all-targets --features capi -- -D warnings && \
-	for features in '' capi isahc shuttle; do \
+	for features in '' isahc shuttle; do \
 		cargo clippy --locked --all-targets --features "$$features" -- -D warnings || exit; done && \
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --package rouet
 	scripts/man 0 | mandoc -T lint -W warning

@@ -100,7 +100,7 @@ impl Headers {
     }
 
     /// Makes room for another line. `false`: no memory is left for it.
-    #[cfg(not(feature = "isahc"))]
+    #[cfg(not(engine = "isahc"))]
     pub(crate) fn make_room(&mut self, line: &[u8]) -> bool {
         // The first allocation suffices for most answers and saves growing step by step.
         let least = if self.lines.capacity() == 0 { 512 } else { 0 };

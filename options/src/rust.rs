@@ -5,7 +5,7 @@ use crate::table::{Entry, Kind, Language, Scope, Table, Value};
 use crate::words::{camel, capital, name, sentences, wrap};
 
 /// The options that are fields of a struct of Rust's. Those that lie deeper (`rule.throttle`) are
-/// written by hand; `tests::the_defaults_are_the_same` in `src/ffi/config.rs` holds them to the table.
+/// written by hand; `the_defaults_are_the_same_in_c_and_rust` in `src/ffi/config.rs` holds them to the table.
 fn fields_of(table: &Table, of: Scope, is_part: bool) -> impl Iterator<Item = &Entry> {
     let entries = table.all().filter(move |entry| entry.of == of);
     entries

@@ -228,6 +228,11 @@ impl Table {
             };
             assert!(of_kind, "{name}: its default is not of its kind");
             assert_eq!(kind.is_list(), entry.count.is_some(), "{name}: count");
+            let is_checked = entry.above.is_none_or(|above| above == 0);
+            assert!(
+                is_checked,
+                "{name}: that it is above anything but 0 is not checked"
+            );
             let is_function = *kind == Kind::Function;
             assert_eq!(is_function, entry.userdata.is_some(), "{name}: userdata");
         }

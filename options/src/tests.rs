@@ -172,22 +172,17 @@ fn the_ranges_and_names_of_each_language() {
             language,
         )
     };
-    assert_eq!(
-        refers(Language::C),
-        "follow_js_relocation body-too-large `<a>`"
-    );
-    assert_eq!(
-        refers(Language::Go),
-        "FollowJSRelocation [ErrBodyTooLarge] <a>"
-    );
-    assert_eq!(
-        refers(Language::Node),
-        "followJsRelocation body-too-large `<a>`"
-    );
-    assert_eq!(
-        refers(Language::Rust),
-        "`follow_js_relocation` `body-too-large` `<a>`"
-    );
+    for (language, said) in [
+        (Language::C, "follow_js_relocation body-too-large `<a>`"),
+        (Language::Go, "FollowJSRelocation [ErrBodyTooLarge] <a>"),
+        (Language::Node, "followJsRelocation body-too-large `<a>`"),
+        (
+            Language::Rust,
+            "`follow_js_relocation` `body-too-large` `<a>`",
+        ),
+    ] {
+        assert_eq!(refers(language), said);
+    }
     assert_eq!(
         name(table.find("follow_redirects"), Language::Go),
         "NoFollowRedirects"

@@ -137,9 +137,15 @@ pub fn render(table: &Table, from: &Entry, text: &str, language: Language) -> St
 
 /// 10000 as 10,000. Four digits read well as they are.
 pub fn grouped(number: u64) -> String {
+    fn in_threes(number: u64) -> String {
+        match number {
+            0..1000 => number.to_string(),
+            _ => format!("{},{:03}", in_threes(number / 1000), number % 1000),
+        }
+    }
     match number {
         0..10_000 => number.to_string(),
-        _ => format!("{},{:03}", number / 1000, number % 1000),
+        _ => in_threes(number),
     }
 }
 

@@ -97,7 +97,7 @@ pub(crate) fn named(name: &str) -> Result<(Option<&str>, Option<String>), String
     };
     match () {
         () if url.path() != "/" || url.query().is_some() || url.fragment().is_some() => {
-            refused("which is a page, and a rule is for a group")
+            refused("which is a page, and not a group")
         }
         () if url.port().is_some() => refused("and a group has all ports of its hosts"),
         () if site != host.strip_suffix('.').unwrap_or(host) => {

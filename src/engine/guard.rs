@@ -9,7 +9,7 @@ use std::sync::Arc;
 use url::{Host, Url};
 
 use super::Hop;
-use super::route::{address, is_local, led, own};
+use super::route::{address, is_local, to};
 use crate::address::{Limits, shown};
 use crate::error::{ErrorCode, Failure};
 use crate::plan::{Plan, Scheme};
@@ -31,7 +31,7 @@ pub(super) fn check(limits: &Limits, hop: &Hop<'_>) -> Result<(), Failure> {
     if let Some(by) = limits.on_scheme(url.scheme()) {
         return Err(forbidden(url, "a URL that is no https", by));
     }
-    let Some((host, port)) = led(url, plan).or_else(|| own(url)) else {
+    let Some((host, port)) = to(url, plan) else {
         return Ok(());
     };
     if let Some(by) = limits.on_port(port) {

@@ -16,6 +16,11 @@ pub(super) fn led<'a>(url: &'a Url, plan: &'a Plan) -> Option<(&'a str, u16)> {
     plan.led(host, port)
 }
 
+/// The host and port that a hop connects to.
+pub(super) fn to<'a>(url: &'a Url, plan: &'a Plan) -> Option<(&'a str, u16)> {
+    led(url, plan).or_else(|| own(url))
+}
+
 /// RFC 6761, section 6.3: curl connects these to the loopback addresses without a look-up.
 pub(super) fn is_local(host: &str) -> bool {
     host == "localhost" || host.ends_with(".localhost")

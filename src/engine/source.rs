@@ -1,10 +1,10 @@
-//! Where connections come from (`interface`), in words that keep curl from looking a name up: it would
+//! Where connections come from (`network_interface`), in words that keep curl from looking a name up: it would
 //! block all transfers of its thread meanwhile.
 
 use std::ffi::CString;
 use std::net::IpAddr;
 
-/// The meaning of an `interface`.
+/// The meaning of a `network_interface`.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Source<'a> {
     /// A source that curl takes as it is.
@@ -13,7 +13,7 @@ pub(super) enum Source<'a> {
     Name(&'static str, &'a str),
 }
 
-/// Reads an `interface`: an address, an interface, or otherwise a host name. As in curl, a prefix `if!`
+/// Reads a `network_interface`: an address, an interface, or otherwise a host name. As in curl, a prefix `if!`
 /// or `host!` says which.
 pub(super) fn read(interface: &str) -> Source<'_> {
     if interface.starts_with("if!") {

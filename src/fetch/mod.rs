@@ -51,6 +51,16 @@ pub(crate) struct Attempt {
     pub stale: bool,
 }
 
+/// An attempt that came to nothing else.
+impl From<Failure> for Attempt {
+    fn from(failure: Failure) -> Self {
+        Self {
+            failure: Some(failure),
+            ..Self::default()
+        }
+    }
+}
+
 /// An attempt from the result that it gave.
 impl From<JobResult> for Attempt {
     fn from(result: JobResult) -> Self {

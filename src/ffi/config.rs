@@ -671,7 +671,7 @@ unsafe fn callback(see: pool_callback_fn, userdata: *mut c_void) -> Option<Callb
             // SAFETY: the caller's promise; the result lives during the call.
             unsafe { (see(result, userdata as *mut c_void), (*result).value) }
         })
-        .ok_or_else(|| no_memory(result))?;
+        .ok_or_else(|| no_memory(result).to_string())?;
         result.value = value as usize;
         match returned {
             0 => Ok(()),

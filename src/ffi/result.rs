@@ -243,17 +243,16 @@ fn copy(body: &[u8]) -> Result<Vec<u8>, Error> {
     Ok(copy)
 }
 
-/// The message for when no memory is left to show a result to C.
-pub(super) fn no_memory(result: &JobResult) -> String {
-    let size = Plan::of(result).size;
-    format!("no memory is left for a result of {size} bytes")
+/// No memory is left to show a result to C.
+pub(super) fn no_memory(result: &JobResult) -> Error {
+    Error::no_memory(&format!("a result of {} bytes", Plan::of(result).size))
 }
 
 /// Moves a Rust result into C's form.
 pub(super) fn into_c(result: JobResult) -> Result<*mut pool_result_t, Error> {
     match Room::of(&result) {
         Some(room) => Ok(room.fill(result)),
-        None => Err(Error::OutOfResources(no_memory(&result))),
+        None => Err(no_memory(&result)),
     }
 }
 
@@ -579,7 +578,7 @@ impl Elements {
         let mut list = Vec::new();
         list.try_reserve_exact(elements.len()).ok()?;
         for it in &elements {
-            texts.make_room()?;
+            let _kept = texts.make_room(it.url.len() + it.rel.len() + it.text.len())?;
             if last.is_none_or(|last| !Arc::ptr_eq(&last.rel, &it.rel)) {
                 rel = texts.put(&it.rel);
             }
@@ -616,10 +615,10 @@ struct Texts {
 }
 
 impl Texts {
-    /// Makes room for the texts of one element. `None`: no memory is left for them.
-    fn make_room(&mut self) -> Option<()> {
+    /// Makes room for the texts of one element, which have that size. `None`: no memory is left for them.
+    fn make_room(&mut self, size: usize) -> Option<memory::Kept> {
         self.texts.try_reserve(5).ok()?;
-        (!memory::is_out()).then_some(())
+        memory::keep_back(size)
     }
 
     /// Returns the text's new place and its number of bytes.
@@ -654,9 +653,7 @@ impl Links {
         pointers.try_reserve_exact(links.len()).ok()?;
         text.try_reserve_exact(links.len()).ok()?;
         for link in links {
-            if memory::is_out() {
-                return None;
-            }
+            let _kept = memory::keep_back(link.len())?;
             // URLs contain no NUL.
             let link = CString::new(link).unwrap_or_default();
             pointers.push(link.as_ptr());

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicU64;
 use super::bell::Bells;
 use super::callbacks::Callbacks;
 use super::config::ThrottleFn;
-use super::inbox::{Inbox, Message};
+use super::inbox::{Inbox, Message, Order};
 use super::log::Log;
 use super::task::Task;
 #[cfg(test)]
@@ -92,9 +92,10 @@ impl Common {
         }
     }
 
-    /// Sends a message to a group's shard.
-    pub fn send_to(&self, group: &str, message: Message) {
-        self.inboxes[self.shard_of(group)].send(message);
+    /// Tells a group's shard about the group.
+    pub fn tell(&self, group: Box<str>, order: Order) {
+        let shard = self.shard_of(&group);
+        self.inboxes[shard].send(Message::Group(Box::new((group, order))));
     }
 
     pub fn broadcast(&self, message: impl Fn() -> Message) {

@@ -8,12 +8,13 @@ use std::thread::available_parallelism;
 use super::answer::question;
 use super::common::Common;
 use super::config::PoolConfig;
-use super::inbox::Message;
+use super::inbox::{Message, Order};
 use super::log::{Level, LogFn};
 use super::shard::{Shard, caught};
 use crate::address::{self, Limits};
 use crate::error::{Error, Failure};
 use crate::process::{descriptors, fork};
+use crate::ranges;
 use crate::schedule::{Rule, StreamId};
 use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Condvar, Mutex};
@@ -182,16 +183,9 @@ impl Pool {
     /// [`Error::InvalidArgument`]: it is no group of its own (`www.ex.com` is in that of `ex.com`,
     /// as [`url_group`](crate::url_group) tells), a URL that is none, or the `parallelism` is 0.
     pub fn set_domain_rule(&self, group: &str, rule: Rule) -> Result<(), Error> {
-        if rule.parallelism == 0 {
-            return Err(Error::InvalidArgument(
-                "parallelism is 0: it is at least 1".into(),
-            ));
-        }
-        let (own, site) =
-            address::named(group).map_err(|why| Error::InvalidArgument(format!("domain {why}")))?;
-        for group in own.into_iter().chain(site.as_deref()) {
-            let message = Message::Rule(Box::new((group.into(), rule)));
-            self.common().send_to(group, message);
+        ranges::at_least("parallelism", rule.parallelism, 1)?;
+        for group in groups("domain", group)? {
+            self.common().tell(group, Order::Rule(rule));
         }
         Ok(())
     }
@@ -210,7 +204,7 @@ impl Pool {
     /// it would wait. [`Error::OutOfResources`]: a fault in the library, which
     /// its log tells of, lost the call.
     pub fn hold(&self, group: &str) -> Result<u64, Error> {
-        let (own, site) = held(group)?;
+        let groups = held(group)?;
         // Nobody would answer.
         if let Some(why) = self.why_useless() {
             return Err(Error::InvalidArgument(why.into()));
@@ -223,10 +217,9 @@ impl Pool {
             ));
         }
         let mut in_flight = 0;
-        for group in own.into_iter().chain(site.as_deref()) {
+        for group in groups {
             let (question, answer) = question();
-            let message = Message::Hold(Box::new((group.into(), answer)));
-            self.common().send_to(group, message);
+            self.common().tell(group, Order::Hold(answer));
             in_flight += question.wait().ok_or_else(|| {
                 Error::OutOfResources(
                     "a fault in the library, which its log tells of, lost the call: try again"
@@ -240,10 +233,8 @@ impl Pool {
     /// Lets the jobs of a group start again, at the group's pace. Does not wait. The group is named as
     /// for [`Pool::hold`]; one that is not held stays as it is.
     pub fn release(&self, group: &str) -> Result<(), Error> {
-        let (own, site) = held(group)?;
-        for group in own.into_iter().chain(site.as_deref()) {
-            let message = Message::Release(Box::new(group.into()));
-            self.common().send_to(group, message);
+        for group in held(group)? {
+            self.common().tell(group, Order::Release);
         }
         Ok(())
     }
@@ -298,14 +289,21 @@ impl Pool {
     }
 }
 
+/// The groups that a name stands for. `field`: what the caller calls it.
+fn groups(field: &str, name: &str) -> Result<impl Iterator<Item = Box<str>>, Error> {
+    let named = address::named(name);
+    let (own, site) = named.map_err(|why| Error::InvalidArgument(format!("{field} {why}")))?;
+    Ok(own.map(Box::from).into_iter().chain(site.map(Box::from)))
+}
+
 /// The groups that a name to hold or release stands for.
-fn held(group: &str) -> Result<(Option<&str>, Option<String>), Error> {
-    if group.is_empty() {
-        return Err(Error::InvalidArgument(
+fn held(group: &str) -> Result<impl Iterator<Item = Box<str>>, Error> {
+    match group.is_empty() {
+        true => Err(Error::InvalidArgument(
             "group is empty: jobs without group are not held".into(),
-        ));
+        )),
+        false => groups("group", group),
     }
-    address::named(group).map_err(|why| Error::InvalidArgument(format!("group {why}")))
 }
 
 impl std::fmt::Debug for Pool {

@@ -10,15 +10,19 @@ use super::task::Task;
 use crate::schedule::{Rule, StreamId};
 use crate::sync::{Mutex, MutexGuard};
 
+/// What a shard is told about a group.
+pub(crate) enum Order {
+    Rule(Rule),
+    /// Hold it, and answer how many of its jobs are under way.
+    Hold(Answer<u64>),
+    Release,
+}
+
 /// What a shard is told.
 pub(crate) enum Message {
     Job(Box<Task>),
-    /// This is boxed because it is rare and large, and the others are small.
-    Rule(Box<(Box<str>, Rule)>),
-    /// Hold a group, and answer how many of its jobs are under way.
-    Hold(Box<(Box<str>, Answer<u64>)>),
-    /// Let a group go. Boxed twice, as a name alone would make each message larger.
-    Release(Box<Box<str>>),
+    /// About a group. It is boxed because it is rare and large, and the others are small.
+    Group(Box<(Box<str>, Order)>),
     Cancel(StreamId),
     /// The stream's handle is gone.
     Close(StreamId),

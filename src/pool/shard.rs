@@ -14,7 +14,7 @@ use super::attempts::Attempts;
 use super::common::Common;
 use super::config::PoolConfig;
 use super::delivery;
-use super::inbox::{Inbox, Message};
+use super::inbox::{Inbox, Message, Order};
 use super::log::Level;
 use super::stream::core::Core;
 use super::task::{Task, Work};
@@ -273,12 +273,14 @@ impl Shard {
                 self.streams.entry(id).or_insert_with(|| Arc::clone(stream));
                 self.queue(task, now, now);
             }
-            Message::Rule(rule) => self.scheduler.set_rule(&rule.0, rule.1, now),
-            Message::Hold(hold) => {
-                let (group, answer) = *hold;
-                answer.give(self.scheduler.hold(&group, now).into());
+            Message::Group(message) => {
+                let (group, order) = *message;
+                match order {
+                    Order::Rule(rule) => self.scheduler.set_rule(&group, rule, now),
+                    Order::Hold(answer) => answer.give(self.scheduler.hold(&group, now).into()),
+                    Order::Release => self.scheduler.release(&group, now),
+                }
             }
-            Message::Release(group) => self.scheduler.release(&group, now),
             Message::Cancel(id) => {
                 for task in self.scheduler.remove_stream(id) {
                     task.stream().skip();
@@ -378,11 +380,16 @@ impl Shard {
         task.started = true;
         self.reserved = None;
         self.common.pass("launch");
-        let work = task.work();
-        if let Work::Fetch(_) = work {
+        let kept = memory::keep_back(task.url.len());
+        let work = match &kept {
+            Some(_) => task.work(),
+            None => Work::Refuse(Failure::no_memory(&task.shown(), "a request")),
+        };
+        if kept.is_none() || matches!(work, Work::Fetch(_)) {
             task.attempts += 1;
             task.began = Some(date);
         }
+        drop(kept);
         let tools = Rc::clone(self.tools());
         let line = self.running.line();
         let since = self.epoch + now;
@@ -522,12 +529,8 @@ impl Shard {
             ErrorCode::Cancelled,
             format!("{}: the stream was cancelled", task.shown()),
         );
-        let attempt = Attempt {
-            failure: Some(failure),
-            ..Attempt::default()
-        };
         self.outgoing
-            .push_back(task.finish(attempt, SystemTime::now()));
+            .push_back(task.finish(failure.into(), SystemTime::now()));
     }
 
     /// Hands the results of this turn to their streams, each stream's at once.
@@ -603,21 +606,12 @@ pub(super) fn caught<E: std::fmt::Display>(
 /// The outcome of an attempt that panicked.
 fn panicked(task: &Task) -> Attempt {
     let message = format!("{}: the library panicked over the job", task.shown());
-    Attempt {
-        failure: Some(Failure::new(ErrorCode::InternalError, message)),
-        ..Attempt::default()
-    }
+    Failure::new(ErrorCode::InternalError, message).into()
 }
 
 /// One attempt at a job.
 async fn attempt(task: &Task, work: Work, began: Instant, tools: &Tools) -> Attempt {
     let Tools { engine, common } = tools;
-    if memory::keep_back(task.url.len()).is_none() {
-        return Attempt {
-            failure: Some(Failure::no_memory(&task.shown(), "a request")),
-            ..Attempt::default()
-        };
-    }
     let start = |url| Start {
         url,
         given: &task.url,
@@ -629,10 +623,7 @@ async fn attempt(task: &Task, work: Work, began: Instant, tools: &Tools) -> Atte
         (Work::Fetch(url), Kind::Resolve) => {
             fetch::resolve(start(&url), &task.plan, engine, &common.heads).await
         }
-        (Work::Refuse(failure), _) => Attempt {
-            failure: Some(failure),
-            ..Attempt::default()
-        },
+        (Work::Refuse(failure), _) => failure.into(),
         (Work::PassThrough, _) => Attempt::default(),
     }
 }

@@ -175,11 +175,7 @@ impl Drop for Task {
             self.shown()
         );
         let failure = Failure::new(ErrorCode::InternalError, message);
-        let attempt = Attempt {
-            failure: Some(failure),
-            ..Attempt::default()
-        };
-        let result = self.result(attempt, SystemTime::now());
+        let result = self.result(failure.into(), SystemTime::now());
         stream.weigh(&result);
         stream.deliver([(self.order, result)]);
     }

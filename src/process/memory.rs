@@ -50,8 +50,21 @@ pub(crate) fn is_spent() -> bool {
 
 #[cold]
 fn has_room(size: usize) -> bool {
-    // The compiler must not see that nobody uses it.
-    black_box(Vec::<u8>::new()).try_reserve_exact(size).is_ok()
+    // What this thread keeps back is for its work, not for this probe. As long as it has that, there is
+    // room.
+    let kept = take(Vec::new());
+    // The compiler must not see that nobody uses the probe.
+    let has = kept.capacity() > 0 || black_box(Vec::<u8>::new()).try_reserve_exact(size).is_ok();
+    drop(take(kept));
+    has
+}
+
+/// Makes room for one more in a list. `None`: no memory is left for jobs.
+pub(crate) fn room_for_one<T>(list: &mut Vec<T>) -> Option<()> {
+    match is_out() {
+        true => None,
+        false => list.try_reserve(1).ok(),
+    }
 }
 
 thread_local! {

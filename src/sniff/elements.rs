@@ -131,9 +131,7 @@ pub(crate) fn elements(
             ControlFlow::Continue(None) => continue,
             ControlFlow::Break(()) => break,
         };
-        if memory::is_out() || elements.try_reserve(1).is_err() {
-            return None;
-        }
+        memory::room_for_one(&mut elements)?;
         elements.push(Element {
             url: url.into(),
             element,
@@ -205,9 +203,8 @@ impl Found {
                 let target = trimmed(target);
                 // An empty link leads to the page; an empty picture or script leads to nothing.
                 if !target.is_empty() || is_link(tag.name, attribute) {
-                    if memory::is_out() || self.references.try_reserve(1).is_err() {
-                        self.lacks_memory = true;
-                    }
+                    self.lacks_memory =
+                        self.lacks_memory || memory::room_for_one(&mut self.references).is_none();
                     if self.lacks_memory {
                         return;
                     }

@@ -154,12 +154,23 @@ fn iso_2022_jp(body: &[u8]) -> Option<&'static Encoding> {
     if !body.contains(&0x1b) || !body.is_ascii() {
         return None;
     }
-    let mut decoder = ISO_2022_JP.new_decoder_without_bom_handling();
-    let room = decoder.max_utf8_buffer_length_without_replacement(body.len())?;
-    let mut text = String::with_capacity(room);
     // A character that the end cuts off is not a mistake.
-    let (result, _) = decoder.decode_to_string_without_replacement(body, &mut text, false);
-    (result == DecoderResult::InputEmpty).then_some(ISO_2022_JP)
+    is_sound(ISO_2022_JP, body, false).then_some(ISO_2022_JP)
+}
+
+/// Whether bytes have no mistake in an encoding. `last`: nothing follows them, so that a character that
+/// they cut off is one.
+fn is_sound(encoding: &'static Encoding, mut bytes: &[u8], last: bool) -> bool {
+    let mut decoder = encoding.new_decoder_without_bom_handling();
+    // The text itself does not matter, and takes several times the memory of the bytes.
+    let mut room = [0; 4096];
+    loop {
+        let (result, read, _) = decoder.decode_to_utf8_without_replacement(bytes, &mut room, last);
+        bytes = &bytes[read..];
+        if result != DecoderResult::OutputFull {
+            return result == DecoderResult::InputEmpty;
+        }
+    }
 }
 
 /// What header and body declare, unless the bytes show it to be wrong.
@@ -208,15 +219,8 @@ fn declared(
 
 fn is_malformed(encoding: &'static Encoding, body: &[u8]) -> bool {
     let start = &body[..body.len().min(DETECT)];
-    let mut decoder = encoding.new_decoder_without_bom_handling();
-    let Some(room) = decoder.max_utf8_buffer_length_without_replacement(start.len()) else {
-        return false;
-    };
-    let mut text = String::with_capacity(room);
     // A character that only our own cut splits is not malformed.
-    let last = start.len() == body.len();
-    let (result, _) = decoder.decode_to_string_without_replacement(start, &mut text, last);
-    result != DecoderResult::InputEmpty
+    !is_sound(encoding, start, start.len() == body.len())
 }
 
 /// The probable encoding of a body without declaration, or with only wrong ones.

@@ -171,7 +171,7 @@ impl Found {
             let href = || tag.get("href").map(str::to_owned);
             match tag.kind {
                 Kind::Anchor => {
-                    fits = fits && !memory::is_out() && found.hrefs.try_reserve(1).is_ok();
+                    fits = fits && memory::room_for_one(&mut found.hrefs).is_some();
                     found.hrefs.extend(href().filter(|_| fits));
                 }
                 Kind::Base if found.base.is_none() => found.base = href(),

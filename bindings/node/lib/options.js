@@ -157,10 +157,6 @@ const RULE = {
   parallelism: { kind: 'uint', field: 'parallelism' },
 };
 
-function snakeCased(name) {
-  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-}
-
 /** What a table says of an option: nothing, if there is none. */
 function lookUp(table, name) {
   if (Object.hasOwn(table, name)) return table[name];
@@ -284,6 +280,4 @@ function encodeConfig(pool, stream, options, arena) {
   return config.address;
 }
 
-module.exports = {
-  OPTIONS, POOL, STREAM, encodeConfig, encodeOptions, fresh, merge, readRule, snakeCased, split,
-};
+module.exports = { encodeConfig, encodeOptions, fresh, merge, readRule, split };

@@ -6,11 +6,16 @@ const layout = require('./layout');
 const { RouetError } = require('./errors');
 const { Arena, read64, write64 } = require('./memory');
 const native = require('./native');
-const { OPTIONS, POOL, STREAM, encodeConfig, merge, readRule, snakeCased, split } = require('./options');
+const { encodeConfig, merge, readRule, split } = require('./options');
 const { Run } = require('./run');
+const { OPTIONS, POOL, STREAM } = require('./table');
+
+function snakeCased(name) {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
 
 /** What a run can be told beside options of the library. */
-const RUN = { key: ['as it is'], group: ['as it is'], optionsFor: ['as it is'], signal: ['as it is'] };
+const RUN = { key: {}, group: {}, optionsFor: {}, signal: {} };
 
 /** Handles that were not freed: threads of the library must not outlive the JavaScript around it. */
 const live = new Set();

@@ -10,6 +10,7 @@ const layout = require('../lib/layout.js');
 const { Arena } = require('../lib/memory.js');
 const native = require('../lib/native.js');
 const options = require('../lib/options.js');
+const table = require('../lib/table.js');
 const { folder } = require('./support.js');
 
 const include = path.join(__dirname, '../../../include');
@@ -113,7 +114,7 @@ test('each option of the header can be set', () => {
       'struct_size', 'throttle_fn', 'parallelism_fn', 'domain_userdata', 'callback', 'callback_userdata',
     ),
   );
-  for (const [table, values] of [[options.OPTIONS, OPTIONS], [options.STREAM, STREAM], [options.POOL, POOL]]) {
+  for (const [table, values] of [[table.OPTIONS, OPTIONS], [table.STREAM, STREAM], [table.POOL, POOL]]) {
     assert.deepEqual(Object.keys(table), Object.keys(values));
   }
 });

@@ -38,6 +38,8 @@ mod names;
 mod sockets;
 mod transfer;
 
+/// How many idle handles are looked at for one that is set as a hop has it. To set another costs little.
+const LOOKED_AT: usize = 64;
 /// The most events taken from the poller at once.
 const EVENTS: NonZero<usize> = NonZero::new(256).unwrap();
 
@@ -243,12 +245,12 @@ impl<R: Receive> Engine<R> for Multi<R> {
 
     async fn perform(&self, hop: Hop<'_>, receiver: R) -> Exchange<R> {
         let mut name_lookup = Duration::ZERO;
-        let mut ways = names::ways(&hop);
         let mut found = None;
         let limits = &*self.shared.limits;
         if let Err(failure) = guard::check(limits, &hop) {
             return Exchange::failed(receiver, failure, name_lookup);
         }
+        let mut ways = names::ways(&hop);
         let told = guard::is_told_addresses(limits, hop.plan);
         if let Some((host, port)) = names::name_to_look_up(hop.url, hop.plan, told) {
             let began = Instant::now();
@@ -656,8 +658,9 @@ impl<R: Receive> Multi<R> {
     /// An idle handle: one whose settings suit the hop, if there is one.
     fn unused(&self, hop: &Hop<'_>) -> Option<Handle<R>> {
         let mut idle = self.idle.borrow_mut();
-        match idle.iter().rposition(|handle| handle.fits(hop)) {
-            Some(at) => Some(idle.swap_remove(at)),
+        let first = idle.len().saturating_sub(LOOKED_AT);
+        match idle[first..].iter().rposition(|handle| handle.fits(hop)) {
+            Some(at) => Some(idle.swap_remove(first + at)),
             None => idle.pop(),
         }
     }

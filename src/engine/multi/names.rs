@@ -6,7 +6,7 @@ use url::{Host, Url};
 
 use super::transfer::Ways;
 use crate::engine::Hop;
-use crate::engine::route::{address, is_local, led, own};
+use crate::engine::route::{address, is_local, led, to};
 use crate::plan::Plan;
 
 /// The host and port whose name must be looked up before curl can connect, if any. `told`: its proxy,
@@ -23,7 +23,7 @@ pub(super) fn name_to_look_up<'a>(
     if plan.connect_to.is_empty() && !matches!(url.host(), Some(Host::Domain(_))) {
         return None;
     }
-    let (host, port) = led(url, plan).or_else(|| own(url))?;
+    let (host, port) = to(url, plan)?;
     let known = address(host).is_some() || is_local(host) || plan.given(host, port).is_some();
     (!known).then_some((host, port))
 }
@@ -32,12 +32,15 @@ pub(super) fn name_to_look_up<'a>(
 pub(super) fn ways(hop: &Hop<'_>) -> Ways {
     let plan = &**hop.plan;
     let led = led(hop.url, plan);
-    let to = led.or_else(|| own(hop.url));
     let proxy = plan.proxy().map(|proxy| (&*proxy.host, proxy.port));
     let given = |(host, port)| Some(pin(host, port, plan.given(host, port)?));
     Ways {
         led: led.map(|(host, port)| (host.to_owned(), port)),
-        pins: to.into_iter().chain(proxy).filter_map(given).collect(),
+        pins: to(hop.url, plan)
+            .into_iter()
+            .chain(proxy)
+            .filter_map(given)
+            .collect(),
         from: None,
     }
 }

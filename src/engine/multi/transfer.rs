@@ -391,6 +391,27 @@ impl Watch {
     }
 }
 
+impl<R> Transfer<R> {
+    /// One that has met nothing yet.
+    fn new(watch: Rc<Watch>) -> Self {
+        Self {
+            receiver: None,
+            headers: Headers::default(),
+            status: 0,
+            body_began: false,
+            is_http1: false,
+            stopped: false,
+            trailers: 0,
+            received: 0,
+            malformed: None,
+            lacking: None,
+            panicked: false,
+            share: Share::default(),
+            watch,
+        }
+    }
+}
+
 impl<R: Receive> Transfer<R> {
     /// Whether the final answer began, not only an interim one (1xx).
     fn has_answer(&self) -> bool {
@@ -688,21 +709,7 @@ pub(super) struct Handle<R> {
 
 impl<R: Receive> Handle<R> {
     pub fn new(shared: &Arc<Shared>, hop: &Hop<'_>) -> Result<Self, curl::Error> {
-        let easy = Easy2::new(Transfer {
-            receiver: None,
-            headers: Headers::default(),
-            status: 0,
-            body_began: false,
-            is_http1: false,
-            stopped: false,
-            trailers: 0,
-            received: 0,
-            malformed: None,
-            lacking: None,
-            panicked: false,
-            share: Share::default(),
-            watch: Rc::new(Watch::new(shared)),
-        });
+        let easy = Easy2::new(Transfer::new(Rc::new(Watch::new(shared))));
         let mut handle = Self::join(easy, Settings::of(hop));
         handle.configure()?;
         Ok(handle)
@@ -937,17 +944,12 @@ impl<R: Receive> Handle<R> {
         match self.set(hop, timeout, connect_timeout, ways, http1) {
             Ok(()) => {
                 let transfer = self.easy.get_mut();
-                transfer.receiver = Some(receiver);
-                transfer.status = 0;
-                transfer.body_began = false;
-                transfer.stopped = false;
-                transfer.trailers = 0;
-                transfer.received = 0;
-                transfer.malformed = None;
-                transfer.lacking = None;
-                transfer.panicked = false;
-                transfer.share = Share::default();
                 transfer.watch.clear();
+                *transfer = Transfer {
+                    receiver: Some(receiver),
+                    headers: std::mem::take(&mut transfer.headers),
+                    ..Transfer::new(Rc::clone(&transfer.watch))
+                };
                 Ok(())
             }
             Err(error) => Err((receiver, error)),

@@ -1,6 +1,6 @@
 //! What a stream's handle and the shards share: the bounds, and the results to be taken.
 //!
-//! It knows nothing of the pool but the bells of its shards.
+//! It knows nothing of the pool but the bells of its shards and the calls of its callback.
 
 use std::collections::VecDeque;
 use std::os::fd::RawFd;

@@ -1,4 +1,4 @@
-//! `include/rouet.h`, declared by hand as a Rust program would that has only the C library.
+//! `include/rouet.h`, declared as a Rust program would that has only the C library: by hand, but for the options.
 //!
 //! Kept to what ctest2's parser knows: Rust 2015 syntax, `c_double` for `double`.
 
