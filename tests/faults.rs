@@ -237,6 +237,7 @@ const LARGE: &[(&str, Outcomes)] = &[
     ("bomb-gzip-twice?mb=64", BOMB),
     ("bomb-deflate?mb=64", BOMB),
     ("bomb-br?mb=64", BOMB),
+    ("bomb-br-slow?mb=64", BOMB),
     ("bomb-zstd?mb=64", BOMB),
     ("window-br?log=30", each("invalid-encoding", "200", "200")),
     ("window-zstd?log=31", each("invalid-encoding", "200", "200")),

@@ -77,6 +77,12 @@ fn a_bomb_of_brotli() {
     leaves_the_others_their_turn("/bomb-br", 1);
 }
 
+/// A few bytes that take long to unfold.
+#[test]
+fn a_slow_bomb_of_brotli() {
+    leaves_the_others_their_turn("/bomb-br-slow", 8);
+}
+
 #[test]
 fn a_bomb_of_zstd() {
     leaves_the_others_their_turn("/bomb-zstd", 1);

@@ -54,7 +54,7 @@ const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
 
 /// How much time, or how many bytes, one transfer may take of its shard's turn. The rest waits for the
 /// next turn, which keeps one server from holding up the shard's others.
-const SHARE: Duration = Duration::from_micros(250);
+pub(crate) const SHARE: Duration = Duration::from_micros(250);
 #[cfg(not(engine = "isahc"))]
 const SHARE_BYTES: usize = 512 << 10;
 

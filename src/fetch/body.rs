@@ -8,6 +8,7 @@ use crate::error::{ErrorCode, Failure};
 use coding::Coding;
 use layer::{Layer, ROOM};
 
+mod aside;
 mod coding;
 mod fallible;
 mod inflate;
@@ -51,13 +52,9 @@ impl Body {
         room: usize,
     ) -> Result<Self, Failure> {
         let text = String::from_utf8_lossy(codings.unwrap_or_default()).to_ascii_lowercase();
-        let names: Vec<&str> = text
-            .split(',')
-            .map(str::trim)
-            .filter(|coding| !matches!(*coding, "" | "identity"))
-            .collect();
+        let names = text.split(',').map(str::trim);
         // A coding that we did not ask for and can't undo is the caller's: the body stays as it is.
-        let known: Option<Vec<Coding>> = names.iter().map(|name| Coding::of(name)).collect();
+        let known: Option<Vec<Coding>> = names.clone().map(Coding::of).collect();
         let codings = known.unwrap_or_default();
         if codings.len() > LAYERS {
             return Err(Failure::new(
@@ -77,7 +74,7 @@ impl Body {
         let layer = |coding| Layer::new(coding, room);
         let outermost = names.last().filter(|_| !codings.is_empty());
         Ok(Self {
-            coding: outermost.map(ToString::to_string).unwrap_or_default(),
+            coding: outermost.unwrap_or_default().to_owned(),
             // Codings are named in the order in which they were applied: the innermost, applied first,
             // is undone last.
             layers: codings.into_iter().rev().map(layer).collect(),

@@ -6,12 +6,21 @@ use std::io;
 use brotli_decompressor::BrotliDecoderParameter::BROTLI_DECODER_PARAM_LARGE_WINDOW;
 use brotli_decompressor::{BrotliDecompressStream, BrotliResult, BrotliState};
 use zstd::stream::raw::{self, DParameter, Operation};
+use zstd::zstd_safe::zstd_sys::ZSTD_ErrorCode::{
+    self, ZSTD_error_checksum_wrong, ZSTD_error_memory_allocation,
+};
 
+use super::aside::Aside;
 use super::fallible::Fallible;
 use super::inflate::{Inflate, Wrapping};
 
 /// The largest window of zstd: 8 MiB (RFC 9659). Without a limit, a frame may demand 128 MiB of memory.
 const ZSTD_WINDOW_LOG: u32 = 23;
+/// The largest window of brotli that is filled on the shard's thread. The decoder can't be stopped before
+/// the window is full, and a few bytes can say to fill it two bytes at a time.
+const BROTLI_WINDOW_LOG: u8 = 22;
+/// How much brotli's decoder makes at once on a thread of its own.
+const ASIDE: usize = 256 << 10;
 /// The checksum at the end of a zstd frame (RFC 8878, section 3.1.1).
 const ZSTD_CHECKSUM: usize = 4;
 /// The number of bytes of text that are tried with a coding without a magic number.
@@ -69,11 +78,15 @@ impl Coding {
 
     /// Whether the decoder finds no mistake.
     fn takes(self, start: &[u8], is_end: bool) -> bool {
-        let Ok(mut decoder) = self.decoder(start) else {
+        let mut start = start.to_vec();
+        if self == Self::Brotli {
+            shrink_window(&mut start);
+        }
+        let Ok(mut decoder) = self.decoder(&start) else {
             return true;
         };
         let mut room = vec![0; UNFOLDED / 4];
-        let (mut left, mut all) = (start, 0);
+        let (mut left, mut all) = (&start[..], 0);
         loop {
             let Step {
                 taken,
@@ -98,6 +111,10 @@ impl Coding {
         Ok(match self {
             Self::Gzip => Box::new(Inflate::new(Wrapping::Gzip)),
             Self::Deflate => Box::new(Inflate::new(Wrapping::of_deflate(start))),
+            // Such a window is rare, and slow to fill.
+            Self::Brotli if window_log(start) > BROTLI_WINDOW_LOG => {
+                Box::new(Aside::new(ASIDE, Brotli::new)?)
+            }
             Self::Brotli => Box::new(Brotli::new()),
             Self::Zstd => Box::new(Zstd::new()?),
         })
@@ -145,6 +162,23 @@ fn is_text(start: &[u8]) -> bool {
     start.starts_with(&[0xFE, 0xFF])
         || start.starts_with(&[0xFF, 0xFE])
         || !start.iter().any(is_binary)
+}
+
+/// The window of a brotli stream, by its first bits (RFC 7932, section 9.1), if it is one of those above
+/// the 17 bits of the shortest codes.
+fn window_log(start: &[u8]) -> u8 {
+    match start.first() {
+        Some(first) if first & 1 == 1 => 17 + (first >> 1 & 7),
+        _ => 16,
+    }
+}
+
+/// Makes the window of a brotli stream 256 KiB, if it is larger. No copy in the first 256 KiB notices
+/// that.
+fn shrink_window(start: &mut [u8]) {
+    if window_log(start) > 18 {
+        start[0] = start[0] & !0xF | 0b0011;
+    }
 }
 
 struct Brotli {
@@ -229,14 +263,17 @@ impl Zstd {
         if self.is_over {
             self.decoder.reinit()?;
         }
-        let status = self.decoder.run_on_buffers(from, &mut [])?;
+        let status = self
+            .decoder
+            .run_on_buffers(from, &mut [])
+            .map_err(of_zstd)?;
         self.is_over = status.remaining == 0;
         self.holds = !self.is_over;
         Ok(status.bytes_read)
     }
 
     fn give(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        let status = self.decoder.run_on_buffers(&[], to)?;
+        let status = self.decoder.run_on_buffers(&[], to).map_err(of_zstd)?;
         self.is_over = status.remaining == 0;
         self.holds = status.bytes_written == to.len();
         Ok(status.bytes_written)
@@ -266,7 +303,7 @@ impl Decoder for Zstd {
         // If only the checksum is missing, any other checksum is wrong.
         let lacks_checksum = (0..ZSTD_CHECKSUM)
             .find_map(|_| self.take(&[0]).err())
-            .is_some_and(|error| is_of_checksum(&error));
+            .is_some_and(|error| is(&error, ZSTD_error_checksum_wrong));
         match lacks_checksum {
             true => Ok(false),
             false => Err(breaks_off()),
@@ -274,7 +311,18 @@ impl Decoder for Zstd {
     }
 }
 
-/// Whether a zstd frame's only fault is its checksum; zstd tells this only in words.
-fn is_of_checksum(error: &io::Error) -> bool {
-    error.to_string().contains("match checksum")
+/// Whether an error is zstd's of that kind.
+fn is(error: &io::Error, kind: ZSTD_ErrorCode) -> bool {
+    let error = error
+        .get_ref()
+        .and_then(|error| error.downcast_ref::<zstd::Error>());
+    error.is_some_and(|error| error.is(kind))
+}
+
+/// An error of zstd's, in our own words where no memory was left for the window.
+fn of_zstd(error: io::Error) -> io::Error {
+    match is(&error, ZSTD_error_memory_allocation) {
+        true => io::ErrorKind::OutOfMemory.into(),
+        false => error,
+    }
 }

@@ -12,12 +12,13 @@ use proptest::sample::{Index, select};
 use super::*;
 
 /// The codings by the names used here; the name in a header comes first.
-const CODINGS: [&str; 7] = [
+const CODINGS: [&str; 8] = [
     "gzip",
     "gzip members",
     "deflate",
     "deflate bare",
     "br",
+    "br large",
     "zstd",
     "zstd checksum",
 ];
@@ -45,14 +46,12 @@ fn encode(coding: &str, bytes: &[u8]) -> Vec<u8> {
                 out.write_all(bytes)?;
                 out.finish()?
             }
-            "br" => {
-                let params = BrotliEncoderParams {
-                    quality: 4,
-                    lgwin: 16,
-                    ..BrotliEncoderParams::default()
-                };
-                let (mut from, mut out) = (bytes, Vec::new());
-                brotli::BrotliCompress(&mut from, &mut out, &params)?;
+            "br" => brotli(bytes, 16)?,
+            "br large" => {
+                let mut out = brotli(bytes, 18)?;
+                // For a window of 16 MiB the encoder would take much time and memory. Up to 256 KiB its
+                // size makes no difference.
+                out[0] |= 0xF;
                 out
             }
             _ => {
@@ -64,6 +63,18 @@ fn encode(coding: &str, bytes: &[u8]) -> Vec<u8> {
         })
     };
     encoded().expect("memory")
+}
+
+/// `log`: the window has 2^`log` bytes.
+fn brotli(mut bytes: &[u8], log: i32) -> io::Result<Vec<u8>> {
+    let params = BrotliEncoderParams {
+        quality: 4,
+        lgwin: log,
+        ..BrotliEncoderParams::default()
+    };
+    let mut out = Vec::new();
+    brotli::BrotliCompress(&mut bytes, &mut out, &params)?;
+    Ok(out)
 }
 
 /// The name of a coding in a header.

@@ -171,6 +171,66 @@ pub(crate) fn br_bomb(mb: u64) -> impl Iterator<Item = Bytes> + Send {
         .chain([end.clone()])
 }
 
+/// `mb` MB in brotli, in multiples of 16, of which a few bytes say to repeat the last four two at a
+/// time. That is the slowest way to make much of little. The window is the largest, which is filled
+/// before the decoder stops.
+pub(crate) fn br_slow(mb: u64) -> impl Iterator<Item = Bytes> + Send {
+    const WINDOW: u64 = 16 << 20;
+    /// Bits are sent from the lowest on (RFC 7932, section 1.5.1).
+    #[derive(Default)]
+    struct Bits {
+        bytes: Vec<u8>,
+        count: usize,
+    }
+    impl Bits {
+        fn push(&mut self, value: u64, count: usize) {
+            for at in 0..count {
+                if self.count % 8 == 0 {
+                    self.bytes.push(0);
+                }
+                let bit = (value >> at & 1) as u8;
+                self.bytes[self.count / 8] |= bit << (self.count % 8);
+                self.count += 1;
+            }
+        }
+
+        /// The head of a meta-block (section 9.2) that is not the last.
+        fn head(&mut self, length: u64, is_uncompressed: bool) {
+            self.push(0, 1);
+            // The length has four nibbles or six.
+            let (code, bits) = if length <= 1 << 16 { (0, 16) } else { (2, 24) };
+            self.push(code, 2);
+            self.push(length - 1, bits);
+            self.push(is_uncompressed.into(), 1);
+        }
+    }
+    let mut bits = Bits::default();
+    bits.push(0b1111, 4); // The window has 2^24 bytes (section 9.1).
+    bits.head(4, true);
+    bits.count = bits.bytes.len() * 8;
+    bits.bytes.extend(b"slow");
+    bits.count += 4 * 8;
+    for _ in 0..mb / 16 {
+        bits.head(WINDOW, false);
+        bits.push(0, 3); // one type of block each for literals, commands and distances
+        bits.push(0, 2 + 4); // distances as they are
+        bits.push(0, 2); // the context of literals
+        bits.push(0, 2); // one tree each for literals and distances
+        // Three simple codes of one symbol (section 3.4), which take no bits: a literal; no literals and
+        // a copy of two bytes from where the last was; a distance.
+        for of_symbol in [8, 10, 6] {
+            bits.push(1, 2);
+            bits.push(0, 2);
+            bits.push(0, of_symbol);
+        }
+    }
+    bits.push(0b11, 2); // the last meta-block, which is empty
+    let all = Bytes::from(bits.bytes);
+    (0..all.len())
+        .step_by(1 << 14)
+        .map(move |at| all.slice(at..all.len().min(at + (1 << 14))))
+}
+
 /// `mb` MB of zeros in zstd (RFC 8878): blocks that say "128 KB of this byte".
 pub(crate) fn zstd_bomb(mb: u64) -> impl Iterator<Item = Bytes> + Send {
     let block = |last: u32| ((128_u32 << 10) << 3 | 1 << 1 | last).to_le_bytes();
@@ -270,6 +330,11 @@ mod tests {
             .read_to_end(&mut out)
             .unwrap();
         assert_eq!(out, vec![0; 5 << 20]);
+        let (slow, mut words) = (br_slow(32).flatten().collect::<Vec<u8>>(), Vec::new());
+        brotli::Decompressor::new(&*slow, 4096)
+            .read_to_end(&mut words)
+            .unwrap();
+        assert_eq!(words, b"slow".repeat(1 + (8 << 20)));
         let zstd: Vec<u8> = zstd_bomb(5).flatten().collect();
         assert_eq!(zstd::decode_all(&*zstd).unwrap(), out);
         assert_eq!(zstd::decode_all(&*zstd_window(27)).unwrap(), [0; 1000]);

@@ -34,6 +34,7 @@ pub(super) const NAMES: &[&str] = &[
     "bomb-gzip-twice",
     "bomb-deflate",
     "bomb-br",
+    "bomb-br-slow",
     "bomb-zstd",
     "window-br",
     "window-zstd",
@@ -127,6 +128,7 @@ async fn coded(stream: &mut TcpStream, name: &str, query: Query<'_>) -> io::Resu
         }
         "bomb-deflate" => pieces(stream, "deflate", samples::deflate_bomb(mb)).await?,
         "bomb-br" => pieces(stream, "br", samples::br_bomb(mb)).await?,
+        "bomb-br-slow" => pieces(stream, "br", samples::br_slow(mb)).await?,
         "bomb-zstd" => pieces(stream, "zstd", samples::zstd_bomb(mb)).await?,
         _ => {
             let Some((whole, coding)) = name.strip_prefix("cut-").and_then(samples::encoded) else {

@@ -6,7 +6,7 @@
 //! | `/drip-head?ms=N`, `/drip-body?ms=N` | a sound answer, from its head or its body on byte by byte, N ms (1000) apart |
 //! | `/header-flood`, `/header-lines?mb=N`, `/header-line?mb=N`, `/status-line?mb=N`, `/continue-flood?mb=N` | headers (numbered, or the same), one header, a status line, interim answers: of N MB, or for ever |
 //! | `/body?mb=N`, `/body-chunks?mb=N`, `/chunk-size?mb=N`, `/chunk-extensions?mb=N`, `/chunk-trailers?mb=N`, `/gzip-members?mb=N` | a body, or a part of it, of N MB, or for ever |
-//! | `/bomb-gzip?mb=N`, `/bomb-gzip-twice`, `/bomb-deflate`, `/bomb-br`, `/bomb-zstd` | N MB (1024) of zeros in that coding |
+//! | `/bomb-gzip?mb=N`, `/bomb-gzip-twice`, `/bomb-deflate`, `/bomb-br`, `/bomb-br-slow`, `/bomb-zstd` | N MB (1024) of zeros in that coding |
 //! | `/window-br?log=N`, `/window-zstd?log=N` | a coding that asks for a window of 2^N bytes (30, 31) |
 //! | `/cut-gzip`, `/cut-deflate`, `/cut-br`, `/cut-zstd` | half of a body in that coding |
 //! | `/location?to=…&status=S` | a redirection of status S (302), its `Location` being the percent-decoded bytes of `to` |
