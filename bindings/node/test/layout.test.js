@@ -114,8 +114,8 @@ test('each option of the header can be set', () => {
       'struct_size', 'throttle_fn', 'parallelism_fn', 'domain_userdata', 'callback', 'callback_userdata',
     ),
   );
-  for (const [table, values] of [[table.OPTIONS, OPTIONS], [table.STREAM, STREAM], [table.POOL, POOL]]) {
-    assert.deepEqual(Object.keys(table), Object.keys(values));
+  for (const [fields, values] of [[table.OPTIONS, OPTIONS], [table.STREAM, STREAM], [table.POOL, POOL]]) {
+    assert.deepEqual(Object.keys(fields), Object.keys(values));
   }
 });
 
