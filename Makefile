@@ -92,7 +92,8 @@ lint: ## formatting, clippy, documentation, the man page, crates' licences, and 
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --package rouet
 	scripts/man 0 | mandoc -T lint -W warning
 	git diff --exit-code include/rouet.h
-	. scripts/tools; find_rust; if find_deny; then cargo-deny --locked --offline check bans licenses sources; \
+	. scripts/tools; find_rust; if find_deny; then \
+		cargo fetch --locked && cargo-deny --locked --offline check bans licenses sources; \
 	else echo "lint: the crates' licences and sources go unchecked, for want of cargo-deny"; fi
 
 # Beyond what make lint checks: known faults of the crates. The database of them is downloaded by git.
