@@ -7,7 +7,7 @@ use url::{Host, Url};
 
 use super::{Limits, check, group, same_page, shown};
 use crate::error::{ErrorCode, Failure};
-use crate::fuzz::{line, text_line};
+use crate::fuzz::lines::{line, text_line};
 
 /// The longest message: the visible part of a URL or two, with each character escaped, and some words.
 const MESSAGE: usize = 6_000;

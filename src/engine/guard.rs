@@ -1,6 +1,6 @@
 //! Checks whether a hop may go where it goes, as far as that is known before there is a connection.
 //!
-//! `multi/transfer.rs` has the last word, on the address that each socket is opened for. This check
+//! `multi/watch.rs` has the last word, on the address that each socket is opened for. This check
 //! refuses with better words, and covers what a proxy would be asked for.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -10,6 +10,7 @@ use layer::{Layer, ROOM};
 
 mod aside;
 mod coding;
+mod decoder;
 mod fallible;
 mod inflate;
 mod layer;
@@ -52,7 +53,7 @@ impl Body {
         room: usize,
     ) -> Result<Self, Failure> {
         let text = String::from_utf8_lossy(codings.unwrap_or_default()).to_ascii_lowercase();
-        let names = text.split(',').map(str::trim);
+        let mut names = text.split(',').map(str::trim);
         // A coding that we did not ask for and can't undo is the caller's: the body stays as it is.
         let known: Option<Vec<Coding>> = names.clone().map(Coding::of).collect();
         let codings = known.unwrap_or_default();
@@ -72,7 +73,7 @@ impl Body {
             let _ = bytes.try_reserve_exact(length.min(RESERVE) as usize);
         }
         let layer = |coding| Layer::new(coding, room);
-        let outermost = names.last().filter(|_| !codings.is_empty());
+        let outermost = names.next_back().filter(|_| !codings.is_empty());
         Ok(Self {
             coding: outermost.unwrap_or_default().to_owned(),
             // Codings are named in the order in which they were applied: the innermost, applied first,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::address;
 use crate::engine::{Flow, Receive};
 use crate::error::ErrorCode;
-use crate::fuzz::{line, maybe_line, text_line};
+use crate::fuzz::lines::{line, maybe_line, text_line};
 use crate::headers::Headers;
 use crate::job::Truncated;
 

@@ -7,7 +7,7 @@ use url::Url;
 
 use super::{ContentType, Head, Media, Syntax};
 use crate::address;
-use crate::fuzz::{maybe_line, text_line};
+use crate::fuzz::lines::{maybe_line, text_line};
 
 /// Whether a text has nothing around it left to remove.
 fn is_trimmed(text: &str) -> bool {

@@ -14,7 +14,7 @@ use std::os::fd::RawFd;
 use std::panic::catch_unwind;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -28,15 +28,21 @@ use crate::address::{Limits, shown};
 use crate::error::{ErrorCode, Failure};
 use crate::process::fork;
 use crate::sync::Poller;
+use handle::{Handle, Ways};
+use shared::{Shared, Timer};
 use sockets::{Interest, Sockets};
-use transfer::{Handle, Transfer, Ways};
+use transfer::Transfer;
 
+mod ask;
+mod handle;
 mod idle;
 #[cfg(all(feature = "capi", target_os = "linux", not(debug_assertions)))]
 mod memory;
 mod names;
+mod shared;
 mod sockets;
 mod transfer;
+mod watch;
 
 /// How many idle handles are looked at for one that is set as a hop has it. To set another costs little.
 const LOOKED_AT: usize = 64;
@@ -64,88 +70,6 @@ const GREEDY: Duration = Duration::from_millis(2);
 /// How long a transfer without a descriptor waits before it tries again.
 const BREATH: Duration = Duration::from_millis(100);
 
-/// What curl's callbacks and the engine share. Only the shard's thread uses it; the callbacks'
-/// signatures demand the locks, which are never contended.
-struct Shared {
-    sockets: Mutex<Sockets>,
-    timer: Timer,
-    /// Counts the shard's turns.
-    turn: AtomicU64,
-    /// The transfers that have used their share of a turn.
-    paused: Mutex<Vec<usize>>,
-    connections: Arc<AtomicU64>,
-    limits: Arc<Limits>,
-}
-
-impl Shared {
-    fn sockets(&self) -> MutexGuard<'_, Sockets> {
-        self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn paused(&self) -> MutexGuard<'_, Vec<usize>> {
-        self.paused.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn opened(&self, fd: RawFd) {
-        self.connections.fetch_add(1, Ordering::Relaxed);
-        self.sockets().opened(fd);
-    }
-}
-
-/// When curl wants to be called next, in nanoseconds from `epoch`. It is not a lock because curl sets
-/// it several times a request.
-struct Timer {
-    epoch: Instant,
-    at: AtomicU64,
-}
-
-impl Timer {
-    const OFF: u64 = u64::MAX;
-    const NOW: u64 = 0;
-
-    fn new() -> Self {
-        Self {
-            epoch: Instant::now(),
-            at: AtomicU64::new(Self::OFF),
-        }
-    }
-
-    fn set(&self, delay: Option<Duration>) {
-        let at = match delay {
-            None => Self::OFF,
-            Some(Duration::ZERO) => Self::NOW,
-            Some(delay) => (self.epoch.elapsed() + delay).as_nanos() as u64,
-        };
-        self.at.store(at, Ordering::Relaxed);
-    }
-
-    /// The time, if there is one; a time that has passed counts as now.
-    fn at(&self) -> Option<Instant> {
-        match self.at.load(Ordering::Relaxed) {
-            Self::OFF => None,
-            at => Some(self.epoch + Duration::from_nanos(at)),
-        }
-    }
-
-    /// Whether its time has come.
-    fn is_due(&self) -> bool {
-        self.at.load(Ordering::Relaxed) == Self::NOW
-    }
-
-    /// Turns it off and returns true if its time has come.
-    fn take_due(&self) -> bool {
-        let due = match self.at.load(Ordering::Relaxed) {
-            Self::OFF => false,
-            Self::NOW => true,
-            at => self.epoch.elapsed() >= Duration::from_nanos(at),
-        };
-        if due {
-            self.set(None);
-        }
-        due
-    }
-}
-
 /// Whether curl can make a multi handle now: it can't if no descriptor or memory is left.
 fn curl_has_multi() -> bool {
     curl::init();
@@ -164,7 +88,7 @@ fn curl_has_multi() -> bool {
 struct Running<R> {
     easy: Easy2Handle<Transfer<R>>,
     /// What `easy` was split from, without it.
-    settings: transfer::Settings,
+    settings: handle::Settings,
     waker: Option<Waker>,
     outcome: Option<Result<(), curl::Error>>,
 }
@@ -534,7 +458,7 @@ impl<R: Receive> Multi<R> {
         let running = self.running.borrow();
         let theirs = running
             .iter()
-            .filter(|(_, one)| transfer::socket(&one.easy).is_some_and(&is_one));
+            .filter(|(_, one)| ask::socket(&one.easy).is_some_and(&is_one));
         theirs.map(|(key, _)| key).collect()
     }
 
@@ -727,7 +651,7 @@ impl<R: Receive> Future for Finished<'_, R> {
             self.engine.note_http1(self.url);
         }
         if stale {
-            failure = Some(transfer::stale(self.url));
+            failure = Some(handle::stale(self.url));
         }
         if failure.as_ref().is_some_and(is_of_protocol) {
             handle.give_up_connection();

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use url::{Host, Url};
 
-use super::transfer::Ways;
+use super::handle::Ways;
 use crate::engine::Hop;
 use crate::engine::route::{address, is_local, led, to};
 use crate::plan::Plan;

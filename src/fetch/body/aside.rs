@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use super::coding::{Decoder, Step};
+use super::decoder::{Decoder, Step, breaks_off};
 
 /// How long a step waits for the thread: as long as a transfer's share of a turn.
 const WAIT: Duration = crate::engine::SHARE;
@@ -63,7 +63,7 @@ impl Aside {
             made: Made {
                 bytes: Vec::new(),
                 outcome: Ok(false),
-                end: Err(super::coding::breaks_off()),
+                end: Err(breaks_off()),
             },
             given: 0,
         })

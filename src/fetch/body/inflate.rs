@@ -8,7 +8,7 @@ use std::io;
 use adler2::Adler32;
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 
-use super::coding::{Decoder, Step, breaks_off};
+use super::decoder::{Decoder, Step, breaks_off};
 
 /// The furthest that deflate looks back.
 pub(super) const WINDOW: usize = 32 << 10;

@@ -3,7 +3,8 @@
 use std::io;
 use std::ops::Range;
 
-use super::coding::{Coding, Decoder, START, Step};
+use super::coding::{Coding, START};
+use super::decoder::{Decoder, Step};
 use super::inflate::WINDOW;
 
 /// The most that a step takes. It may be nothing but beginnings and ends, which cost far more than

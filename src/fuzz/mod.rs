@@ -2,9 +2,9 @@
 //! fuzzers in `fuzz/` call them, and so does the test below, with the fuzzers' findings and changes to
 //! them, on any Rust.
 
-use std::borrow::Cow;
-
 use crate::{address, fetch, schedule, sniff};
+
+pub(crate) mod lines;
 
 type Target = (&'static str, fn(&[u8]));
 
@@ -33,26 +33,8 @@ pub fn run(target: &str, input: &[u8]) {
     known.expect("a target of that name").1(input);
 }
 
-/// The bytes up to the end of a line or of the input, which then continues behind it.
-pub(crate) fn line<'a>(input: &mut &'a [u8]) -> &'a [u8] {
-    let mut parts = input.splitn(2, |&byte| byte == b'\n');
-    let line = parts.next().unwrap_or_default();
-    *input = parts.next().unwrap_or_default();
-    line
-}
-
-/// The same as text.
-pub(crate) fn text_line<'a>(input: &mut &'a [u8]) -> Cow<'a, str> {
-    String::from_utf8_lossy(line(input))
-}
-
-/// A line that may be missing; an empty one counts as missing.
-pub(crate) fn maybe_line<'a>(input: &mut &'a [u8]) -> Option<&'a [u8]> {
-    Some(line(input)).filter(|line| !line.is_empty())
-}
-
 // The engine makes little difference here: one is enough.
-#[cfg(all(test, not(engine = "isahc")))]
+#[cfg(all(test, feature = "capi", not(engine = "isahc")))]
 mod tests {
     use std::fs;
     use std::path::Path;
