@@ -83,6 +83,12 @@
 // The version of the C interface. It grows by one when programs must be recompiled.
 #define POOL_ABI_VERSION 1
 
+// Download: the body is in the result.
+#define POOL_REQUEST 0
+
+// Find where the URL ends, without a body.
+#define POOL_RESOLVE 1
+
 // HTTP/2 over TLS if the server takes it, otherwise HTTP/1.1. A host that rejects HTTP/2 (RFC
 // 9113, section 7, HTTP_1_1_REQUIRED) is asked again over HTTP/1.1, which it then gets for an
 // hour.
@@ -93,12 +99,6 @@
 
 // HTTP/2 without asking first, also in the clear (RFC 9113, section 3.3).
 #define POOL_HTTP_2_PRIOR_KNOWLEDGE 2
-
-// Download: the body is in the result.
-#define POOL_REQUEST 0
-
-// Find where the URL ends, without a body.
-#define POOL_RESOLVE 1
 
 // Nothing is logged.
 #define POOL_LOG_OFF 0

@@ -160,6 +160,7 @@ impl fmt::Display for ErrorCode {
 
 /// Why a job has no answer: a code for programs, a sentence for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Failure {
     /// What kind of failure it is.
     pub code: ErrorCode,
@@ -206,6 +207,8 @@ pub(crate) fn words_of(panic: &(dyn Any + Send)) -> &str {
 pub enum Error {
     /// A value is out of its range; the sentence names the field.
     InvalidArgument(String),
+    /// There was no room for the job in time.
+    Full,
     /// The stream was finished or cancelled and takes no more jobs.
     Closed,
     /// The machine gave no thread, descriptor or memory.
@@ -216,6 +219,9 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::InvalidArgument(why) | Self::OutOfResources(why) => f.write_str(why),
+            Self::Full => f.write_str(
+                "the stream is full: results have to be taken before it takes more jobs",
+            ),
             Self::Closed => {
                 f.write_str("the stream was finished or cancelled: it takes no more jobs")
             }

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+use std::any::Any;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
@@ -25,9 +26,17 @@ pub enum Kind {
     Resolve,
 }
 
-/// One URL to request or resolve.
-#[derive(Clone, Debug, Default)]
-pub struct Job {
+/// One URL to request or resolve, and what comes back with its result.
+///
+/// ```
+/// use rouet::Job;
+///
+/// let job = Job::resolve("https://example.com/").group("example").item(("line", 7));
+/// # assert_eq!(job.item, ("line", 7));
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Job<T = ()> {
     /// Whether to download or only to find the end.
     pub kind: Kind,
     /// The URL. White space, invisible marks (such as byte order marks) and quotes around it are
@@ -39,11 +48,8 @@ pub struct Job {
     /// The politeness key. `None` is the URL's registrable domain, or the host if it has none. The
     /// empty key is unconstrained.
     pub group: Option<Box<str>>,
-    /// A number that comes back in the result.
-    pub tag: u64,
-    /// A number that comes back in the result, with room for a pointer; the library does not look at
-    /// it.
-    pub userdata: usize,
+    /// What comes back with the result, such as the row that the URL is from.
+    pub item: T,
     /// How the job is done; `None`: as the stream's options say.
     pub options: Option<Arc<Options>>,
     /// Options that were read once for many jobs, instead of `options`.
@@ -54,8 +60,12 @@ impl Job {
     /// A job that downloads `url`.
     pub fn request(url: impl Into<Arc<str>>) -> Self {
         Self {
+            kind: Kind::Request,
             url: url.into(),
-            ..Self::default()
+            group: None,
+            item: (),
+            options: None,
+            kept_options: None,
         }
     }
 
@@ -66,10 +76,24 @@ impl Job {
             ..Self::request(url)
         }
     }
+}
 
-    /// The same job with that tag.
-    pub fn tag(self, tag: u64) -> Self {
-        Self { tag, ..self }
+impl<T> Job<T> {
+    /// The same job, with that item instead of its own.
+    pub fn item<U>(self, item: U) -> Job<U> {
+        self.map(|_| item)
+    }
+
+    /// The same job, with what its item becomes.
+    pub(crate) fn map<U>(self, item: impl FnOnce(T) -> U) -> Job<U> {
+        Job {
+            kind: self.kind,
+            url: self.url,
+            group: self.group,
+            item: item(self.item),
+            options: self.options,
+            kept_options: self.kept_options,
+        }
     }
 
     /// The same job in that group.
@@ -81,9 +105,9 @@ impl Job {
     }
 
     /// The same job with those options.
-    pub fn options(self, options: Arc<Options>) -> Self {
+    pub fn options(self, options: impl Into<Arc<Options>>) -> Self {
         Self {
-            options: Some(options),
+            options: Some(options.into()),
             ..self
         }
     }
@@ -94,6 +118,68 @@ impl Job {
             kept_options: Some(options),
             ..self
         }
+    }
+}
+
+/// The item of a job, whatever its type, on the way to the caller who gave it.
+#[derive(Debug)]
+pub(crate) enum Item {
+    /// Of a job that came through the C interface: its tag and its userdata.
+    #[cfg(feature = "capi")]
+    Numbers(u64, usize),
+    Any(Box<dyn Any + Send>),
+}
+
+impl Item {
+    pub fn of<T: Send + 'static>(item: T) -> Self {
+        Self::Any(Box::new(item))
+    }
+
+    /// The item, in the type that it was given in.
+    pub fn into<T: 'static>(self) -> T {
+        match self {
+            Self::Any(item) => match item.downcast() {
+                Ok(item) => *item,
+                Err(_) => unreachable!("the stream takes no others"),
+            },
+            #[cfg(feature = "capi")]
+            Self::Numbers(..) => unreachable!("C takes its results itself"),
+        }
+    }
+
+    pub fn as_mut<T: 'static>(&mut self) -> &mut T {
+        match self {
+            Self::Any(item) => item.downcast_mut().expect("the stream takes no others"),
+            #[cfg(feature = "capi")]
+            Self::Numbers(..) => unreachable!("C has callbacks of its own"),
+        }
+    }
+}
+
+#[cfg(feature = "capi")]
+impl Item {
+    pub fn numbers(&self) -> Numbers {
+        match self {
+            Self::Numbers(tag, userdata) => Numbers {
+                tag: *tag,
+                userdata: *userdata,
+                value: 0,
+            },
+            Self::Any(_) => Numbers::default(),
+        }
+    }
+}
+
+/// A job's result, and its item.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub item: Item,
+    pub result: JobResult,
+}
+
+impl Done {
+    pub fn into_pair<T: 'static>(self) -> (T, JobResult) {
+        (self.item.into(), self.result)
     }
 }
 
@@ -157,6 +243,7 @@ impl Truncated {
 
 /// One entry of a result's stack.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct StackEntry {
     /// The URL as it was requested, or would have been.
     pub url: Arc<str>,
@@ -168,6 +255,7 @@ pub struct StackEntry {
 
 /// Where the time of an attempt went, summed over its hops.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Timings {
     /// Looking up names.
     pub name_lookup: Duration,
@@ -191,15 +279,12 @@ impl std::ops::AddAssign for Timings {
     }
 }
 
-/// The result of a job: exactly one for each that was accepted.
+/// The result of a job: exactly one for each that was accepted. The job's item comes beside it.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct JobResult {
     /// The job's kind.
     pub kind: Kind,
-    /// The job's tag.
-    pub tag: u64,
-    /// The job's userdata.
-    pub userdata: usize,
     /// The URL as submitted; `None`: the job had none.
     pub url: Option<Arc<str>>,
     /// Why there is no answer; `None`: success, whatever the status.
@@ -222,14 +307,23 @@ pub struct JobResult {
     pub timings: Timings,
     /// The number of attempts made; 0 if the job ended before its first.
     pub attempts: u32,
-    /// What the stream's [`callback`](crate::StreamConfig::callback) attached, with room for a pointer;
-    /// 0 without a callback.
-    pub value: usize,
+    /// What C's results have beside: the job's tag and userdata, and what the callback attached.
+    #[cfg(feature = "capi")]
+    pub(crate) numbers: Numbers,
     pub(crate) group: Group,
     pub(crate) known_encoding: Option<&'static Encoding>,
     /// Whether the codings that the headers name were undone.
     pub(crate) decoded: bool,
     pub(crate) content: OnceLock<Box<Content>>,
+}
+
+/// What a result has for C alone.
+#[cfg(feature = "capi")]
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Numbers {
+    pub tag: u64,
+    pub userdata: usize,
+    pub value: usize,
 }
 
 /// The politeness key of a job. Most are part of its URL and are not stored twice.
@@ -336,8 +430,6 @@ impl JobResult {
         let now = SystemTime::now();
         Ok(Self {
             kind: Kind::Request,
-            tag: 0,
-            userdata: 0,
             url: text.clone(),
             error: None,
             status: 200,
@@ -356,7 +448,8 @@ impl JobResult {
             end_time: now,
             timings: Timings::default(),
             attempts: 0,
-            value: 0,
+            #[cfg(feature = "capi")]
+            numbers: Numbers::default(),
             group,
             known_encoding,
             decoded: false,

@@ -2,40 +2,50 @@
 //! one server too often, in bounded memory.
 //!
 //! ```
-//! use rouet::{Job, Next, Pool, PoolConfig, StreamConfig};
+//! use rouet::{Job, Pool, PoolConfig, StreamConfig};
 //!
+//! let pool = Pool::new(PoolConfig::default())?;
 //! let config = StreamConfig::default();
 //! # let site = rouet_site::Site::start(Default::default()).unwrap();
-//! # let connect_to = vec![format!("::127.0.0.1:{}", site.port())];
-//! # let options = rouet::Options { connect_to, ..Default::default() };
-//! # let config = StreamConfig { options: std::sync::Arc::new(options), ..config };
-//! let pool = Pool::new(PoolConfig::default())?;
+//! # let connect_to = [format!("::127.0.0.1:{}", site.port())];
+//! # let config = config.options(rouet::Options::default().connect_to(connect_to));
 //! let stream = pool.stream(config)?;
-//! std::thread::scope(|scope| {
-//!     scope.spawn(|| {
-//!         for page in 1..=3 {
-//!             // Waits for room: a slow consumer holds this back, memory does not grow.
-//!             stream.submit(Job::request(format!("http://example.com/{page}")), None).unwrap();
-//!         }
-//!         stream.finish();
-//!     });
-//!     while let Next::Result(result) = stream.next(None) {
-//!         println!("{:?} {} {}", result.url, result.status, result.body.len());
-//!         # assert_ne!(result.status, 0, "{:?}", result.error);
-//!     }
-//! });
+//! let jobs = (1..=3).map(|page| Job::request(format!("http://example.com/{page}")).item(page));
+//! for done in stream.run(jobs) {
+//!     let (page, result) = done?;
+//!     println!("{page}: {} {}", result.status, result.body.len());
+//!     # assert_ne!(result.status, 0, "{:?}", result.error);
+//! }
 //! # assert_eq!(stream.stats().delivered, 3);
 //! # Ok::<(), rouet::Error>(())
 //! ```
 //!
-//! A [`Pool`] is the engine: threads, connections, politeness. A [`Stream`] is a sequence of jobs on
+//! A [`Pool`] is the engine: threads, connections, politeness. A [`JobStream`] is a sequence of jobs on
 //! it, with its own order, buffer and results. A [`Job`] is one URL; each accepted job gives exactly
-//! one [`JobResult`]. A *group* is the politeness key of a job, by default the registrable domain of
-//! its URL. At most [`Rule::parallelism`] jobs of a group are in flight, and the next starts no sooner
-//! than [`Rule::throttle`] after the last start and the last end.
+//! one [`JobResult`], which comes with the job's *item*, whatever that is. A *group* is the politeness
+//! key of a job, by default the registrable domain of its URL. At most [`Rule::parallelism`] jobs of a
+//! group are in flight, and the next starts no sooner than [`Rule::throttle`] after the last start and
+//! the last end.
 //!
-//! The C interface in `include/rouet.h` uses this one. It is behind the feature `capi`, which Rust
-//! programs do not need.
+//! # Feeding a stream
+//!
+//! A stream holds a bounded number of jobs (`buffer_size` of [`StreamConfig`]): whoever submits waits for room, and
+//! there is room when results are taken. Hence three ways:
+//!
+//! - [`JobStream::run`] submits and takes in turns, on one thread;
+//! - one thread calls [`JobStream::submit`], another one [`JobStream::next`] or [`JobStream::iter`];
+//! - asynchronous tasks await [`JobStream::submit_async`] and [`JobStream::results`], on any executor.
+//!   An event loop can watch [`JobStream::event_fd`].
+//!
+//! # Logs
+//!
+//! What no result tells goes to the crate `log`, with the target `rouet`: at level error what the library
+//! could not do, at warn attempts that failed and will be made again, at info the engine's stop and
+//! streams that open and end, at debug each hop. Passwords in URLs are masked.
+//!
+//! # The C interface
+//!
+//! `include/rouet.h` is made from this crate with the feature `capi`, which Rust programs do not need.
 
 #![deny(missing_docs)]
 #![cfg_attr(engine = "pretend", allow(dead_code, reason = "there is no network"))]
@@ -59,6 +69,7 @@ mod pool;
 mod process;
 mod ranges;
 mod schedule;
+mod setters;
 mod sniff;
 mod subcode;
 mod sync;
@@ -69,8 +80,8 @@ pub use job::{HopKind, Job, JobResult, Kind, StackEntry, Timings, Truncated};
 pub use options::{HttpVersion, Options, Retry};
 pub use plan::KeptOptions;
 pub use pool::{
-    Callback, Level, LogFn, Next, ParallelismFn, Pool, PoolConfig, PoolStats, Results, Stream,
-    StreamConfig, StreamStats, Submit, ThrottleFn,
+    Callback, EventFd, Iter, JobStream, Next, ParallelismFn, Pool, PoolConfig, PoolStats, Results,
+    Run, StreamConfig, StreamStats, SubmitError, ThrottleFn,
 };
 pub use schedule::Rule;
 pub use sniff::Element;

@@ -37,8 +37,7 @@ pub(crate) struct Plan {
 /// ```
 /// use rouet::{Job, KeptOptions, Options};
 ///
-/// let plain = Options { compressed: true, ..Options::default() };
-/// let kept = KeptOptions::new(plain)?;
+/// let kept = KeptOptions::new(Options::default().compressed(true))?;
 /// let urls = ["http://a.example/", "http://b.example/"];
 /// let jobs = urls.map(|url| Job::request(url).kept_options(kept.clone()));
 /// # assert!(jobs.iter().all(|job| job.kept_options.as_ref().unwrap().options().compressed));

@@ -7,6 +7,7 @@ use std::alloc::System;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
+use std::time::Duration;
 
 use rouet::{Job, Pool, PoolConfig, Rule, StreamConfig};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
@@ -50,16 +51,14 @@ fn a_request_asks_for_memory_a_dozen_times() {
             thread::spawn(move || serve(stream));
         }
     });
-    let pool = Pool::new(PoolConfig {
-        rule: Rule {
-            throttle: std::time::Duration::ZERO,
-            parallelism: AT_ONCE as u32,
-        },
-        max_workers: AT_ONCE as u32,
-        threads: 1,
-        ..PoolConfig::default()
-    })
-    .expect("a pool");
+    let rule = Rule::default()
+        .throttle(Duration::ZERO)
+        .parallelism(AT_ONCE as u32);
+    let config = PoolConfig::default()
+        .rule(rule)
+        .max_workers(AT_ONCE as u32)
+        .threads(1);
+    let pool = Pool::new(config).expect("a pool");
     let stream = pool.stream(StreamConfig::default()).expect("a stream");
     let mut results = Vec::with_capacity(1024);
     let mut run = |number: usize| {
@@ -73,7 +72,7 @@ fn a_request_asks_for_memory_a_dozen_times() {
             }
             stream.next_many(1024, None, &mut results);
             taken += results.len();
-            for result in results.drain(..) {
+            for ((), result) in results.drain(..) {
                 assert_eq!((result.status, result.body.len()), (200, 10));
                 assert_eq!(result.headers.len(), 7);
             }

@@ -7,42 +7,67 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rouet::{Callback, Job, Next, Pool, PoolConfig, Rule, Stream};
+use rouet::{Job, JobResult, JobStream, Next, Pool, PoolConfig, Retry, StreamConfig};
 use support::raw::{Gate, Raw, answer};
 use support::*;
 
-fn stream_with(pool: &Pool, callback: Callback) -> Stream {
-    stream_of(pool, |config| config.callback = Some(callback))
+fn stream_with<T: Send + 'static>(
+    pool: &Pool,
+    callback: impl Fn(&mut T, &mut JobResult) -> Result<(), String> + Send + Sync + 'static,
+) -> JobStream<T> {
+    let config = StreamConfig::default().callback(callback);
+    pool.stream(config).expect("a stream")
+}
+
+/// An item that a callback writes to.
+#[derive(Debug, Default)]
+struct Note {
+    number: usize,
+    /// What the callback wrote.
+    value: Option<String>,
+}
+
+impl Note {
+    fn of(number: usize) -> Self {
+        Self {
+            number,
+            ..Self::default()
+        }
+    }
 }
 
 #[test]
-fn a_callback_sees_each_answer_once_and_may_attach_a_value() {
+fn a_callback_sees_each_answer_once_and_may_change_its_item() {
     let site = site();
     let calls = Arc::new(Mutex::new(HashMap::new()));
     let seen = Arc::clone(&calls);
     let stream = stream_of(&hasty_pool(), |config| {
         config.passthrough = true;
-        config.callback = Some(Arc::new(move |result| {
-            *seen.lock().unwrap().entry(result.tag).or_insert(0) += 1;
-            result.value = result.body.len() + 1;
+        config.callback = Some(Arc::new(move |note: &mut Note, result| {
+            *seen.lock().unwrap().entry(note.number).or_insert(0) += 1;
+            note.value = Some(format!("{} bytes", result.body.len()));
             Ok(())
         }));
     });
     let mut jobs: Vec<Job> = (0..100)
-        .map(|tag| Job::request(site.url(&format!("/bytes/{tag}"))).tag(tag))
+        .map(|size| Job::request(site.url(&format!("/bytes/{size}"))))
         .collect();
-    jobs.push(Job::request(site.url("/status/404")).tag(100));
-    jobs.push(Job::resolve(site.url("/redirect/2")).tag(101));
+    jobs.push(Job::request(site.url("/status/404")));
+    jobs.push(Job::resolve(site.url("/redirect/2")));
     // These have no answer.
-    jobs.push(Job::request(format!("http://127.0.0.1:{}/", closed_port())).tag(102));
-    jobs.push(Job::request("ftp://bad/").tag(103));
-    jobs.push(Job::request("").tag(104));
-    let results = run(&stream, jobs);
-    assert_eq!(results.len(), 105);
-    for result in &results {
-        let called = result.tag <= 101;
-        assert_eq!(result.value, if called { result.body.len() + 1 } else { 0 });
+    jobs.push(Job::request(format!("http://127.0.0.1:{}/", closed_port())));
+    jobs.push(Job::request("ftp://bad/"));
+    jobs.push(Job::request(""));
+    let jobs = jobs.into_iter().enumerate();
+    let pairs = run_pairs(&stream, jobs.map(|(n, job)| job.item(Note::of(n))));
+    assert_eq!(pairs.len(), 105);
+    for (note, result) in &pairs {
+        let called = note.number <= 101;
+        let value = called.then(|| format!("{} bytes", result.body.len()));
+        assert_eq!(note.value, value);
     }
+    let came: HashSet<usize> = pairs.iter().map(|(note, _)| note.number).collect();
+    assert_eq!(came.len(), 105);
     let calls = calls.lock().unwrap();
     assert_eq!(calls.len(), 102);
     assert!(calls.values().all(|count| *count == 1));
@@ -51,23 +76,27 @@ fn a_callback_sees_each_answer_once_and_may_attach_a_value() {
 #[test]
 fn a_callback_that_fails_is_an_error_of_its_job_alone() {
     let site = site();
-    let stream = stream_with(
-        &hasty_pool(),
-        Arc::new(|result| match result.tag {
+    let stream = stream_with(&hasty_pool(), |note: &mut Note, _| {
+        note.value = Some("seen".into());
+        match note.number {
             0 => Err("the disk is full".into()),
             1 => panic!("on purpose"),
             _ => Ok(()),
-        }),
-    );
-    let jobs = (0..4).map(|tag| Job::request(site.url("/bytes/10")).tag(tag));
-    let mut results = run(&stream, jobs);
-    results.sort_by_key(|result| result.tag);
-    let codes: Vec<_> = results.iter().map(code).collect();
+        }
+    });
+    let jobs = (0..4).map(|n| Job::request(site.url("/bytes/10")).item(Note::of(n)));
+    let mut pairs = run_pairs(&stream, jobs);
+    pairs.sort_by_key(|(note, _)| note.number);
+    let codes: Vec<_> = pairs.iter().map(|(_, result)| code(result)).collect();
     assert_eq!(codes, ["callback-error", "callback-error", "ok", "ok"]);
-    assert!(message(&results[0]).contains("the disk is full"));
-    assert!(message(&results[0]).contains(&site.url("/bytes/10")));
-    // What came is there all the same.
-    assert_eq!((results[0].status, results[0].body.len()), (200, 10));
+    let failed = &pairs[0].1;
+    assert!(message(failed).contains("the disk is full"));
+    assert!(message(failed).contains(&site.url("/bytes/10")));
+    // What came is there all the same, and what the callback did to the item.
+    assert_eq!((failed.status, failed.body.len()), (200, 10));
+    for (note, _) in &pairs {
+        assert_eq!(note.value.as_deref(), Some("seen"));
+    }
     assert_eq!(stream.stats().failed, 2);
 }
 
@@ -76,19 +105,12 @@ fn a_callback_is_called_after_the_last_attempt_only() {
     let site = site();
     let calls = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&calls);
-    let stream = stream_with(
-        &hasty_pool(),
-        Arc::new(move |_| {
-            count.fetch_add(1, SeqCst);
-            Ok(())
-        }),
-    );
+    let stream = stream_with(&hasty_pool(), move |_, _| {
+        count.fetch_add(1, SeqCst);
+        Ok(())
+    });
     let job = Job::request(site.url("/status/503")).options(options(|options| {
-        options.retry = Some(rouet::Retry {
-            min_wait: ms(5),
-            on_statuses: vec![503],
-            ..rouet::Retry::default()
-        });
+        options.retry = Some(Retry::default().min_wait(ms(5)).on_statuses([503]));
     }));
     let results = run(&stream, [job]);
     assert_eq!((results[0].attempts, calls.load(SeqCst)), (3, 1));
@@ -99,13 +121,16 @@ fn the_order_is_kept_whatever_the_callbacks_take() {
     let site = site();
     let stream = stream_of(&hasty_pool(), |config| {
         config.ordered = true;
-        config.callback = Some(Arc::new(|result| {
-            std::thread::sleep(ms((result.tag * 7) % 13));
+        config.callback = Some(Arc::new(|item: &mut u64, _| {
+            std::thread::sleep(ms((*item * 7) % 13));
             Ok(())
         }));
     });
-    let jobs = (0..60).map(|tag| Job::request(site.url("/bytes/1")).tag(tag));
-    assert_eq!(tags(&run(&stream, jobs)), (0..60).collect::<Vec<_>>());
+    let jobs = (0..60).map(|item| Job::request(site.url("/bytes/1")).item(item));
+    assert_eq!(
+        items(&run_pairs(&stream, jobs)),
+        (0..60).collect::<Vec<_>>()
+    );
 }
 
 #[test]
@@ -116,17 +141,17 @@ fn slow_callbacks_hold_back_their_stream_and_no_other() {
     let shut = gate.clone();
     let slow = stream_of(&pool, |config| {
         config.buffer_size = 8;
-        config.callback = Some(Arc::new(move |_| {
+        config.callback = Some(Arc::new(move |_, _| {
             shut.pass();
             Ok(())
         }));
     });
-    let quick = stream_with(&pool, Arc::new(|_| Ok(())));
-    for tag in 0..16 {
-        submit(&slow, Job::request(site.url("/bytes/1")).tag(tag));
+    let quick = stream_with(&pool, |_, _| Ok(()));
+    for item in 0..16 {
+        submit(&slow, Job::request(site.url("/bytes/1")).item(item));
     }
     eventually("all the room is taken", || site.log().len() == 8);
-    let jobs = (0..50).map(|tag| Job::request(site.url("/bytes/1")).tag(tag));
+    let jobs = (0..50).map(|item| Job::request(site.url("/bytes/1")).item(item));
     assert_eq!(run(&quick, jobs).len(), 50);
     assert_eq!(site.log().len(), 58);
     assert_eq!(pool.stats().in_flight, 0, "no worker is held");
@@ -140,22 +165,26 @@ fn a_callback_may_take_the_body_out() {
     let site = site();
     let stream = stream_of(&hasty_pool(), |config| {
         config.max_buffered_bytes = 100_000;
-        config.callback = Some(Arc::new(|result| {
-            result.value = std::mem::take(&mut result.body).len();
+        config.callback = Some(Arc::new(|body: &mut Vec<u8>, result| {
+            *body = std::mem::take(&mut result.body);
             Ok(())
         }));
     });
     // More than fits, if it counted.
-    for tag in 0..50 {
-        submit(&stream, Job::request(site.url("/bytes/50000")).tag(tag));
+    for _ in 0..50 {
+        submit(
+            &stream,
+            Job::request(site.url("/bytes/50000")).item(Vec::new()),
+        );
     }
     eventually("all are done", || site.log().len() == 50);
     stream.finish();
-    let results = drain(&stream);
+    let pairs = drain_pairs(&stream);
+    assert_eq!(pairs.len(), 50);
     assert!(
-        results
+        pairs
             .iter()
-            .all(|r| r.value == 50_000 && r.body.is_empty())
+            .all(|(body, result)| body.len() == 50_000 && result.body.is_empty())
     );
     assert_eq!(stream.stats().buffered_bytes, 0);
 }
@@ -164,29 +193,27 @@ fn a_callback_may_take_the_body_out() {
 fn a_callback_may_submit_more() {
     let site = site();
     let pool = hasty_pool();
-    let place: Arc<Mutex<Option<Arc<Stream>>>> = Arc::default();
+    let place: Arc<Mutex<Option<Arc<JobStream<u64>>>>> = Arc::default();
     let (own, base) = (Arc::clone(&place), site.url("/bytes/"));
-    let stream = Arc::new(stream_with(
-        &pool,
-        Arc::new(move |result| {
-            let stream = own
-                .lock()
-                .unwrap()
-                .clone()
-                .expect("set before the first job");
-            if result.tag < 20 {
-                let next = Job::request(format!("{base}{}", result.tag + 1)).tag(result.tag + 1);
-                assert!(stream.submit(next, Some(Duration::ZERO)).is_ok());
-            }
-            Ok(())
-        }),
-    ));
+    let stream = Arc::new(stream_with(&pool, move |item, _| {
+        let stream = own
+            .lock()
+            .unwrap()
+            .clone()
+            .expect("set before the first job");
+        if *item < 20 {
+            let next = *item + 1;
+            let next = Job::request(format!("{base}{next}")).item(next);
+            assert!(stream.submit(next, Some(Duration::ZERO)).is_ok());
+        }
+        Ok(())
+    }));
     *place.lock().unwrap() = Some(Arc::clone(&stream));
-    submit(&stream, Job::request(site.url("/bytes/0")));
+    submit(&stream, Job::request(site.url("/bytes/0")).item(0));
     // A job may be done before the call that submitted it has returned.
-    let mut tags: Vec<u64> = (0..=20).map(|_| take(&stream).tag).collect();
-    tags.sort_unstable();
-    assert!(tags.into_iter().eq(0..=20));
+    let mut items: Vec<u64> = (0..=20).map(|_| take_pair(&stream).0).collect();
+    items.sort_unstable();
+    assert!(items.into_iter().eq(0..=20));
     assert_eq!(stream.pending(), 0);
     // The callback holds the stream: what it holds must go first.
     *place.lock().unwrap() = None;
@@ -199,16 +226,13 @@ fn results_that_wait_for_a_callback_are_cancelled_at_once() {
     let shut = gate.clone();
     let began = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&began);
-    let stream = stream_with(
-        &hasty_pool(),
-        Arc::new(move |_| {
-            count.fetch_add(1, SeqCst);
-            shut.pass();
-            Ok(())
-        }),
-    );
-    for tag in 0..200 {
-        submit(&stream, Job::request(site.url("/bytes/1")).tag(tag));
+    let stream = stream_with(&hasty_pool(), move |_, _| {
+        count.fetch_add(1, SeqCst);
+        shut.pass();
+        Ok(())
+    });
+    for item in 0..200 {
+        submit(&stream, Job::request(site.url("/bytes/1")).item(item));
     }
     eventually("all threads are taken", || began.load(SeqCst) == 64);
     eventually("all answers are there", || site.log().len() == 200);
@@ -234,15 +258,12 @@ fn a_stream_waits_for_its_callbacks_before_it_is_gone() {
     );
     let (enter, end) = (Arc::clone(&entered), Arc::clone(&ended));
     let pool = hasty_pool();
-    let stream = stream_with(
-        &pool,
-        Arc::new(move |_| {
-            enter.store(true, SeqCst);
-            std::thread::sleep(ms(100));
-            end.store(true, SeqCst);
-            Ok(())
-        }),
-    );
+    let stream = stream_with(&pool, move |_, _| {
+        enter.store(true, SeqCst);
+        std::thread::sleep(ms(100));
+        end.store(true, SeqCst);
+        Ok(())
+    });
     submit(&stream, Job::request(site.url("/bytes/1")));
     eventually("it was called", || entered.load(SeqCst));
     drop(stream);
@@ -257,18 +278,15 @@ fn no_callback_is_called_once_its_stream_is_gone() {
     for round in 0..200 {
         let gone = Arc::new(AtomicBool::new(false));
         let (is_gone, was_late) = (Arc::clone(&gone), Arc::clone(&late));
-        let stream = stream_with(
-            &pool,
-            Arc::new(move |_| {
-                std::thread::yield_now();
-                was_late.fetch_or(is_gone.load(SeqCst), SeqCst);
-                Ok(())
-            }),
-        );
-        for tag in 0..20 {
+        let stream = stream_with(&pool, move |_, _| {
+            std::thread::yield_now();
+            was_late.fetch_or(is_gone.load(SeqCst), SeqCst);
+            Ok(())
+        });
+        for item in 0..20 {
             submit(
                 &stream,
-                Job::request(site.url("/bytes/1")).tag(tag).group(""),
+                Job::request(site.url("/bytes/1")).item(item).group(""),
             );
         }
         std::thread::sleep(Duration::from_micros(round * 20));
@@ -280,14 +298,7 @@ fn no_callback_is_called_once_its_stream_is_gone() {
 }
 
 fn pool_with(set: impl FnOnce(&mut PoolConfig)) -> Pool {
-    let mut config = PoolConfig {
-        threads: 2,
-        rule: Rule {
-            throttle: ms(0),
-            parallelism: 1,
-        },
-        ..PoolConfig::default()
-    };
+    let mut config = PoolConfig::default().threads(2).rule(rule(ms(0), 1));
     set(&mut config);
     Pool::new(config).expect("a pool")
 }
@@ -339,11 +350,7 @@ fn a_rule_comes_before_the_functions_and_a_panic_says_nothing() {
             _ => 1,
         }));
     });
-    let free = Rule {
-        throttle: ms(0),
-        parallelism: 4,
-    };
-    pool.set_domain_rule("ruled", free).unwrap();
+    pool.set_domain_rule("ruled", rule(ms(0), 4)).unwrap();
     let stream = stream(&pool);
     let jobs = ["ruled", "panics", ""].into_iter().flat_map(|group| {
         let url = site.url("/bytes/1");
@@ -388,11 +395,7 @@ fn retries_are_paced_by_the_function_too() {
     });
     let stream = stream(&pool);
     let job = Job::request(site.url("/status/503")).options(options(|options| {
-        options.retry = Some(rouet::Retry {
-            min_wait: ms(1),
-            on_statuses: vec![503],
-            ..rouet::Retry::default()
-        });
+        options.retry = Some(Retry::default().min_wait(ms(1)).on_statuses([503]));
     }));
     assert_eq!(run(&stream, [job])[0].attempts, 3);
     assert_eq!(asked.load(SeqCst), 3);

@@ -20,7 +20,7 @@ fn a_host_with_a_thousand_descriptors_can_still_connect() {
     let stream = pool.stream(StreamConfig::default()).unwrap();
     let job = Job::request(site.url("/bytes/10"));
     stream.submit(job, None).unwrap();
-    let Next::Result(result) = stream.next(None) else {
+    let Next::Result((), result) = stream.next(None) else {
         panic!("no result")
     };
     assert_eq!(result.error, None);

@@ -116,10 +116,7 @@ fn a_name_is_looked_up_again_when_the_job_is_tried_again() {
             let url = format!("http://name.test:{}/text", site.port());
             let result = fetch_with(url, |options| {
                 // Longer than a failure holds.
-                options.retry = Some(Retry {
-                    min_wait: ms(2000),
-                    ..Retry::default()
-                });
+                options.retry = Some(Retry::default().min_wait(ms(2000)));
             });
             assert_eq!(text(&result), known_text());
             assert_eq!((result.attempts, dns.questions()), (2, 4));
@@ -658,7 +655,9 @@ fn no_memory_for_a_thread_is_an_internal_error() {
     own::process("no_memory_for_a_thread_is_an_internal_error", || {
         let site = site();
         let pool = hasty_pool();
-        let seen = stream_of(&pool, |config| config.callback = Some(Arc::new(|_| Ok(()))));
+        let seen = stream_of(&pool, |config| {
+            config.callback = Some(Arc::new(|_, _| Ok(())))
+        });
         let unseen = stream(&pool);
         submit(&unseen, Job::request(site.url("/text")));
         assert_ok(&take(&unseen));

@@ -133,7 +133,7 @@ fn a_proxy_of_no_known_name_is_at_fault() {
 #[test]
 fn a_bad_url_is_a_result() {
     let stream = stream(&hasty_pool());
-    for (tag, url) in (0..).zip([
+    for (item, url) in (0..).zip([
         "http://",
         "https:///",
         "http://:80/",
@@ -156,13 +156,13 @@ fn a_bad_url_is_a_result() {
         "?",
         "#",
     ]) {
-        submit(&stream, Job::request(url).tag(tag));
-        let result = take(&stream);
+        submit(&stream, Job::request(url).item(item));
+        let (came, result) = take_pair(&stream);
         assert_eq!(code(&result), "invalid-url", "{url:?}");
         assert_eq!(result.url.as_deref(), Some(url));
         assert_eq!(
-            (result.tag, result.attempts, result.status),
-            (tag, 0, 0),
+            (came, result.attempts, result.status),
+            (item, 0, 0),
             "{url:?}"
         );
         assert!(result.stack.is_empty(), "{url:?}");

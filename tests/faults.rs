@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use rouet::{HttpVersion, Job, JobResult, Next, Options, Pool, Retry, Stream};
+use rouet::{HttpVersion, Job, JobResult, JobStream, Next, Options, Pool, Retry};
 use rouet_site::{Faults, Site};
 use support::dns::{Answer, Dns};
 use support::process::{descriptors, peak, threads};
@@ -581,20 +581,14 @@ fn job(row: &Row, way: &str, host: &str, retry: bool) -> Job {
         true => SHORT,
         false => LONG,
     };
-    let mut options = Options {
-        compressed: true,
-        max_body_size: 1 << 20,
-        connect_to: vec![format!("{host}::127.0.0.1:")],
-        follow_meta_refresh: way == "look",
-        connect_timeout: patience("connect-timeout"),
-        timeout: patience("timeout"),
-        retry: retry.then(|| Retry {
-            max_attempts: 2,
-            min_wait: ms(10),
-            ..Retry::default()
-        }),
-        ..Options::default()
-    };
+    let mut options = Options::default()
+        .compressed(true)
+        .max_body_size(1 << 20)
+        .connect_to([format!("{host}::127.0.0.1:")])
+        .follow_meta_refresh(way == "look")
+        .connect_timeout(patience("connect-timeout"))
+        .timeout(patience("timeout"));
+    options.retry = retry.then(|| Retry::default().max_attempts(2).min_wait(ms(10)));
     row.set.iter().for_each(|set| set(&mut options));
     let url = row.url.replace("HOST", host);
     let job = match way {
@@ -666,25 +660,25 @@ fn run_rows(pools: &[Pool; 2], rows: &[Row]) -> Vec<(usize, String)> {
         let stream = stream_of(&pools[usize::from(ordered)], |config| {
             config.ordered = ordered
         });
-        let results = thread::scope(|scope| {
+        let pairs = thread::scope(|scope| {
             scope.spawn(|| {
-                for (tag, (row, way)) in cells(rows).enumerate() {
-                    let host = format!("{tag}-{ordered}-{retry}.test");
-                    submit(&stream, job(row, way, &host, retry).tag(tag as u64));
+                for (item, (row, way)) in cells(rows).enumerate() {
+                    let host = format!("{item}-{ordered}-{retry}.test");
+                    submit(&stream, job(row, way, &host, retry).item(item));
                 }
                 stream.finish();
             });
             drain_patiently(&stream)
         });
-        let mut came = tags(&results);
+        let mut came = items(&pairs);
         if !ordered {
             came.sort_unstable();
         }
-        let due: Vec<u64> = (0..count as u64).collect();
+        let due: Vec<usize> = (0..count).collect();
         assert_eq!(came, due, "ordered: {ordered}, retry: {retry}");
-        let complaints = results.iter().filter_map(|result| {
-            let at = result.tag as usize / WAYS.len();
-            let way = WAYS[result.tag as usize % WAYS.len()];
+        let complaints = pairs.iter().filter_map(|(item, result)| {
+            let at = item / WAYS.len();
+            let way = WAYS[item % WAYS.len()];
             let why = complaint(&rows[at], way, retry, result)?;
             let name = &rows[at].name;
             let why = format!("{name} by {way}, ordered: {ordered}, retry: {retry}: {why}");
@@ -699,10 +693,10 @@ fn run_rows(pools: &[Pool; 2], rows: &[Row]) -> Vec<(usize, String)> {
     })
 }
 
-/// The results of a stream that is, or will be, finished.
-fn drain_patiently(stream: &Stream) -> Vec<JobResult> {
+/// The results of a stream that is, or will be, finished, with their items.
+fn drain_patiently<T: Send + 'static>(stream: &JobStream<T>) -> Vec<(T, JobResult)> {
     let next = || match stream.next(Some(LONG / 3)) {
-        Next::Result(result) => Some(*result),
+        Next::Result(item, result) => Some((item, *result)),
         Next::Done => None,
         Next::Nothing => panic!("stuck: {:?}", stream.stats()),
     };
@@ -736,7 +730,7 @@ fn every_fault_gives_one_result_of_its_kind() {
         let is_short = |row: &Row| WAYS.iter().any(|way| row.expected(way).contains("timeout"));
         let (mut short, rows): (Vec<_>, Vec<_>) = web.rows().into_iter().partition(is_short);
         // What the process keeps once it has made a pool.
-        drop(stream(&hasty_pool()));
+        drop(stream::<()>(&hasty_pool()));
         let before = descriptors();
         let pools = [(); 2].map(|()| pool_of(Duration::ZERO, 64, 128, 2));
         let mut complaints = run_rows(&pools, &rows);
@@ -840,14 +834,14 @@ fn what_has_no_end_takes_little_memory() {
 }
 
 /// How often, to meet with each order of what comes and the connection's end.
-const TIMES: u64 = 18;
+const TIMES: usize = 18;
 
 #[test]
 fn a_fault_of_http2_has_one_code_in_whatever_order_it_comes() {
     let faults = faults();
     let pool = hasty_pool();
     let mut complaints = Vec::new();
-    let way_of = |tag: u64| WAYS[tag as usize % WAYS.len()];
+    let way_of = |time: usize| WAYS[time % WAYS.len()];
     let broken = DOORS.iter().filter(|(name, outcomes)| {
         name.starts_with("h2-") && outcomes.request == BROKEN.request && !name.contains("ings")
     });
@@ -858,28 +852,22 @@ fn a_fault_of_http2_has_one_code_in_whatever_order_it_comes() {
             options.timeout = LONG;
             options.connect_timeout = LONG;
             // Before the server closes, after it, and in the midst of it.
-            options.retry = Some(Retry {
-                max_attempts: 2,
-                min_wait: ms(10),
-                ..Retry::default()
-            });
+            options.retry = Some(Retry::default().max_attempts(2).min_wait(ms(10)));
         });
         let stream = stream(&pool);
-        for tag in 0..TIMES {
-            let url = row.url.replace("127.0.0.1", &format!("{tag}.localhost"));
-            let job = match way_of(tag) {
+        for time in 0..TIMES {
+            let url = row.url.replace("127.0.0.1", &format!("{time}.localhost"));
+            let job = match way_of(time) {
                 "request" => Job::request(url),
                 _ => Job::resolve(url),
             };
-            let options = Arc::new(Options {
-                follow_meta_refresh: way_of(tag) == "look",
-                ..(*options).clone()
-            });
-            submit(&stream, job.options(options).tag(tag));
+            let options = (*options).clone();
+            let options = options.follow_meta_refresh(way_of(time) == "look");
+            submit(&stream, job.options(options).item(time));
         }
         stream.finish();
-        for result in drain_patiently(&stream) {
-            let why = complaint(&row, way_of(result.tag), true, &result);
+        for (time, result) in drain_patiently(&stream) {
+            let why = complaint(&row, way_of(time), true, &result);
             complaints.extend(why.map(|why| format!("{name}: {why}")));
         }
     }
@@ -905,12 +893,10 @@ fn a_server_that_comes_back_is_met_again() {
     let late = faults.late().expect("a port");
     let pool = hasty_pool();
     let stream = stream(&pool);
-    let retry = Retry {
-        min_wait: ms(200),
-        max_attempts: 20,
-        max_wait: ms(500),
-        ..Retry::default()
-    };
+    let retry = Retry::default()
+        .min_wait(ms(200))
+        .max_attempts(20)
+        .max_wait(ms(500));
     let options = options(|options| options.retry = Some(retry));
     let url = format!("http://127.0.0.1:{}/", late.port());
     submit(&stream, Job::request(url).options(options));

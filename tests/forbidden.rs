@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use rouet::{Job, JobResult, Options, Pool, PoolConfig, Rule};
+use rouet::{Job, JobResult, Options, Pool, PoolConfig};
 use support::dns::{Answer, Dns};
 use support::proxy::{Admit, Proxy};
 use support::raw::{Raw, Request, answer};
@@ -135,15 +135,10 @@ fn names() -> impl FnMut(&str) -> Answer + Send {
 }
 
 fn limited(set: impl FnOnce(&mut PoolConfig)) -> Pool {
-    let mut config = PoolConfig {
-        max_workers: 64,
-        threads: 2,
-        rule: Rule {
-            throttle: ms(0),
-            parallelism: 64,
-        },
-        ..PoolConfig::default()
-    };
+    let mut config = PoolConfig::default()
+        .max_workers(64)
+        .threads(2)
+        .rule(rule(ms(0), 64));
     set(&mut config);
     Pool::new(config).expect("a pool")
 }
@@ -900,7 +895,7 @@ fn no_option_gets_a_line_break_or_a_nul_onto_the_wire() {
                 format!("{end}{INJECTED}\r\nX: "),
             ] {
                 let job = Job::request(server.url("/")).options(options(|o| set(o, text)));
-                match stream.submit(job, None) {
+                match stream.submit(job, None).map_err(rouet::Error::from) {
                     Err(rouet::Error::InvalidArgument(_)) => {}
                     other => panic!("{field} with {end:?}: {other:?}"),
                 }

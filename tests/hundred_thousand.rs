@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread;
 
 use fastrand::Rng;
-use rouet::{Error, Job, Next, Options, Pool, Submit};
+use rouet::{Error, Job, Next, Options, Pool, PoolConfig};
 use rouet_site::{Faults, Options as SiteOptions, Site};
 use support::*;
 
@@ -100,10 +100,10 @@ struct Ledger {
     came: Vec<AtomicU8>,
 }
 
-/// Runs the jobs of those tags, on one stream after the other.
-fn lane(pool: &Pool, web: &Web, ledger: &Ledger, tags: std::ops::Range<usize>, mut random: Rng) {
-    let mut next = tags.start;
-    while next < tags.end {
+/// Runs the jobs of those items, on one stream after the other.
+fn lane(pool: &Pool, web: &Web, ledger: &Ledger, items: std::ops::Range<usize>, mut random: Rng) {
+    let mut next = items.start;
+    while next < items.end {
         let ordered = random.bool();
         let stream = stream_of(pool, |config| {
             config.passthrough = true;
@@ -112,36 +112,36 @@ fn lane(pool: &Pool, web: &Web, ledger: &Ledger, tags: std::ops::Range<usize>, m
             config.max_buffered_bytes = random.u64(1000..1_000_000);
         });
         // Most are cancelled on the way.
-        let cancel_after = random.usize(0..2 * (tags.end - tags.start) / 3);
+        let cancel_after = random.usize(0..2 * (items.end - items.start) / 3);
         let slow = random.bool();
         let mut jobs = random.fork();
         next = thread::scope(|scope| {
             let submitter = scope.spawn(|| {
-                let mut tag = next;
-                while tag < tags.end {
-                    let job = web.job(&mut jobs).tag(tag as u64);
-                    match stream.submit(job, Some(PATIENCE)) {
-                        Ok(Submit::Accepted) => {
-                            ledger.accepted[tag].fetch_add(1, Ordering::Relaxed);
-                            tag += 1;
+                let mut item = next;
+                while item < items.end {
+                    let job = web.job(&mut jobs).item(item);
+                    match stream.submit(job, Some(PATIENCE)).map_err(Error::from) {
+                        Ok(()) => {
+                            ledger.accepted[item].fetch_add(1, Ordering::Relaxed);
+                            item += 1;
                         }
-                        Err(Error::Closed) => return tag,
+                        Err(Error::Closed) => return item,
                         other => panic!("{other:?}, {:?}", stream.stats()),
                     }
                 }
                 stream.finish();
-                tag
+                item
             });
             let (mut taken, mut last) = (0, None);
             loop {
-                let tag = match stream.next(Some(PATIENCE)) {
-                    Next::Result(result) => result.tag,
+                let item = match stream.next(Some(PATIENCE)) {
+                    Next::Result(item, _) => item,
                     Next::Done => break,
                     Next::Nothing => panic!("stuck: {:?}, {:?}", stream.stats(), pool.stats()),
                 };
-                assert!(!ordered || last < Some(tag), "{tag} after {last:?}");
-                last = Some(tag);
-                ledger.came[tag as usize].fetch_add(1, Ordering::Relaxed);
+                assert!(!ordered || last < Some(item), "{item} after {last:?}");
+                last = Some(item);
+                ledger.came[item].fetch_add(1, Ordering::Relaxed);
                 taken += 1;
                 if taken == cancel_after {
                     stream.cancel();
@@ -160,7 +160,8 @@ fn lane(pool: &Pool, web: &Web, ledger: &Ledger, tags: std::ops::Range<usize>, m
 
 fn every_job_gives_one_result(seed: u64) {
     let web = Web::start();
-    let pool = pool_of(ms(1), 1, 128, 0);
+    let config = PoolConfig::default().max_workers(128).rule(rule(ms(1), 1));
+    let pool = Pool::new(config).expect("a pool");
     let counts = || (0..JOBS).map(|_| AtomicU8::new(0)).collect();
     let ledger = Ledger {
         accepted: counts(),
@@ -171,13 +172,13 @@ fn every_job_gives_one_result(seed: u64) {
         for number in 0..LANES {
             let (pool, web, ledger) = (&pool, &web, &ledger);
             let random = Rng::with_seed(seed * 1000 + number as u64);
-            let tags = number * share..(number + 1) * share;
-            scope.spawn(move || lane(pool, web, ledger, tags, random));
+            let items = number * share..(number + 1) * share;
+            scope.spawn(move || lane(pool, web, ledger, items, random));
         }
     });
     let wrong: Vec<usize> = (0..JOBS)
-        .filter(|&tag| {
-            let count = |counts: &[AtomicU8]| counts[tag].load(Ordering::Relaxed);
+        .filter(|&item| {
+            let count = |counts: &[AtomicU8]| counts[item].load(Ordering::Relaxed);
             (count(&ledger.accepted), count(&ledger.came)) != (1, 1)
         })
         .collect();

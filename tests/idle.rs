@@ -18,20 +18,11 @@ fn cpu() -> u64 {
 #[test]
 fn an_ordered_stream_that_is_full_by_weight_sleeps() {
     let site = Site::start(Options::default()).unwrap();
-    let rule = Rule {
-        throttle: Duration::ZERO,
-        parallelism: 1,
-    };
-    let pool = Pool::new(PoolConfig {
-        rule,
-        ..PoolConfig::default()
-    })
-    .unwrap();
-    let config = StreamConfig {
-        ordered: true,
-        max_buffered_bytes: 1000,
-        ..StreamConfig::default()
-    };
+    let rule = Rule::default().throttle(Duration::ZERO);
+    let pool = Pool::new(PoolConfig::default().rule(rule)).unwrap();
+    let config = StreamConfig::default()
+        .ordered(true)
+        .max_buffered_bytes(1000);
     let stream = pool.stream(config).unwrap();
     for group in 0..50 {
         let job = Job::request(site.url("/bytes/2000")).group(group.to_string());
@@ -50,7 +41,7 @@ fn an_ordered_stream_that_is_full_by_weight_sleeps() {
 
     stream.finish();
     let mut taken = 0;
-    while let Next::Result(result) = stream.next(None) {
+    while let Next::Result((), result) = stream.next(None) {
         assert_eq!(result.error, None);
         taken += 1;
     }

@@ -154,12 +154,7 @@ impl Way {
             Kind::Request => Job::request(url(n)),
             _ => Job::resolve(url(n)),
         };
-        let job = |n| {
-            job(n)
-                .group("one")
-                .options(Arc::clone(&options))
-                .tag(n as u64)
-        };
+        let job = |n| job(n).group("one").options(Arc::clone(&options));
         (0..JOBS).map(job).collect()
     }
 }
@@ -311,14 +306,12 @@ fn connections_of(
     answer: impl Fn(&Met) -> Vec<Piece> + Send + Sync + 'static,
 ) -> usize {
     let server = Script::start(tongue, answer);
-    let options = Arc::new(Options {
-        insecure: true,
-        http_version: match tongue {
-            Tongue::Http2 => HttpVersion::Http2PriorKnowledge,
-            _ => HttpVersion::Any,
-        },
-        ..Options::default()
-    });
+    let version = match tongue {
+        Tongue::Http2 => HttpVersion::Http2PriorKnowledge,
+        _ => HttpVersion::Any,
+    };
+    let options = Options::default().insecure(true).http_version(version);
+    let options = Arc::new(options);
     let job = |n| Job::request(server.url(&format!("/{n}"))).options(Arc::clone(&options));
     for result in results_after(&server, (0..count).map(job).collect(), pause) {
         assert_ok(&result);

@@ -12,7 +12,7 @@ use support::*;
 fn a_dropped_pool_leaves_no_thread_and_no_descriptor() {
     let (site, faults) = (secure_site(), faults());
     // What the process keeps once it has made a pool.
-    drop(stream(&hasty_pool()));
+    drop(stream::<()>(&hasty_pool()));
     // The server's ends of connections are descriptors of this process too.
     let before = descriptors();
     for round in 0..10 {

@@ -27,7 +27,7 @@ mod support;
 mod web;
 
 use kinds::{KINDS, kind_of};
-use support::{code, pool, run, stream_of, venv};
+use support::{code, pool, run_pairs, stream_of, venv};
 use web::{Case, Web};
 
 /// What came of a job.
@@ -264,13 +264,10 @@ fn by_rouet(cases: &[Case]) -> Vec<Outcome> {
         config.buffer_size = cases.len();
     });
     let jobs = cases.iter().enumerate();
-    let results = run(
-        &stream,
-        jobs.map(|(at, case)| case.job.clone().tag(at as u64)),
-    );
+    let pairs = run_pairs(&stream, jobs.map(|(at, case)| case.job.clone().item(at)));
     let mut outcomes = vec![Outcome::default(); cases.len()];
-    for result in results {
-        outcomes[result.tag as usize] = outcome(&result);
+    for (at, result) in pairs {
+        outcomes[at] = outcome(&result);
     }
     outcomes
 }

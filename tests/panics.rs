@@ -6,11 +6,13 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::task::{Context, Poll, Wake};
 
 use futures_core::Stream as _;
-use rouet::{Job, Level};
+use rouet::Job;
 
 mod support;
 
-use support::{assert_ok, drain, eventually, hasty_pool, site, stream, submit};
+use support::{
+    assert_ok, drain, eventually, hasty_pool, log, own, site, stream, submit, take_pair,
+};
 
 /// An executor's waker.
 struct Panics(AtomicUsize);
@@ -37,34 +39,32 @@ fn a_waker_that_panics_loses_no_result() {
                 Poll::Pending
             ));
         }
-        submit(&stream, Job::request(site.url("/text")).tag(round));
+        submit(&stream, Job::request(site.url("/text")).item(round));
         eventually("it was woken", || waker.0.load(SeqCst) as u64 == round + 1);
-        let result = support::take(&stream);
-        assert_eq!(result.tag, round);
+        let (item, result) = take_pair(&stream);
+        assert_eq!(item, round);
         assert_ok(&result);
     }
 }
 
 #[test]
 fn a_log_that_panics_loses_its_lines_only() {
-    let site = site();
-    let pool = hasty_pool();
-    let lines = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&lines);
-    pool.set_log(Some((
-        Level::Debug,
-        Arc::new(move |_, _| {
+    own::process("a_log_that_panics_loses_its_lines_only", || {
+        let lines = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&lines);
+        log::to(move |_| {
             count.fetch_add(1, SeqCst);
             panic!("on purpose");
-        }),
-    )));
-    let stream = stream(&pool);
-    for tag in 0..100 {
-        submit(&stream, Job::request(site.url("/text")).tag(tag));
-    }
-    stream.finish();
-    let results = drain(&stream);
-    assert_eq!(results.len(), 100);
-    results.iter().for_each(assert_ok);
-    assert!(lines.load(SeqCst) >= 100);
+        });
+        let site = site();
+        let stream = stream(&hasty_pool());
+        for _ in 0..100 {
+            submit(&stream, Job::request(site.url("/text")));
+        }
+        stream.finish();
+        let results = drain(&stream);
+        assert_eq!(results.len(), 100);
+        results.iter().for_each(assert_ok);
+        assert!(lines.load(SeqCst) >= 100);
+    });
 }

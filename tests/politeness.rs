@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rouet::{Job, JobResult, Pool, PoolConfig, Rule, Stream, StreamConfig};
+use rouet::{Job, JobStream, Pool, PoolConfig, StreamConfig};
 use rouet_site::{Entry, Site};
 use support::raw::{Gate, Raw, answer};
 use support::*;
@@ -18,14 +18,14 @@ use support::*;
 const LONG: Duration = Duration::from_secs(3600);
 
 /// A stream that connects every name to the site.
-fn stream_to(pool: &Pool, site: &Site) -> Stream {
+fn stream_to<T: Send + 'static>(pool: &Pool, site: &Site) -> JobStream<T> {
     stream_of(pool, |config| {
         config.options = options(|options| options.connect_to = all_to(site.port()));
     })
 }
 
 /// The same on a pool of its own that is not polite, and with more of a configuration.
-fn stream_to_with(site: &Site, set: impl FnOnce(&mut StreamConfig)) -> Stream {
+fn stream_to_with(site: &Site, set: impl FnOnce(&mut StreamConfig)) -> JobStream {
     stream_of(&hasty_pool(), |config| {
         config.options = options(|options| options.connect_to = all_to(site.port()));
         set(config);
@@ -33,9 +33,9 @@ fn stream_to_with(site: &Site, set: impl FnOnce(&mut StreamConfig)) -> Stream {
 }
 
 /// Submits a job for each URL.
-fn submit_all<'a>(stream: &Stream, urls: impl IntoIterator<Item = &'a str>) {
-    for (tag, url) in (0..).zip(urls) {
-        submit(stream, Job::request(url).tag(tag));
+fn submit_all<'a>(stream: &JobStream, urls: impl IntoIterator<Item = &'a str>) {
+    for url in urls {
+        submit(stream, Job::request(url));
     }
 }
 
@@ -274,10 +274,6 @@ fn streams_at_once_share_their_politeness() {
 fn a_domain_may_have_a_rule_of_its_own() {
     let site = site();
     let pool = pool(Duration::ZERO, 1);
-    let rule = |throttle, parallelism| Rule {
-        throttle,
-        parallelism,
-    };
     pool.set_domain_rule("slow.test", rule(ms(200), 1)).unwrap();
     pool.set_domain_rule("example.com", rule(Duration::ZERO, 4))
         .unwrap();
@@ -306,10 +302,7 @@ fn a_domain_may_have_a_rule_of_its_own() {
 #[test]
 fn a_rule_is_for_the_host_that_its_name_reads_as() {
     let site = site();
-    let rule = Rule {
-        throttle: ms(150),
-        parallelism: 1,
-    };
+    let rule = rule(ms(150), 1);
     for (name, url) in [
         ("Ex.COM", "http://www.ex.com/text"),
         ("ex.com.", "http://ex.com/text"),
@@ -397,7 +390,7 @@ fn a_result_tells_its_group() {
     let page = rouet::JobResult::of_page(Some("www.ex.com/x"), None, None, Vec::new());
     assert_eq!(page.unwrap().group(), Some("ex.com"));
     // A callback may change what a result says.
-    let callback: rouet::Callback = Arc::new(|result: &mut JobResult| {
+    let callback: rouet::Callback = Arc::new(|_, result| {
         result.url = Some("é".into());
         Ok(())
     });
@@ -412,14 +405,11 @@ fn a_group_is_not_held_from_within() {
     static POOL: OnceLock<Pool> = OnceLock::new();
     static SAID: Mutex<String> = Mutex::new(String::new());
     let site = site();
-    let config = PoolConfig {
-        throttle_fn: Some(Arc::new(|group, _| {
-            let held = POOL.get().expect("set below").hold(group);
-            *SAID.lock().unwrap() = held.unwrap_err().to_string();
-            None
-        })),
-        ..PoolConfig::default()
-    };
+    let config = PoolConfig::default().throttle_fn(|group, _| {
+        let held = POOL.get().expect("set below").hold(group);
+        *SAID.lock().unwrap() = held.unwrap_err().to_string();
+        None
+    });
     let pool = POOL.get_or_init(|| Pool::new(config).unwrap());
     run(
         &stream_to(pool, &site),
@@ -480,11 +470,7 @@ fn a_new_rule_holds_at_once() {
         submit(&stream, Job::request("http://a.test/text"));
     }
     take(&stream);
-    let rule = Rule {
-        throttle: ms(1),
-        parallelism: 1,
-    };
-    pool.set_domain_rule("a.test", rule).unwrap();
+    pool.set_domain_rule("a.test", rule(ms(1), 1)).unwrap();
     take(&stream);
     take(&stream);
 }
@@ -512,13 +498,15 @@ fn a_group_that_hangs_does_not_hold_up_the_others() {
         let pool = pool_of(ms(1), 1, max_workers, 2);
         let stream = stream_to(&pool, &site);
         for _ in 0..20 {
-            submit(&stream, Job::request("http://stuck.test/hang").tag(99));
+            let job = Job::request("http://stuck.test/hang");
+            submit(&stream, job.item("stuck"));
         }
         for i in 0..40 {
-            submit(&stream, Job::request(format!("http://{}.test/text", i % 5)));
+            let job = Job::request(format!("http://{}.test/text", i % 5));
+            submit(&stream, job.item("other"));
         }
         for _ in 0..40 {
-            assert_eq!(take(&stream).tag, 0);
+            assert_eq!(take_pair(&stream).0, "other");
         }
     }
 }
@@ -583,7 +571,7 @@ fn the_state_of_a_group_is_kept_for_its_throttle_and_then_dropped() {
 }
 
 /// A server whose `/held` answers once the gate is open, and a pool of one worker that it holds.
-fn one_worker_held(stream: impl Fn(&Pool, u16) -> Stream) -> (Pool, Stream, Gate) {
+fn one_worker_held(stream: impl Fn(&Pool, u16) -> JobStream) -> (Pool, JobStream, Gate) {
     let gate = Gate::default();
     let held = gate.clone();
     let server = Raw::start(move |_| {

@@ -233,11 +233,8 @@ fn a_url_met_twice_is_an_infinite_redirect() {
 #[test]
 fn redirections_are_followed_up_to_the_maximum() {
     let site = site();
-    let led = |job: Job, path: &str, max| {
-        let job = Job {
-            url: site.url(path).into(),
-            ..job
-        };
+    let led = |mut job: Job, path: &str, max| {
+        job.url = site.url(path).into();
         fetch(job.options(options(|options| options.max_redirects = max)))
     };
     for (job, max, most) in [

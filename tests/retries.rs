@@ -12,10 +12,7 @@ const LONG: Duration = Duration::from_secs(3600);
 
 /// Options that try again after `min_wait`.
 fn retrying(min_wait: Duration, set: impl FnOnce(&mut Retry)) -> Arc<Options> {
-    let mut retry = Retry {
-        min_wait,
-        ..Retry::default()
-    };
+    let mut retry = Retry::default().min_wait(min_wait);
     set(&mut retry);
     options(|options| options.retry = Some(retry))
 }
@@ -205,13 +202,11 @@ fn a_job_that_waits_to_be_tried_again_occupies_no_worker() {
     let faults = faults();
     let pool = pool_of(Duration::ZERO, 1, 1, 1);
     let stream = stream(&pool);
-    submit(
-        &stream,
-        Job::request(faults.url("/close")).options(retrying(LONG, |_| {})),
-    );
-    for tag in 1..4 {
-        submit(&stream, Job::request(faults.url("/x")).tag(tag));
-        assert_eq!(take(&stream).tag, tag);
+    let job = Job::request(faults.url("/close"));
+    submit(&stream, job.options(retrying(LONG, |_| {})).item(0));
+    for item in 1..4 {
+        submit(&stream, Job::request(faults.url("/x")).item(item));
+        assert_eq!(take_pair(&stream).0, item);
     }
     assert_eq!(faults.requests("/close"), 1);
     let stats = stream.stats();

@@ -27,13 +27,8 @@ fn a_pool_that_finds_no_descriptor_says_so() {
         limit.current = Some(before as u64 + left);
         setrlimit(Resource::Nofile, limit).expect("a limit may be lowered");
         let give = give.clone();
-        thread::spawn(move || {
-            give.send(Pool::new(PoolConfig {
-                max_workers: 2,
-                threads: 2,
-                ..PoolConfig::default()
-            }))
-        });
+        let config = PoolConfig::default().max_workers(2).threads(2);
+        thread::spawn(move || give.send(Pool::new(config)));
         match take.recv_timeout(PATIENCE).expect("the start ends") {
             Ok(pool) => {
                 started += 1;

@@ -116,6 +116,7 @@ fn to_rust(entry: &Entry, indent: usize) -> String {
     let quoted = format!("\"{field}\"");
     let plain = |value: &str| format!("{}{},\n", " ".repeat(indent), start(value));
     match entry.kind {
+        Kind::Number if entry.is_chosen() => plain(&format!("chosen({given})")),
         Kind::Number | Kind::Size | Kind::Bytes => plain(&given),
         Kind::Flag => call(indent, &start("flag"), &[&given, &quoted], "?,"),
         Kind::Seconds => call(indent, &start("seconds"), &[&given, &quoted], "?,"),
@@ -162,10 +163,10 @@ fn of_rust(entry: &Entry) -> Vec<String> {
         Kind::Seconds => vec![format!("{value}.as_secs_f64()")],
         Kind::Limit => vec![format!("limit_of({value})")],
         Kind::HttpVersion => vec![format!("http_version_of({value})")],
-        Kind::Text => vec![format!("kept.text({value}.as_deref())")],
-        Kind::Path => vec![format!("kept.path({value}.as_deref())")],
-        Kind::Texts => vec![format!("kept.texts(&{value})"), format!("{value}.len()")],
-        Kind::Headers => vec![format!("kept.headers(&{value})"), format!("{value}.len()")],
+        Kind::Text => vec![format!("held.text({value}.as_deref())")],
+        Kind::Path => vec![format!("held.path({value}.as_deref())")],
+        Kind::Texts => vec![format!("held.texts(&{value})"), format!("{value}.len()")],
+        Kind::Headers => vec![format!("held.headers(&{value})"), format!("{value}.len()")],
         Kind::Statuses | Kind::Ports => {
             vec![format!("{value}.as_ptr()"), format!("{value}.len()")]
         }

@@ -126,6 +126,11 @@ impl Entry {
         self.name.strip_prefix("retry_")
     }
 
+    /// Whether it is a number of which 0, in C, leaves the choice to the library.
+    pub fn is_chosen(&self) -> bool {
+        self.kind == Kind::Number && self.default == Some(Value::Whole(0)) && self.means.is_some()
+    }
+
     /// Whether it is a flag that is on by default.
     pub fn is_on(&self) -> bool {
         self.default == Some(Value::Flag(true))

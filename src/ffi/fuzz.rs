@@ -11,6 +11,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use super::block::*;
 use super::config::*;
 use super::job::*;
 use super::kept::*;

@@ -3,17 +3,15 @@
 use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 
-use super::config::{bytes, pool_options_t, read_options, text};
+use super::block::{POOL_REQUEST, POOL_RESOLVE};
+use super::config::{pool_options_t, read_options};
 use super::kept::pool_kept_options_t;
+use super::read::{bytes, text};
 use super::{Sized_, init_sized, invalid, pool_status_t, read_sized};
+use crate::Kind;
 use crate::error::Error;
+use crate::job::{Item, Job};
 use crate::process::memory;
-use crate::{Job, Kind};
-
-/// Download: the body is in the result.
-pub const POOL_REQUEST: i32 = 0;
-/// Find where the URL ends, without a body.
-pub const POOL_RESOLVE: i32 = 1;
 
 /// One URL to request or resolve. pool_job_init sets the defaults, and the caller changes fields.
 /// Submitting copies the struct.
@@ -86,7 +84,7 @@ pub unsafe extern "C" fn pool_job_init(job: *mut pool_job_t, struct_size: usize)
 ///
 /// # Safety
 /// `job` and what it points to are as `pool_job_t` documents them.
-pub(super) unsafe fn read_job(job: *const pool_job_t) -> Result<Job, Error> {
+pub(super) unsafe fn read_job(job: *const pool_job_t) -> Result<Job<Item>, Error> {
     // SAFETY: the caller's promise, for the struct and each of its pointers.
     unsafe {
         let given = read_sized(job)?;
@@ -106,8 +104,7 @@ pub(super) unsafe fn read_job(job: *const pool_job_t) -> Result<Job, Error> {
             // Bytes that are not UTF-8 become U+FFFD, which no URL has.
             url: String::from_utf8_lossy(url).into(),
             group: text(given.group, given.group_size, "group")?.map(Into::into),
-            tag: given.tag,
-            userdata: given.userdata as usize,
+            item: Item::Numbers(given.tag, given.userdata as usize),
             options: match given.options.is_null() {
                 true => None,
                 false => Some(Arc::new(read_options(given.options)?)),

@@ -13,7 +13,7 @@ use crate::error::{Error, words_of};
 /// cbindgen:ignore
 #[cfg(not(debug_assertions))]
 mod allocator;
-mod block;
+pub mod block;
 pub mod config;
 /// cbindgen:ignore
 #[cfg(any(test, fuzzing))]
@@ -21,10 +21,12 @@ pub(crate) mod fuzz;
 pub mod job;
 pub mod kept;
 pub mod pool;
+mod read;
 /// cbindgen:ignore
 #[cfg(any(test, not(debug_assertions)))]
 mod reserve;
 pub mod result;
+mod written;
 
 #[cfg(not(debug_assertions))]
 pub(crate) use allocator::Allocator;
@@ -131,6 +133,7 @@ fn guard(call: impl FnOnce() -> Result<pool_status_t, Error>) -> pool_status_t {
         Ok(Ok(status)) => return status,
         Ok(Err(error)) => {
             let status = match error {
+                Error::Full => POOL_AGAIN,
                 Error::Closed => POOL_CLOSED,
                 Error::InvalidArgument(_) => POOL_INVALID_ARGUMENT,
                 Error::OutOfResources(_) => POOL_OUT_OF_RESOURCES,

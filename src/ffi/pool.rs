@@ -1,25 +1,31 @@
 //! `pool_t`: a handle on a stream and the pool it runs on.
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::os::fd::AsRawFd as _;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use super::block::Plan;
-use super::config::{KeptOptions, lossy, pool_config_t, pool_options_t, read_config, rule, text};
+use log::Level;
+
+use super::block::{Plan, pool_result_t};
+use super::config::{pool_config_t, pool_options_t, read_config, rule};
 use super::job::{pool_job_t, read_job};
 use super::pool_status_t::{self, *};
-use super::result::{Room, no_memory, pool_result_t};
+use super::read::{lossy, text};
+use super::result::{Room, no_memory};
+use super::written::Written;
 use super::{Sized_, guard, invalid, read_sized};
 use crate::error::Error;
-use crate::pool::Until;
-use crate::{JobResult, Level, Pool, Stream, Submit};
+use crate::job::{Done, Item, Job};
+use crate::pool::{AnyStream, LogFn, Until};
+use crate::{JobResult, Pool};
 
 /// A handle on one stream of jobs and the engine it runs on.
 pub struct pool_t {
     pool: Pool,
-    stream: Stream,
+    stream: AnyStream,
     /// What pool_options_from hands out.
-    options: OnceLock<KeptOptions>,
+    options: OnceLock<Written>,
 }
 
 /// Starts an engine and opens its first stream. `config` may be NULL for the defaults. Writes the
@@ -42,7 +48,7 @@ pub unsafe extern "C" fn pool_new(
         // SAFETY: the caller's promise.
         let (pool_config, stream_config) = unsafe { read_config(config) }?;
         let engine = Pool::new(pool_config)?;
-        let stream = engine.stream(stream_config)?;
+        let stream = AnyStream::open(&engine, stream_config)?;
         let handle = Box::new(pool_t {
             pool: engine,
             stream,
@@ -85,7 +91,7 @@ pub unsafe extern "C" fn pool_share(
                  pool_config_init set it"
             ));
         }
-        let stream = pool.pool.stream(stream_config)?;
+        let stream = AnyStream::open(&pool.pool, stream_config)?;
         let handle = Box::new(pool_t {
             pool: pool.pool.clone(),
             stream,
@@ -141,7 +147,7 @@ pub unsafe extern "C" fn pool_options_from(
         let pool = unsafe { handle(pool) }?;
         let kept = pool
             .options
-            .get_or_init(|| KeptOptions::of(Arc::clone(pool.stream.options())));
+            .get_or_init(|| Written::of(Arc::clone(pool.stream.options())));
         // SAFETY: the caller's promise.
         Ok(unsafe { kept.write(options, struct_size) })
     })
@@ -167,10 +173,7 @@ pub unsafe extern "C" fn pool_submit(
     guard(|| {
         // SAFETY: the caller's promise.
         let (pool, job) = unsafe { (handle(pool)?, read_job(job)?) };
-        Ok(match pool.stream.submit(job, timeout(timeout_ms))? {
-            Submit::Accepted => POOL_OK,
-            Submit::Full(_) => POOL_AGAIN,
-        })
+        submit(pool, job, Until::after(timeout(timeout_ms)))
     })
 }
 
@@ -212,8 +215,9 @@ pub unsafe extern "C" fn pool_submit_many(
             // SAFETY: the caller's promise: `count` jobs, one behind the other. Each is read with
             // its own size, which steps over an older caller's shorter structs.
             let job = unsafe { read_job(jobs.byte_add(index * stride)) }?;
-            if let Submit::Full(_) = pool.stream.submit_until(job, until)? {
-                return Ok(POOL_AGAIN);
+            let status = submit(pool, job, until)?;
+            if status != POOL_OK {
+                return Ok(status);
             }
             // SAFETY: not NULL; the caller's promise.
             unsafe { accepted.write(index + 1) };
@@ -333,7 +337,7 @@ pub unsafe extern "C" fn pool_next_packed(
         };
         if !pool
             .stream
-            .next_while(timeout(timeout_ms), &mut taken, fits)
+            .take_while(timeout(timeout_ms), &mut taken, fits)
         {
             return Ok(POOL_DONE);
         }
@@ -341,7 +345,7 @@ pub unsafe extern "C" fn pool_next_packed(
             return Ok(POOL_AGAIN);
         }
         let mut start = buffer;
-        for result in &taken {
+        for Done { result, .. } in &taken {
             let plan = Plan::of(result);
             // SAFETY: `fits` has seen that there is room, and each size keeps the alignment.
             unsafe {
@@ -435,7 +439,8 @@ pub unsafe extern "C" fn pool_event_fd(pool: *mut pool_t, fd: *mut c_int) -> poo
         if fd.is_null() {
             return invalid("fd is NULL");
         }
-        let number = pool.stream.event_fd()?;
+        // The stream keeps the descriptor open.
+        let number = pool.stream.event_fd()?.as_raw_fd();
         // SAFETY: not NULL; the caller's promise.
         unsafe { fd.write(number) };
         Ok(POOL_OK)
@@ -709,25 +714,34 @@ pub unsafe extern "C" fn pool_set_log(
             other => return invalid(format!("level is {other}: it is a POOL_LOG_* value")),
         };
         let Some((level, log)) = level.zip(log) else {
-            pool.pool.set_log(None);
+            pool.pool.common().log.set(None);
             return Ok(POOL_OK);
         };
         let userdata = userdata as usize;
-        let write = move |level: Level, message: &str| {
+        let write: LogFn = Arc::new(move |level, message: &str| {
             let number = match level {
                 Level::Error => POOL_LOG_ERROR,
                 Level::Warn => POOL_LOG_WARN,
                 Level::Info => POOL_LOG_INFO,
-                Level::Debug => POOL_LOG_DEBUG,
+                Level::Debug | Level::Trace => POOL_LOG_DEBUG,
             };
             let text = CString::new(message.replace('\0', "\u{fffd}")).unwrap_or_default();
             let text: &CStr = &text;
             // SAFETY: the caller's promise in pool_set_log.
             unsafe { log(number, text.as_ptr(), userdata as *mut c_void) };
-        };
-        pool.pool.set_log(Some((level, Arc::new(write))));
+        });
+        pool.pool.common().log.set(Some((level, write)));
         Ok(POOL_OK)
     })
+}
+
+/// Hands in a job.
+fn submit(pool: &pool_t, job: Job<Item>, until: Until) -> Result<pool_status_t, Error> {
+    match pool.stream.submit(job, until) {
+        Ok(()) => Ok(POOL_OK),
+        Err((Error::Full, _)) => Ok(POOL_AGAIN),
+        Err((error, _)) => Err(error),
+    }
 }
 
 /// Takes up to `max` results and gives each in C's form, counted from 0. A result for which there
@@ -750,7 +764,7 @@ fn take(
         lacking.is_none()
     };
     let timeout = timeout(timeout_ms);
-    if !pool.stream.next_while(timeout, &mut taken, wanted) {
+    if !pool.stream.take_while(timeout, &mut taken, wanted) {
         return Ok(POOL_DONE);
     }
     match (taken.is_empty(), lacking) {
@@ -759,8 +773,8 @@ fn take(
             "{what}: it stays where it is"
         ))),
         _ => {
-            for (index, (room, result)) in rooms.into_iter().zip(taken).enumerate() {
-                give(index, room.fill(result));
+            for (index, (room, done)) in rooms.into_iter().zip(taken).enumerate() {
+                give(index, room.fill(done.result));
             }
             Ok(POOL_OK)
         }

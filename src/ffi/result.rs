@@ -7,30 +7,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{NonNull, null};
 use std::sync::{Arc, OnceLock};
 
-use super::block::Plan;
-use super::config::{pool_header_t, slice, text};
+use super::block::{Plan, pool_header_t, pool_result_t};
 use super::pool_status_t::{self, *};
+use super::read::{slice, text};
 use super::{guard, invalid};
 use crate::error::Error;
 use crate::job::once;
 use crate::process::memory;
 use crate::{Element, JobResult};
-
-/// One entry of a result's stack: a URL at which the job was.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct pool_hop_t {
-    /// The URL as it was requested, or would have been.
-    pub url: *const c_char,
-    /// The number of its bytes, without the NUL.
-    pub url_size: usize,
-    /// What led on from here: "location-header", "refresh-header", "meta-refresh", "js-relocation"
-    /// or "infer" (the URL itself). "hit": the job ended here. "canonical", always last: the URL
-    /// that the page before declares for itself.
-    pub r#type: *const c_char,
-    /// The answer's status. 0: no answer came, or no request was made (infer, canonical).
-    pub status: i32,
-}
 
 /// One reference from a page to something else, by an attribute of an element. It belongs to the
 /// library.
@@ -57,91 +41,6 @@ pub struct pool_element_t {
     pub text: *const c_char,
     /// The number of its bytes, without the NUL.
     pub text_size: usize,
-}
-
-/// The result of a job, the caller's until pool_result_free.
-///
-/// The body is one piece of memory. The struct and everything else it points to, except userdata
-/// and value, are another: block_size bytes from the struct's own address, with the struct, the
-/// headers, the stack and then all text, each right behind the last. Both can be copied whole.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct pool_result_t {
-    /// The size of this struct in the library that made it.
-    pub struct_size: usize,
-    /// The number of bytes in the block, including this struct.
-    pub block_size: usize,
-    /// The job's tag.
-    pub tag: u64,
-    /// The job's userdata.
-    pub userdata: *mut c_void,
-    /// The URL as submitted, with U+FFFD for bytes that are not UTF-8. NULL: the job had none
-    /// (passthrough).
-    pub url: *const c_char,
-    /// The number of its bytes, without the NUL.
-    pub url_size: usize,
-    /// The error's stable name, such as "connection-refused"; docs/errors.md lists them. NULL:
-    /// success, whatever the status.
-    pub error_code: *const c_char,
-    /// What failed, where and why, for people; NULL on success.
-    pub error_message: *const c_char,
-    /// Where the job ended: the last URL of the stack, or NULL if there is none.
-    pub end_url: *const c_char,
-    /// The number of its bytes, without the NUL.
-    pub end_url_size: usize,
-    /// The headers of the last answer, with their order, case and repeats.
-    pub headers: *const pool_header_t,
-    /// The number of headers.
-    pub header_count: usize,
-    /// The URLs at which the job was, one for each hop, in order.
-    pub stack: *const pool_hop_t,
-    /// The number of entries in the stack.
-    pub stack_count: usize,
-    /// The body of the last answer, decompressed if the job asked for compression, without a NUL at
-    /// its end. NULL: no body.
-    pub body: *const u8,
-    /// The number of bytes in the body.
-    pub body_size: usize,
-    /// When the last attempt began, in seconds since 1970 UTC.
-    pub start_time: f64,
-    /// When the last attempt ended, in the same way.
-    pub end_time: f64,
-    /// Seconds the last attempt spent, over all its hops, in looking up names.
-    pub name_lookup_time: f64,
-    /// ... in connecting, also to a proxy.
-    pub connect_time: f64,
-    /// ... in TLS handshakes.
-    pub tls_time: f64,
-    /// ... from then to the first byte of the answer.
-    pub wait_time: f64,
-    /// ... from the first byte of the answer to its last.
-    pub receive_time: f64,
-    /// POOL_REQUEST or POOL_RESOLVE.
-    pub kind: i32,
-    /// The status of the last answer; 0 if none came.
-    pub status: i32,
-    /// The number of attempts made; 0 if the job ended before its first.
-    pub attempts: u32,
-    /// What the stream's callback attached by writing it here; NULL without a callback. The library
-    /// does not look at it.
-    pub value: *mut c_void,
-    /// The particular cause, where an error's name covers several. For "ssl" it is "expired",
-    /// "not-yet-valid", "wrong-name", "unknown-authority", "bad-certificate", "ca-file",
-    /// "client-certificate" or "protocol", and there may be more. NULL: nothing more is known.
-    pub error_subcode: *const c_char,
-    /// The group whose turn the job waited for: the one it named, or that of its URL
-    /// (pool_url_group). Redirections do not change it. "": unconstrained. NULL: no server was to
-    /// be asked, because the URL was missing or bad.
-    pub group: *const c_char,
-    /// The number of its bytes, without the NUL.
-    pub group_size: usize,
-    /// Why the body may be incomplete, in the words of WARC-Truncated (WARC 1.1, section 5.13) and
-    /// one more; NULL if it is whole or there is none. "disconnect": the connection ended without
-    /// TLS's goodbye, where only its end marks the body's; most often the body is whole. "coding":
-    /// the body broke the rules of its Content-Encoding, but its content came whole: the trailer
-    /// was missing or wrong, or the body was in no coding and is as it came. Later versions may add
-    /// others.
-    pub truncated: *const c_char,
 }
 
 /// What lies before each `pool_result_t`.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use crate::job::JobResult;
+use crate::job::Done;
 use crate::sync::{Condvar, Mutex, MutexGuard, thread};
 
 /// Callbacks at once, over the pool: they may well wait for a disk or a database.
@@ -73,7 +73,7 @@ pub(crate) struct Calls {
 
 #[derive(Default)]
 struct State {
-    waiting: VecDeque<(u64, JobResult)>,
+    waiting: VecDeque<(u64, Done)>,
     running: usize,
 }
 
@@ -82,22 +82,22 @@ impl Calls {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn push(&self, order: u64, result: JobResult) {
-        self.state().waiting.push_back((order, result));
+    pub fn push(&self, order: u64, done: Done) {
+        self.state().waiting.push_back((order, done));
     }
 
     /// Takes the result that was pushed last.
-    pub fn take_last(&self) -> Option<(u64, JobResult)> {
+    pub fn take_last(&self) -> Option<(u64, Done)> {
         self.state().waiting.pop_back()
     }
 
-    pub fn take_all(&self) -> VecDeque<(u64, JobResult)> {
+    pub fn take_all(&self) -> VecDeque<(u64, Done)> {
         std::mem::take(&mut self.state().waiting)
     }
 
     /// Takes the result that has waited longest, for a call that begins now, unless none is `wanted`
     /// any more. That is asked under the lock: `wait` misses no call that was found wanted.
-    pub fn begin(&self, wanted: impl FnOnce() -> bool) -> Option<(u64, JobResult)> {
+    pub fn begin(&self, wanted: impl FnOnce() -> bool) -> Option<(u64, Done)> {
         let mut state = self.state();
         let next = match wanted() {
             true => state.waiting.pop_front(),

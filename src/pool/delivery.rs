@@ -9,7 +9,7 @@ use super::stream::config::Callback;
 use super::stream::core::Core;
 use crate::address;
 use crate::error::{ErrorCode, Failure};
-use crate::job::JobResult;
+use crate::job::{Done, Item};
 use crate::process::fork;
 
 /// Sees results on their way to where they are taken from. Gives when to `tell` of them, if that was
@@ -17,15 +17,15 @@ use crate::process::fork;
 pub(super) fn hand_over(
     stream: &Arc<Core>,
     threads: &Callbacks,
-    results: impl IntoIterator<Item = (u64, JobResult)>,
+    results: impl IntoIterator<Item = (u64, Done)>,
 ) -> Option<Instant> {
     let Some(callback) = &stream.config.callback else {
         return stream.deliver_soon(results);
     };
-    for (order, result) in results {
-        match result.has_answer() {
-            true => call(stream, threads, callback, order, result),
-            false => stream.deliver([(order, result)]),
+    for (order, done) in results {
+        match done.result.has_answer() {
+            true => call(stream, threads, callback, order, done),
+            false => stream.deliver([(order, done)]),
         }
     }
     None
@@ -35,11 +35,11 @@ pub(super) fn hand_over(
 fn call(
     stream: &Arc<Core>,
     threads: &Callbacks,
-    callback: &Callback,
+    callback: &Callback<Item>,
     order: u64,
-    result: JobResult,
+    done: Done,
 ) {
-    stream.calls.push(order, result);
+    stream.calls.push(order, done);
     // This is asked after the result is there: a cancel that came before finds no result to give up,
     // and one that comes after finds it.
     if stream.is_cancelled() {
@@ -50,9 +50,9 @@ fn call(
         // What the callback uses may be gone.
         fork::stop_at_end();
         // A cancelled stream's results are given up, and its end waits for no call begun since.
-        if let Some((order, result)) = core.calls.begin(|| !core.is_cancelled()) {
-            let result = see(&core, &callback, result);
-            core.deliver([(order, result)]);
+        if let Some((order, done)) = core.calls.begin(|| !core.is_cancelled()) {
+            let done = see(&core, &callback, done);
+            core.deliver([(order, done)]);
             core.calls.end();
         }
     });
@@ -76,25 +76,21 @@ pub(super) fn give_up(stream: &Core) {
     );
 }
 
-fn fail(
-    stream: &Core,
-    results: impl IntoIterator<Item = (u64, JobResult)>,
-    code: ErrorCode,
-    why: &str,
-) {
-    stream.deliver(results.into_iter().map(|(order, mut result)| {
-        let url = address::shown(result.url.as_deref().unwrap_or_default());
+fn fail(stream: &Core, results: impl IntoIterator<Item = (u64, Done)>, code: ErrorCode, why: &str) {
+    stream.deliver(results.into_iter().map(|(order, mut done)| {
+        let url = address::shown(done.result.url.as_deref().unwrap_or_default());
         let failure = Failure::new(code, format!("{url}: {why}"));
-        stream.reweigh(&mut result, |result| result.error = Some(failure));
-        (order, result)
+        stream.reweigh(&mut done.result, |result| result.error = Some(failure));
+        (order, done)
     }));
 }
 
 /// Shows a result to the callback.
-fn see(stream: &Core, callback: &Callback, mut result: JobResult) -> JobResult {
+fn see(stream: &Core, callback: &Callback<Item>, mut done: Done) -> Done {
+    let Done { item, result } = &mut done;
     // The callback may take the body, or make it larger.
-    stream.reweigh(&mut result, |result| {
-        let outcome = catch_unwind(AssertUnwindSafe(|| callback(result)));
+    stream.reweigh(result, |result| {
+        let outcome = catch_unwind(AssertUnwindSafe(|| callback(item, result)));
         let why = match outcome {
             Ok(Ok(())) => None,
             Ok(Err(why)) => Some(why),
@@ -108,5 +104,5 @@ fn see(stream: &Core, callback: &Callback, mut result: JobResult) -> JobResult {
         // What the callback asked of the body is not counted, and it may have changed the body.
         result.content = Default::default();
     });
-    result
+    done
 }

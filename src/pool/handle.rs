@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::thread::available_parallelism;
 
+use log::Level;
+
 use super::answer::question;
 use super::common::Common;
 use super::config::PoolConfig;
 use super::inbox::{Message, Order};
-use super::log::{Level, LogFn};
 use super::shard::{Shard, caught};
 use crate::address::{self, Limits};
 use crate::error::{Error, Failure};
@@ -42,7 +43,7 @@ pub struct PoolStats {
 /// The engine: threads, connections, names and the state of politeness.
 ///
 /// Cheap to clone: clones are the same engine. It stops when the last of them and of its
-/// [`Stream`](crate::Stream)s is gone.
+/// [`JobStream`](crate::JobStream)s is gone.
 #[derive(Clone)]
 pub struct Pool {
     engine: Arc<Engine>,
@@ -100,16 +101,13 @@ impl Pool {
         )
         .map_err(Error::InvalidArgument)?;
         let cores = available_parallelism().map_or(1, NonZero::get) as u32;
-        let asked_threads = match config.threads {
-            0 => cores,
-            asked => asked,
-        };
+        let asked_threads = config.threads.unwrap_or(cores);
         let spare = SPARE_DESCRIPTORS + DESCRIPTORS_A_SHARD * u64::from(asked_threads);
         let limit = descriptors::limit().saturating_sub(spare).max(1);
         let max_workers = match config.max_workers {
             // Idle connections need the other half of the descriptors.
-            0 => (u64::from(cores * WORKERS_A_CORE)).min(limit / 2).max(1),
-            asked if u64::from(asked) > limit => {
+            None => (u64::from(cores * WORKERS_A_CORE)).min(limit / 2).max(1),
+            Some(asked) if u64::from(asked) > limit => {
                 return Err(Error::InvalidArgument(format!(
                     "max_workers is {asked}, but the process may open {} descriptors, of which \
                      {spare} are left to the rest of it: raise the limit (ulimit -n) \
@@ -117,7 +115,7 @@ impl Pool {
                     descriptors::limit(),
                 )));
             }
-            asked => asked.into(),
+            Some(asked) => asked.into(),
         } as u32;
         let threads = asked_threads.min(max_workers);
 
@@ -237,13 +235,6 @@ impl Pool {
             self.common().tell(group, Order::Release);
         }
         Ok(())
-    }
-
-    /// Sends what the pool has to say, up to a level, to a function; `None` (the default): nowhere.
-    ///
-    /// It is called on any thread, on several at once, and must not call the pool.
-    pub fn set_log(&self, log: Option<(Level, LogFn)>) {
-        self.common().log.set(log);
     }
 
     /// What the pool is doing; the figures may be a moment old.

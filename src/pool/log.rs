@@ -1,52 +1,93 @@
 //! What a pool has to say while it runs.
+//!
+//! Rust programs get it from the crate `log`, under this target. Through the C interface each pool has a
+//! function of its own instead.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+
+use ::log::Level;
 
 use crate::process::fork;
 
-/// How much a line of log matters. Each level includes those before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// What the library could not do and no result tells.
-    Error = 1,
-    /// Attempts that failed and will be made again.
-    Warn,
-    /// The engine's stop; streams opened, finished and cancelled.
-    Info,
-    /// Each hop.
-    Debug,
-}
-
-/// What takes the lines of a log.
-pub type LogFn = Arc<dyn Fn(Level, &str) + Send + Sync>;
+/// The target of the crate `log`.
+const TARGET: &str = "rouet";
 
 #[derive(Default)]
 pub(crate) struct Log {
-    /// Lines above this level are not even made. 0: no line is.
-    level: AtomicU8,
-    sink: RwLock<Option<LogFn>>,
+    #[cfg(feature = "capi")]
+    sink: sink::Sink,
 }
 
 impl Log {
-    pub fn set(&self, log: Option<(Level, LogFn)>) {
-        let (level, sink) = match log {
-            Some((level, sink)) => (level as u8, Some(sink)),
-            None => (0, None),
-        };
-        // Waits for lines on their way to the former function.
-        *self.sink.write().unwrap_or_else(PoisonError::into_inner) = sink;
-        self.level.store(level, Ordering::Relaxed);
-    }
-
     pub fn write(&self, level: Level, line: impl FnOnce() -> String) {
-        if level as u8 > self.level.load(Ordering::Relaxed) {
+        let is_heard = ::log::log_enabled!(target: TARGET, level);
+        #[cfg(feature = "capi")]
+        let is_heard = is_heard || self.sink.hears(level);
+        if !is_heard {
             return;
         }
-        if let Some(sink) = &*self.sink.read().unwrap_or_else(PoisonError::into_inner) {
-            // If the function panics, the line is lost and nothing else.
-            let _ = catch_unwind(AssertUnwindSafe(|| fork::at_rest(|| sink(level, &line()))));
+        // If what takes the line panics, the line is lost and nothing else.
+        let _ = catch_unwind(AssertUnwindSafe(|| {
+            let line = line();
+            fork::at_rest(|| {
+                ::log::log!(target: TARGET, level, "{line}");
+                #[cfg(feature = "capi")]
+                self.sink.write(level, &line);
+            });
+        }));
+    }
+
+    /// Sends lines up to a level to a function too, or to none. Waits for lines on their way to the former
+    /// one.
+    #[cfg(feature = "capi")]
+    pub fn set(&self, log: Option<(Level, LogFn)>) {
+        self.sink.set(log);
+    }
+}
+
+#[cfg(feature = "capi")]
+pub(crate) use sink::LogFn;
+
+#[cfg(feature = "capi")]
+mod sink {
+    use std::sync::atomic::{AtomicU8, Ordering};
+    use std::sync::{Arc, PoisonError, RwLock};
+
+    use ::log::Level;
+
+    /// What takes the lines of a log.
+    pub(crate) type LogFn = Arc<dyn Fn(Level, &str) + Send + Sync>;
+
+    /// Where a pool's lines go.
+    #[derive(Default)]
+    pub(super) struct Sink {
+        /// Lines above this level are not even made. 0: no line is.
+        level: AtomicU8,
+        function: RwLock<Option<LogFn>>,
+    }
+
+    impl Sink {
+        pub fn set(&self, log: Option<(Level, LogFn)>) {
+            let (level, function) = match log {
+                Some((level, function)) => (level as u8, Some(function)),
+                None => (0, None),
+            };
+            *self
+                .function
+                .write()
+                .unwrap_or_else(PoisonError::into_inner) = function;
+            self.level.store(level, Ordering::Relaxed);
+        }
+
+        pub fn hears(&self, level: Level) -> bool {
+            level as u8 <= self.level.load(Ordering::Relaxed)
+        }
+
+        pub fn write(&self, level: Level, line: &str) {
+            let function = self.function.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(function) = function.as_ref().filter(|_| self.hears(level)) {
+                function(level, line);
+            }
         }
     }
 }

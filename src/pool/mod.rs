@@ -27,10 +27,14 @@ mod workers;
 
 pub use config::{ParallelismFn, PoolConfig, ThrottleFn};
 pub use handle::{Pool, PoolStats};
-pub use log::{Level, LogFn};
+#[cfg(feature = "capi")]
+pub(crate) use log::LogFn;
+#[cfg(feature = "capi")]
+pub(crate) use stream::any::AnyStream;
 pub use stream::config::{Callback, StreamConfig};
 pub use stream::core::StreamStats;
-pub use stream::handle::{Next, Stream, Submit};
-pub use stream::results::Results;
+pub use stream::event::EventFd;
+pub use stream::handle::{JobStream, Next, SubmitError};
+pub use stream::results::{Iter, Results, Run};
 #[cfg(feature = "capi")]
 pub(crate) use stream::until::Until;

@@ -17,7 +17,7 @@ use futures_core::Stream as _;
 use super::attempts::Attempts;
 use super::common::Common;
 use super::inbox::{Inbox, Message};
-use super::{Next, Pool, PoolConfig, Stream, StreamConfig, Submit};
+use super::{JobStream, Next, Pool, PoolConfig, StreamConfig};
 use crate::error::{Error, ErrorCode};
 use crate::job::Job;
 use crate::schedule::{Rule, StreamId};
@@ -189,8 +189,8 @@ fn futures_wake_the_shard() {
 /// A pool of two shards that share so many workers, and whose groups need not wait.
 fn pool(max_workers: u32) -> Pool {
     Pool::new(PoolConfig {
-        max_workers,
-        threads: 2,
+        max_workers: Some(max_workers),
+        threads: Some(2),
         rule: Rule {
             throttle: Duration::ZERO,
             parallelism: 1,
@@ -200,51 +200,56 @@ fn pool(max_workers: u32) -> Pool {
     .expect("a pool")
 }
 
-fn stream(pool: &Pool, config: StreamConfig) -> Arc<Stream> {
+fn stream(pool: &Pool, config: StreamConfig<u64>) -> Arc<JobStream<u64>> {
     Arc::new(pool.stream(config).expect("a stream"))
 }
 
-/// A job whose group lives in the shard that its tag says.
-fn job(common: &Common, tag: u64) -> Job {
-    let shard = tag as usize % common.inboxes.len();
-    let group = (tag * 1000..).map(|number| number.to_string());
+/// A job whose group lives in the shard that its item says.
+fn job(common: &Common, item: u64) -> Job<u64> {
+    let shard = item as usize % common.inboxes.len();
+    let group = (item * 1000..).map(|number| number.to_string());
     let mut theirs = group.filter(|group| common.shard_of(group) == shard);
     let group = theirs.next().expect("there are names enough");
-    Job::request("http://a/").group(group).tag(tag)
+    Job::request("http://a/").group(group).item(item)
 }
 
-/// Submits jobs of these tags; gives those that were accepted.
-fn submit(stream: &Arc<Stream>, tags: impl IntoIterator<Item = u64>) -> JoinHandle<Vec<u64>> {
-    let jobs: Vec<Job> = tags
+/// Submits jobs with these items; gives those that were accepted.
+fn submit(
+    stream: &Arc<JobStream<u64>>,
+    items: impl IntoIterator<Item = u64>,
+) -> JoinHandle<Vec<u64>> {
+    let jobs: Vec<Job<u64>> = items
         .into_iter()
-        .map(|tag| job(stream.pool().common(), tag))
+        .map(|item| job(stream.pool().common(), item))
         .collect();
     let stream = Arc::clone(stream);
     thread::spawn(move || {
         let mut accepted = Vec::new();
         for job in jobs {
-            let tag = job.tag;
+            let item = job.item;
             match stream.submit(job, None) {
-                Ok(Submit::Accepted) => accepted.push(tag),
-                Err(Error::Closed) => break,
-                other => panic!("{other:?}"),
+                Ok(()) => accepted.push(item),
+                Err(refused) => {
+                    assert_eq!((refused.error, refused.job.item), (Error::Closed, item));
+                    break;
+                }
             }
         }
         accepted
     })
 }
 
-/// Takes results until there are no more; gives their tags and error codes.
+/// Takes results until there are no more; gives their items and error codes.
 type Taken = Vec<(u64, Option<ErrorCode>)>;
 
-fn take(stream: &Arc<Stream>) -> JoinHandle<Taken> {
+fn take(stream: &Arc<JobStream<u64>>) -> JoinHandle<Taken> {
     let stream = Arc::clone(stream);
     thread::spawn(move || {
         let mut taken = Vec::new();
         loop {
             match stream.next(None) {
-                Next::Result(result) => {
-                    taken.push((result.tag, result.error.map(|failure| failure.code)));
+                Next::Result(item, result) => {
+                    taken.push((item, result.error.map(|failure| failure.code)));
                 }
                 Next::Done => return taken,
                 Next::Nothing => panic!("it waits for ever"),
@@ -255,7 +260,7 @@ fn take(stream: &Arc<Stream>) -> JoinHandle<Taken> {
 
 /// The end of a stream whose results were taken: nothing is left of it, and all workers are given
 /// back.
-fn end(stream: Arc<Stream>) {
+fn end(stream: Arc<JobStream<u64>>) {
     let stats = stream.stats();
     assert_eq!(
         (stats.held, stats.started, stats.buffered_bytes),
@@ -273,14 +278,14 @@ fn joined<T>(threads: impl IntoIterator<Item = JoinHandle<Vec<T>>>) -> Vec<T> {
     joined.flat_map(|all| all.expect("it ends")).collect()
 }
 
-fn sorted(tags: impl IntoIterator<Item = u64>) -> Vec<u64> {
-    let mut tags: Vec<u64> = tags.into_iter().collect();
-    tags.sort_unstable();
-    tags
+fn sorted(items: impl IntoIterator<Item = u64>) -> Vec<u64> {
+    let mut items: Vec<u64> = items.into_iter().collect();
+    items.sort_unstable();
+    items
 }
 
 /// Two submit, two take, and one says that it was all.
-fn all_are_done(config: StreamConfig, workers: u32) {
+fn all_are_done(config: StreamConfig<u64>, workers: u32) {
     in_many_orders(move || {
         let stream = stream(&pool(workers), config.clone());
         let takers = [take(&stream), take(&stream)];
@@ -290,7 +295,10 @@ fn all_are_done(config: StreamConfig, workers: u32) {
         let taken = joined(takers);
         assert!(taken.iter().all(|(_, error)| error.is_none()), "{taken:?}");
         assert_eq!(sorted(accepted), sorted(0..6));
-        assert_eq!(sorted(taken.into_iter().map(|(tag, _)| tag)), sorted(0..6));
+        assert_eq!(
+            sorted(taken.into_iter().map(|(item, _)| item)),
+            sorted(0..6)
+        );
         end(stream);
     });
 }
@@ -331,7 +339,7 @@ fn each_job_has_one_result_though_each_is_too_heavy() {
 fn each_job_has_one_result_through_a_callback() {
     let config = StreamConfig {
         buffer_size: 2,
-        callback: Some(Arc::new(|result| {
+        callback: Some(Arc::new(|_, result| {
             assert_eq!(result.body, b"http://a/");
             Ok(())
         })),
@@ -353,13 +361,13 @@ fn an_ordered_stream_keeps_its_order() {
         assert_eq!(joined([submit(&stream, 0..5)]), [0, 1, 2, 3, 4]);
         stream.finish();
         let taken = joined([taker]);
-        assert!(taken.into_iter().map(|(tag, _)| tag).eq(0..5));
+        assert!(taken.into_iter().map(|(item, _)| item).eq(0..5));
         end(stream);
     });
 }
 
 /// Whatever is accepted by the time of a cancel has its result, and nobody waits on.
-fn all_end_when_cancelled(config: StreamConfig) {
+fn all_end_when_cancelled(config: StreamConfig<u64>) {
     in_many_orders(move || {
         let stream = stream(&pool(2), config.clone());
         let takers = [take(&stream), take(&stream)];
@@ -372,7 +380,7 @@ fn all_end_when_cancelled(config: StreamConfig) {
         let known = [None, Some(ErrorCode::Cancelled)];
         assert!(taken.iter().all(|(_, error)| known.contains(error)));
         assert_eq!(
-            sorted(taken.into_iter().map(|(tag, _)| tag)),
+            sorted(taken.into_iter().map(|(item, _)| item)),
             sorted(accepted)
         );
         ends(canceller);
@@ -395,7 +403,7 @@ fn a_cancel_ends_all() {
 fn a_cancel_ends_what_waits_for_a_callback() {
     all_end_when_cancelled(StreamConfig {
         buffer_size: 2,
-        callback: Some(Arc::new(|_| Ok(()))),
+        callback: Some(Arc::new(|_, _| Ok(()))),
         ..StreamConfig::default()
     });
 }
@@ -414,7 +422,7 @@ fn a_held_group_waits_for_its_release() {
         let other = pool.clone();
         let releaser = thread::spawn(move || other.release(&held).expect("a group"));
         stream.finish();
-        let taken = joined([taker]).into_iter().map(|(tag, _)| tag);
+        let taken = joined([taker]).into_iter().map(|(item, _)| item);
         assert_eq!(sorted(taken), [0, 1]);
         ends(releaser);
         drop(pool);
@@ -454,7 +462,7 @@ fn a_stream_leaves_its_workers_to_others() {
         assert_eq!(to_one.len(), 2);
         drop(one);
         other.finish();
-        let taken = joined([taker]).into_iter().map(|(tag, _)| tag);
+        let taken = joined([taker]).into_iter().map(|(item, _)| item);
         assert_eq!(sorted(taken), to_other);
         end(other);
     });
@@ -469,19 +477,60 @@ fn a_task_is_woken() {
         let other = Arc::clone(&stream);
         let taker = thread::spawn(move || {
             let mut results = pin!(other.results());
-            let mut tags = Vec::new();
+            let mut items = Vec::new();
             block_on(async {
-                while let Some(result) =
+                while let Some((item, _)) =
                     poll_fn(|context| results.as_mut().poll_next(context)).await
                 {
-                    tags.push(result.tag);
+                    items.push(item);
                 }
             });
-            tags
+            items
         });
         assert_eq!(joined([submitter]), [0, 1, 2]);
         stream.finish();
         assert_eq!(sorted(joined([taker])), [0, 1, 2]);
+        end(stream);
+    });
+}
+
+/// Tasks that wait for room learn of it, and one that gives up holds back no other.
+#[test]
+fn tasks_are_told_of_room() {
+    in_many_orders(|| {
+        let config = StreamConfig {
+            buffer_size: 1,
+            ..StreamConfig::default()
+        };
+        let stream = stream(&pool(2), config);
+        let submitters = [0, 3].map(|first| {
+            let stream = Arc::clone(&stream);
+            thread::spawn(move || {
+                let jobs: Vec<_> = (first..first + 2)
+                    .map(|item| job(stream.pool().common(), item))
+                    .collect();
+                block_on(async {
+                    // One look, and it is dropped: the job is accepted at once or never.
+                    let early = job(stream.pool().common(), first + 2);
+                    let mut submission = pin!(stream.submit_async(early));
+                    let looked = poll_fn(|context| Poll::Ready(submission.as_mut().poll(context)));
+                    let mut accepted = Vec::new();
+                    if looked.await.is_ready() {
+                        accepted.push(first + 2);
+                    }
+                    for job in jobs {
+                        accepted.push(job.item);
+                        stream.submit_async(job).await.expect("accepted");
+                    }
+                    accepted
+                })
+            })
+        });
+        let taker = take(&stream);
+        let accepted = joined(submitters);
+        stream.finish();
+        let taken = joined([taker]).into_iter().map(|(item, _)| item);
+        assert_eq!(sorted(taken), sorted(accepted));
         end(stream);
     });
 }

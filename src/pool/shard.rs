@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::FutureExt as _;
+use log::Level;
 use smol_str::SmolStr;
 
 use super::attempts::Attempts;
@@ -15,14 +16,13 @@ use super::common::Common;
 use super::config::PoolConfig;
 use super::delivery;
 use super::inbox::{Inbox, Message, Order};
-use super::log::Level;
 use super::stream::core::Core;
 use super::task::{Task, Work};
 use crate::address;
 use crate::engine::Engine as _;
 use crate::error::{ErrorCode, Failure, words_of};
 use crate::fetch::{self, Attempt, Engine, Start};
-use crate::job::{JobResult, Kind};
+use crate::job::{Done, Kind};
 use crate::process::fork;
 use crate::process::memory;
 use crate::schedule::{Gate, Parallelism, Scheduler, Started, StreamId, Time, Turn};
@@ -59,7 +59,7 @@ impl Ended {
     /// When it ended. This is counted from its beginning, because the date may be set meanwhile.
     fn date(&self, now: Time) -> SystemTime {
         let counted = |began: SystemTime| began.checked_add(now.saturating_sub(self.began));
-        let date = self.task.began.and_then(counted);
+        let date = self.task.began().and_then(counted);
         date.unwrap_or_else(SystemTime::now)
     }
 }
@@ -93,7 +93,7 @@ pub(super) struct Shard {
     max_connects: usize,
     streams: HashMap<StreamId, Arc<Core>>,
     /// Results on their way to their streams.
-    outgoing: VecDeque<(Arc<Core>, u64, JobResult)>,
+    outgoing: VecDeque<(Arc<Core>, u64, Done)>,
     /// Streams whose event descriptors are to be told of results, and when.
     untold: Vec<(Arc<Core>, Instant)>,
     /// Messages are read from its front: a panic over one loses no other.
@@ -386,8 +386,7 @@ impl Shard {
             None => Work::Refuse(Failure::no_memory(&task.shown(), "a request")),
         };
         if kept.is_none() || matches!(work, Work::Fetch(_)) {
-            task.attempts += 1;
-            task.began = Some(date);
+            task.begin(date);
         }
         drop(kept);
         let tools = Rc::clone(self.tools());
@@ -543,8 +542,8 @@ impl Shard {
                 if !Arc::ptr_eq(next, &stream) {
                     return None;
                 }
-                let (_, order, result) = self.outgoing.pop_front()?;
-                Some((order, result))
+                let (_, order, done) = self.outgoing.pop_front()?;
+                Some((order, done))
             });
             let known = |(other, _): &(Arc<Core>, _)| Arc::ptr_eq(other, &stream);
             if let Some(due) = delivery::hand_over(&stream, &self.common.callbacks, results)

@@ -10,7 +10,7 @@ use super::stream::core::Core;
 use crate::address;
 use crate::error::{ErrorCode, Failure};
 use crate::fetch::{self, Attempt};
-use crate::job::{Group, Job, JobResult, Kind};
+use crate::job::{Done, Group, Item, Job, JobResult, Kind};
 use crate::plan::Plan;
 
 /// What there is to do for a job.
@@ -20,6 +20,15 @@ pub(crate) enum Work {
     Refuse(Failure),
     /// It has no URL.
     PassThrough,
+}
+
+/// How far a job is.
+enum Stage {
+    /// No attempt was made. The URL as it was read, if few jobs were held then; the others are read again at
+    /// the start.
+    Held(Option<Box<Url>>),
+    /// The last attempt began then.
+    Began(SystemTime),
 }
 
 /// A job on its way. It gives exactly one result, whatever becomes of it: a task that is dropped
@@ -35,28 +44,22 @@ pub(crate) struct Task {
     pub attempts: u32,
     /// As submitted.
     pub url: Arc<str>,
-    /// The same as it was read, if few jobs were held then. The others are read again at the start.
-    read: Option<Box<Url>>,
     group: Group,
     pub plan: Arc<Plan>,
-    tag: u64,
-    userdata: usize,
     pub order: u64,
-    /// When the last attempt began.
-    pub began: Option<SystemTime>,
-    /// `None`: the result was given.
-    stream: Option<Arc<Core>>,
+    stage: Stage,
+    /// Where the result goes, and what goes with it. `None`: it was given.
+    owed: Option<(Arc<Core>, Item)>,
 }
 
 impl Task {
     /// A job that `stream` has admitted as its number `order`. Its options are `plan`.
-    pub fn new(job: Job, plan: Arc<Plan>, order: u64, stream: Arc<Core>) -> Box<Self> {
+    pub fn new(job: Job<Item>, plan: Arc<Plan>, order: u64, stream: Arc<Core>) -> Box<Self> {
         let Job {
             kind,
             url,
             group,
-            tag,
-            userdata,
+            item,
             options: _,
             kept_options: _,
         } = job;
@@ -81,27 +84,40 @@ impl Task {
             repeats: 0,
             attempts: 0,
             url,
-            read,
             group,
             plan,
-            tag,
-            userdata,
             order,
-            began: None,
-            stream: Some(stream),
+            stage: Stage::Held(read),
+            owed: Some((stream, item)),
         })
     }
 
     pub fn stream(&self) -> &Arc<Core> {
-        self.stream.as_ref().expect("has no result yet")
+        let (stream, _) = self.owed.as_ref().expect("has no result yet");
+        stream
     }
 
     /// What there is to do now.
     pub fn work(&mut self) -> Work {
-        match self.read.take() {
-            Some(url) => Work::Fetch(*url),
-            None => work(&self.url),
+        let read = match &mut self.stage {
+            Stage::Held(read) => read.take(),
+            Stage::Began(_) => None,
+        };
+        read.map_or_else(|| work(&self.url), |url| Work::Fetch(*url))
+    }
+
+    /// When the last attempt began.
+    pub fn began(&self) -> Option<SystemTime> {
+        match self.stage {
+            Stage::Held(_) => None,
+            Stage::Began(began) => Some(began),
         }
+    }
+
+    /// Counts an attempt that begins now.
+    pub fn begin(&mut self, now: SystemTime) {
+        self.attempts += 1;
+        self.stage = Stage::Began(now);
     }
 
     pub fn group(&self) -> &str {
@@ -117,11 +133,15 @@ impl Task {
     }
 
     /// The job's result, and the stream it goes to.
-    pub fn finish(mut self, attempt: Attempt, ended: SystemTime) -> (Arc<Core>, u64, JobResult) {
-        let stream = self.stream.take().expect("has no result yet");
+    pub fn finish(mut self, attempt: Attempt, ended: SystemTime) -> (Arc<Core>, u64, Done) {
+        self.end(attempt, ended).expect("has no result yet")
+    }
+
+    fn end(&mut self, attempt: Attempt, ended: SystemTime) -> Option<(Arc<Core>, u64, Done)> {
         let result = self.result(attempt, ended);
+        let (stream, item) = self.owed.take()?;
         stream.weigh(&result);
-        (stream, self.order, result)
+        Some((stream, self.order, Done { item, result }))
     }
 
     /// What the job's result is if the attempt is its last.
@@ -136,11 +156,9 @@ impl Task {
                 }
             }
         }
-        let began = self.began.unwrap_or(ended);
+        let began = self.began().unwrap_or(ended);
         JobResult {
             kind: self.kind,
-            tag: self.tag,
-            userdata: self.userdata,
             url,
             error: attempt.failure,
             status: attempt.status,
@@ -153,7 +171,12 @@ impl Task {
             end_time: ended.max(began),
             timings: attempt.timings,
             attempts: self.attempts,
-            value: 0,
+            #[cfg(feature = "capi")]
+            numbers: self
+                .owed
+                .as_ref()
+                .map(|(_, item)| item.numbers())
+                .unwrap_or_default(),
             group: self.group.clone(),
             known_encoding: self.plan.encoding(),
             decoded: self.plan.compressed,
@@ -164,7 +187,7 @@ impl Task {
 
 impl Drop for Task {
     fn drop(&mut self) {
-        let Some(stream) = self.stream.take() else {
+        let Some((stream, _)) = &self.owed else {
             return;
         };
         if !self.started {
@@ -175,9 +198,9 @@ impl Drop for Task {
             self.shown()
         );
         let failure = Failure::new(ErrorCode::InternalError, message);
-        let result = self.result(failure.into(), SystemTime::now());
-        stream.weigh(&result);
-        stream.deliver([(self.order, result)]);
+        if let Some((stream, order, done)) = self.end(failure.into(), SystemTime::now()) {
+            stream.deliver([(order, done)]);
+        }
     }
 }
 

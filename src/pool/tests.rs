@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use log::{LevelFilter, Log, Metadata, Record};
 use rouet_site::{Options as SiteOptions, Site};
 
-use super::{Level, Next, Pool, PoolConfig, Stream, StreamConfig, Submit};
+use super::{JobStream, Next, Pool, PoolConfig, StreamConfig};
 use crate::job::{Job, JobResult};
 use crate::options::Options;
 use crate::schedule::Rule;
@@ -17,13 +18,32 @@ const PATIENCE: Option<Duration> = Some(Duration::from_secs(30));
 const THROTTLE: Duration = Duration::from_millis(600);
 /// That of one host.
 const SLOW: Duration = Duration::from_millis(1200);
+/// What the library logged.
+static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+struct Lines;
+
+impl Log for Lines {
+    fn enabled(&self, about: &Metadata<'_>) -> bool {
+        about.target() == "rouet"
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if self.enabled(record.metadata()) {
+            LINES.lock().unwrap().push(record.args().to_string());
+        }
+    }
+
+    fn flush(&self) {}
+}
+
 const JOBS: u64 = 40;
 const PLACES: [&str; 6] = ["read", "start", "launch", "end", "deliver", "sleep"];
 
 fn pool() -> Pool {
     Pool::new(PoolConfig {
-        max_workers: 8,
-        threads: 1,
+        max_workers: Some(8),
+        threads: Some(1),
         rule: Rule {
             throttle: THROTTLE,
             parallelism: 1,
@@ -33,7 +53,7 @@ fn pool() -> Pool {
     .expect("a pool")
 }
 
-fn stream(pool: &Pool, site: &Site, ordered: bool) -> Stream {
+fn stream<T: Send + 'static>(pool: &Pool, site: &Site, ordered: bool) -> JobStream<T> {
     let options = Options {
         connect_to: vec![format!("::127.0.0.1:{}", site.port())],
         ..Options::default()
@@ -49,19 +69,16 @@ fn stream(pool: &Pool, site: &Site, ordered: bool) -> Stream {
 }
 
 /// Does a job at each of twenty hosts, and another.
-fn round(stream: &Stream) -> Vec<JobResult> {
+fn round(stream: &JobStream<u64>) -> Vec<(u64, JobResult)> {
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            for tag in 0..JOBS {
-                let job = Job::request(format!("http://host-{}.test/text", tag % 20)).tag(tag);
-                match stream.submit(job, PATIENCE) {
-                    Ok(Submit::Accepted) => {}
-                    other => panic!("not accepted: {other:?}"),
-                }
+            for item in 0..JOBS {
+                let job = Job::request(format!("http://host-{}.test/text", item % 20)).item(item);
+                stream.submit(job, PATIENCE).expect("accepted");
             }
         });
         let take = |_| match stream.next(PATIENCE) {
-            Next::Result(result) => *result,
+            Next::Result(item, result) => (item, *result),
             other => panic!("no result: {other:?}, {:?}", stream.stats()),
         };
         (0..JOBS).map(take).collect()
@@ -80,10 +97,9 @@ fn a_shard_that_panics_ends_its_jobs_and_goes_on() {
 fn panics_at(place: &'static str, ordered: bool) {
     let site = Site::start(SiteOptions::default()).expect("a site");
     let pool = pool();
-    let lines = Arc::new(Mutex::new(Vec::new()));
-    let log = Arc::clone(&lines);
-    let write = move |_: Level, line: &str| log.lock().unwrap().push(line.to_owned());
-    pool.set_log(Some((Level::Error, Arc::new(write))));
+    // A second logger is refused: the first is this one too.
+    let _ = log::set_logger(&Lines);
+    log::set_max_level(LevelFilter::Error);
     let slow = Rule {
         throttle: SLOW,
         parallelism: 1,
@@ -91,13 +107,18 @@ fn panics_at(place: &'static str, ordered: bool) {
     pool.set_domain_rule("host-3.test", slow).expect("a rule");
     let stream = stream(&pool, &site, ordered);
     pool.common().trap.set(place, 4..5);
-    let results = round(&stream);
+    let pairs = round(&stream);
 
-    let mut tags: Vec<u64> = results.iter().map(|result| result.tag).collect();
-    tags.sort_unstable();
-    assert!(tags.into_iter().eq(0..JOBS), "{place}: each has one result");
-    let (failed, done): (Vec<_>, Vec<_>) =
-        results.iter().partition(|result| result.error.is_some());
+    let mut items: Vec<u64> = pairs.iter().map(|(item, _)| *item).collect();
+    items.sort_unstable();
+    assert!(
+        items.into_iter().eq(0..JOBS),
+        "{place}: each has one result"
+    );
+    let (failed, done): (Vec<_>, Vec<_>) = pairs
+        .iter()
+        .map(|(_, result)| result)
+        .partition(|result| result.error.is_some());
     for result in &failed {
         let failure = result.error.as_ref().expect("it failed");
         assert_eq!(failure.code.as_str(), "internal-error", "{place}");
@@ -105,11 +126,14 @@ fn panics_at(place: &'static str, ordered: bool) {
     }
     // What was handed in later, and what was done before, knows nothing of it.
     assert!(!done.is_empty(), "{place}: {failed:?}");
-    let said = lines.lock().unwrap().concat();
     let words = format!("shard 0: its jobs end, and it starts anew: panic: on purpose: {place}");
-    assert_eq!(said, words);
+    assert!(LINES.lock().unwrap().contains(&words), "{place}: {words}");
 
-    assert!(round(&stream).iter().all(|result| result.status == 200));
+    assert!(
+        round(&stream)
+            .iter()
+            .all(|(_, result)| result.status == 200)
+    );
     let stats = (stream.stats(), pool.stats());
     assert_eq!((stats.0.held, stats.0.started), (0, 0), "{place}");
     assert_eq!(stats.1.in_flight, 0, "{place}: all workers are back");
@@ -146,12 +170,12 @@ fn a_shard_that_can_not_go_on_holds_no_job() {
     let trap = &pool.common().trap;
     trap.set("engine", 0..usize::MAX);
     trap.set("sleep", 5..6);
-    for result in round(&stream) {
+    for (_, result) in round(&stream) {
         assert!(result.status == 200 || result.error.is_some());
     }
     // However long it lasts, whoever hands in jobs goes on, and has results.
     let failed = round(&stream);
-    assert!(failed.iter().all(|result| {
+    assert!(failed.iter().all(|(_, result)| {
         result
             .error
             .as_ref()
@@ -159,7 +183,7 @@ fn a_shard_that_can_not_go_on_holds_no_job() {
     }));
     trap.set("engine", 0..0);
     let done = round(&stream);
-    assert_eq!(done.last().map(|result| result.status), Some(200));
+    assert_eq!(done.last().map(|(_, result)| result.status), Some(200));
     assert_eq!((stream.stats().held, stream.stats().started), (0, 0));
 
     trap.set("engine", 0..usize::MAX);
@@ -186,11 +210,10 @@ fn a_hold_that_a_fault_lost_says_so_and_one_that_was_answered_outlives_a_fault()
     let stream = stream(&pool, &site, false);
     let job = |host| Job::request(format!("http://{host}.test/text"));
     for host in ["host-3", "host-4"] {
-        let submitted = stream.submit(job(host), PATIENCE).expect("a job");
-        assert!(matches!(submitted, Submit::Accepted));
+        stream.submit(job(host), PATIENCE).expect("accepted");
     }
     let group = |next| match next {
-        Next::Result(result) => result.group().map(str::to_owned),
+        Next::Result((), result) => result.group().map(str::to_owned),
         other => panic!("no result: {other:?}"),
     };
     assert_eq!(group(stream.next(PATIENCE)).as_deref(), Some("host-4.test"));

@@ -37,11 +37,37 @@ pub type Time = Duration;
 
 /// How politely a group is treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Rule {
-    /// A job starts no sooner than this after the group's last start and its last end.
+    /// A job starts no sooner than this after the group's last start and its last end. Default: 0.2 s.
     pub throttle: Duration,
-    /// How many of the group's jobs may be in flight; 0 counts as 1.
+    /// How many of the group's jobs may be in flight. At least 1. Default: 1.
     pub parallelism: u32,
+}
+
+impl Default for Rule {
+    fn default() -> Self {
+        Self {
+            throttle: Duration::from_millis(200),
+            parallelism: 1,
+        }
+    }
+}
+
+impl Rule {
+    /// Sets the field `throttle`.
+    #[must_use]
+    pub fn throttle(mut self, throttle: Duration) -> Self {
+        self.throttle = throttle;
+        self
+    }
+
+    /// Sets the field `parallelism`.
+    #[must_use]
+    pub fn parallelism(mut self, parallelism: u32) -> Self {
+        self.parallelism = parallelism;
+        self
+    }
 }
 
 /// The rule of the group with the empty name.

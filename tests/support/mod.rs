@@ -2,16 +2,18 @@
 
 #![allow(dead_code, reason = "no test file uses all of it")]
 
+use std::fmt::Debug;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rouet::{Job, JobResult, Next, Options, Pool, PoolConfig, Rule, Stream, StreamConfig, Submit};
+use rouet::{Job, JobResult, JobStream, Next, Options, Pool, PoolConfig, Rule, StreamConfig};
 use rouet_site::{Entry, Faults, Options as SiteOptions, Site};
 use socket2::{Domain, Socket, Type};
 
 pub mod c;
 pub mod dns;
+pub mod log;
 pub mod needs;
 pub mod own;
 pub mod process;
@@ -91,16 +93,15 @@ pub fn pool(throttle: Duration, parallelism: u32) -> Pool {
 }
 
 pub fn pool_of(throttle: Duration, parallelism: u32, max_workers: u32, threads: u32) -> Pool {
-    Pool::new(PoolConfig {
-        max_workers,
-        threads,
-        rule: Rule {
-            throttle,
-            parallelism,
-        },
-        ..PoolConfig::default()
-    })
-    .expect("a pool")
+    let config = PoolConfig::default()
+        .max_workers(max_workers)
+        .threads(threads)
+        .rule(rule(throttle, parallelism));
+    Pool::new(config).expect("a pool")
+}
+
+pub fn rule(throttle: Duration, parallelism: u32) -> Rule {
+    Rule::default().throttle(throttle).parallelism(parallelism)
 }
 
 /// A pool that is not polite.
@@ -108,11 +109,14 @@ pub fn hasty_pool() -> Pool {
     pool(Duration::ZERO, 64)
 }
 
-pub fn stream(pool: &Pool) -> Stream {
+pub fn stream<T: Send + 'static>(pool: &Pool) -> JobStream<T> {
     stream_of(pool, |_| {})
 }
 
-pub fn stream_of(pool: &Pool, set: impl FnOnce(&mut StreamConfig)) -> Stream {
+pub fn stream_of<T: Send + 'static>(
+    pool: &Pool,
+    set: impl FnOnce(&mut StreamConfig<T>),
+) -> JobStream<T> {
     let mut config = StreamConfig::default();
     set(&mut config);
     pool.stream(config).expect("a stream")
@@ -142,40 +146,62 @@ pub fn fetch_with(url: impl Into<Arc<str>>, set: impl FnOnce(&mut Options)) -> J
 }
 
 /// Hands in a job, for which there is room or will be.
-pub fn submit(stream: &Stream, job: Job) {
-    match stream.submit(job, Some(PATIENCE)) {
-        Ok(Submit::Accepted) => {}
-        other => panic!("not accepted: {other:?}"),
-    }
+pub fn submit<T: Debug + Send + 'static>(stream: &JobStream<T>, job: Job<T>) {
+    stream.submit(job, Some(PATIENCE)).expect("accepted");
 }
 
 /// The next result, which must come.
-pub fn take(stream: &Stream) -> JobResult {
+pub fn take<T: Debug + Send + 'static>(stream: &JobStream<T>) -> JobResult {
+    take_pair(stream).1
+}
+
+/// The same, with its job's item.
+pub fn take_pair<T: Debug + Send + 'static>(stream: &JobStream<T>) -> (T, JobResult) {
     match stream.next(Some(PATIENCE)) {
-        Next::Result(result) => *result,
+        Next::Result(item, result) => (item, *result),
         other => panic!("no result: {other:?}, {:?}", stream.stats()),
     }
 }
 
 /// The results still to come of a stream that was finished or cancelled.
-pub fn drain(stream: &Stream) -> Vec<JobResult> {
-    let mut results = Vec::new();
+pub fn drain<T: Debug + Send + 'static>(stream: &JobStream<T>) -> Vec<JobResult> {
+    results(drain_pairs(stream))
+}
+
+/// The same, with their jobs' items.
+pub fn drain_pairs<T: Debug + Send + 'static>(stream: &JobStream<T>) -> Vec<(T, JobResult)> {
+    let mut pairs = Vec::new();
     loop {
         match stream.next(Some(PATIENCE)) {
-            Next::Result(result) => results.push(*result),
-            Next::Done => return results,
+            Next::Result(item, result) => pairs.push((item, *result)),
+            Next::Done => return pairs,
             Next::Nothing => panic!("stuck: {:?}", stream.stats()),
         }
     }
 }
 
 /// Hands in these jobs and finishes; their results in the order they came.
-pub fn run(stream: &Stream, jobs: impl IntoIterator<Item = Job>) -> Vec<JobResult> {
+pub fn run<T: Debug + Send + 'static>(
+    stream: &JobStream<T>,
+    jobs: impl IntoIterator<Item = Job<T>>,
+) -> Vec<JobResult> {
+    results(run_pairs(stream, jobs))
+}
+
+/// The same, with their jobs' items.
+pub fn run_pairs<T: Debug + Send + 'static>(
+    stream: &JobStream<T>,
+    jobs: impl IntoIterator<Item = Job<T>>,
+) -> Vec<(T, JobResult)> {
     for job in jobs {
         submit(stream, job);
     }
     stream.finish();
-    drain(stream)
+    drain_pairs(stream)
+}
+
+fn results<T>(pairs: Vec<(T, JobResult)>) -> Vec<JobResult> {
+    pairs.into_iter().map(|(_, result)| result).collect()
 }
 
 /// Waits until something holds.
@@ -224,8 +250,8 @@ pub fn hops(result: &JobResult) -> Vec<(&str, &'static str, u16)> {
         .collect()
 }
 
-pub fn tags(results: &[JobResult]) -> Vec<u64> {
-    results.iter().map(|result| result.tag).collect()
+pub fn items<T: Copy>(pairs: &[(T, JobResult)]) -> Vec<T> {
+    pairs.iter().map(|(item, _)| *item).collect()
 }
 
 /// The times between the arrivals of requests, in the order they came.

@@ -3,17 +3,16 @@
 //! It knows nothing of the pool but the bells of its shards and the calls of its callback.
 
 use std::collections::VecDeque;
-use std::os::fd::RawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use super::config::StreamConfig;
-use super::event::Event;
+use super::event::{Event, EventFd};
 use super::until::Until;
 use crate::error::Error;
-use crate::job::JobResult;
+use crate::job::{Done, Item, JobResult};
 use crate::plan::Plan;
 use crate::pool::bell::Bells;
 use crate::pool::callbacks::Calls;
@@ -44,7 +43,7 @@ pub struct StreamStats {
 /// What the handle of a stream and the shards share.
 pub(crate) struct Core {
     pub id: StreamId,
-    pub config: StreamConfig,
+    pub config: StreamConfig<Item>,
     /// How jobs are done that have no options of their own.
     pub plan: Arc<Plan>,
     /// Jobs accepted and not started.
@@ -72,7 +71,7 @@ pub(crate) struct Core {
 #[derive(Default)]
 struct State {
     /// Results to be taken. In an ordered stream there are gaps: jobs that are not done.
-    results: VecDeque<Option<JobResult>>,
+    results: VecDeque<Option<Done>>,
     /// How many results there are, without the gaps.
     there: usize,
     /// Jobs accepted whose results were not taken.
@@ -84,6 +83,8 @@ struct State {
     delivered: u64,
     failed: u64,
     waker: Option<Waker>,
+    /// Tasks that wait for room to submit. Each is counted among the submitters until it is woken.
+    waiting: Vec<Waker>,
     event: Option<Event>,
 }
 
@@ -114,7 +115,7 @@ impl State {
 }
 
 impl Core {
-    pub fn new(id: StreamId, config: StreamConfig, plan: Arc<Plan>, bells: Bells) -> Self {
+    pub fn new(id: StreamId, config: StreamConfig<Item>, plan: Arc<Plan>, bells: Bells) -> Self {
         Self {
             id,
             config,
@@ -161,11 +162,37 @@ impl Core {
                 None => return Ok(None),
             }
         }
+        Ok(Some(self.take_place(&mut state)))
+    }
+
+    /// Takes a job's place as `admit` does. If there is no room, the waker is woken when there may be.
+    pub fn poll_admit(&self, context: &mut Context<'_>) -> Poll<Result<u64, Error>> {
+        let mut state = self.state();
+        if state.closed {
+            return Poll::Ready(Err(Error::Closed));
+        }
+        if !self.has_room(&state) {
+            self.submitters.fetch_add(1, SeqCst);
+            // Room may have come before this was said.
+            if !self.has_room(&state) {
+                let waker = context.waker();
+                match state.waiting.iter().any(|other| other.will_wake(waker)) {
+                    true => _ = self.submitters.fetch_sub(1, SeqCst),
+                    false => state.waiting.push(waker.clone()),
+                }
+                return Poll::Pending;
+            }
+            self.submitters.fetch_sub(1, SeqCst);
+        }
+        Poll::Ready(Ok(self.take_place(&mut state)))
+    }
+
+    fn take_place(&self, state: &mut State) -> u64 {
         let order = state.next_order;
         state.next_order += 1;
         state.outstanding += 1;
         self.held.fetch_add(1, SeqCst);
-        Ok(Some(order))
+        order
     }
 
     fn has_room(&self, state: &State) -> bool {
@@ -240,9 +267,19 @@ impl Core {
     fn tell_submitters(&self) {
         if self.submitters.load(SeqCst) > 0 {
             // A submitter that is about to wait holds the lock until it waits.
-            let _state = self.state();
-            self.room.notify_all();
+            let mut state = self.state();
+            let wakers = self.room_came(&mut state);
+            drop(state);
+            wake(wakers);
         }
+    }
+
+    /// Tells threads that wait for room, and gives the tasks to wake.
+    fn room_came(&self, state: &mut State) -> Vec<Waker> {
+        self.room.notify_all();
+        let wakers = std::mem::take(&mut state.waiting);
+        self.submitters.fetch_sub(wakers.len(), SeqCst);
+        wakers
     }
 
     fn wake_stalled(&self) {
@@ -269,7 +306,7 @@ impl Core {
     }
 
     /// Puts results where they are taken from.
-    pub fn deliver(&self, results: impl IntoIterator<Item = (u64, JobResult)>) {
+    pub fn deliver(&self, results: impl IntoIterator<Item = (u64, Done)>) {
         if self.deliver_soon(results).is_some() {
             self.tell(true);
         }
@@ -277,27 +314,24 @@ impl Core {
 
     /// Puts results where they are taken from. Gives when to `tell` the event descriptor of them, if
     /// it was not told at once.
-    pub fn deliver_soon(
-        &self,
-        results: impl IntoIterator<Item = (u64, JobResult)>,
-    ) -> Option<Instant> {
+    pub fn deliver_soon(&self, results: impl IntoIterator<Item = (u64, Done)>) -> Option<Instant> {
         let mut state = self.state();
         if state.given_up {
             return None;
         }
         let was_ready = state.ready();
-        for (order, result) in results {
-            state.failed += u64::from(result.error.is_some());
+        for (order, done) in results {
+            state.failed += u64::from(done.result.error.is_some());
             state.there += 1;
             if !self.config.ordered {
-                state.results.push_back(Some(result));
+                state.results.push_back(Some(done));
                 continue;
             }
             let index = (order - self.head.load(SeqCst)) as usize;
             while state.results.len() <= index {
                 state.results.push_back(None);
             }
-            state.results[index] = Some(result);
+            state.results[index] = Some(done);
         }
         if was_ready || !state.ready() {
             // Nobody waits for what is there already.
@@ -337,13 +371,15 @@ impl Core {
     pub fn take_while(
         &self,
         until: Until,
-        into: &mut Vec<JobResult>,
+        into: &mut Vec<Done>,
         wanted: impl FnMut(&JobResult) -> bool,
     ) -> bool {
         let mut state = self.state();
         loop {
             if state.ready() {
-                self.take(&mut state, into, wanted);
+                let wakers = self.take(&mut state, into, wanted);
+                drop(state);
+                wake(wakers);
                 return true;
             }
             if state.done() {
@@ -357,13 +393,17 @@ impl Core {
     }
 
     /// Takes a result. If there is none yet, the waker is woken by the next one.
-    pub fn poll_take(&self, context: &mut Context<'_>) -> Poll<Option<JobResult>> {
+    pub fn poll_take(&self, context: &mut Context<'_>) -> Poll<Option<Done>> {
         let mut state = self.state();
         let mut taken = Vec::with_capacity(1);
         let mut first = true;
-        self.take(&mut state, &mut taken, |_| std::mem::take(&mut first));
+        let wakers = self.take(&mut state, &mut taken, |_| std::mem::take(&mut first));
         match taken.pop() {
-            Some(result) => Poll::Ready(Some(result)),
+            Some(done) => {
+                drop(state);
+                wake(wakers);
+                Poll::Ready(Some(done))
+            }
             None if state.done() => Poll::Ready(None),
             None => {
                 state.waker = Some(context.waker().clone());
@@ -372,36 +412,37 @@ impl Core {
         }
     }
 
-    /// Takes the results that are there, until one is not wanted.
+    /// Takes the results that are there, until one is not wanted. Gives the tasks to wake.
     fn take(
         &self,
         state: &mut State,
-        into: &mut Vec<JobResult>,
+        into: &mut Vec<Done>,
         mut wanted: impl FnMut(&JobResult) -> bool,
-    ) {
+    ) -> Vec<Waker> {
         let before = into.len();
         while let Some(Some(next)) = state.results.front()
             && into.try_reserve(1).is_ok()
-            && wanted(next)
-            && let Some(result) = state.results.pop_front().flatten()
+            && wanted(&next.result)
+            && let Some(done) = state.results.pop_front().flatten()
         {
-            into.push(result);
+            into.push(done);
         }
         let taken = &into[before..];
         if taken.is_empty() {
-            return;
+            return Vec::new();
         }
         state.outstanding -= taken.len();
         state.there -= taken.len();
         state.delivered += taken.len() as u64;
         self.head.fetch_add(taken.len() as u64, SeqCst);
-        self.bytes
-            .fetch_sub(taken.iter().map(JobResult::size).sum(), SeqCst);
+        let sizes = taken.iter().map(|done| done.result.size());
+        self.bytes.fetch_sub(sizes.sum(), SeqCst);
         let started = self.started.fetch_sub(taken.len(), SeqCst) - taken.len();
         state.signal_taken();
-        if self.config.ordered || self.submitters.load(SeqCst) > 0 {
-            self.room.notify_all();
-        }
+        let wakers = match self.config.ordered || self.submitters.load(SeqCst) > 0 {
+            true => self.room_came(state),
+            false => Vec::new(),
+        };
         if state.done() {
             // Others who wait learn that nothing more will come.
             self.arrived.notify_all();
@@ -413,6 +454,7 @@ impl Core {
         if waits || started + slack <= self.config.buffer_size {
             self.wake_stalled();
         }
+        wakers
     }
 
     pub fn is_cancelled(&self) -> bool {
@@ -444,10 +486,10 @@ impl Core {
     fn tell_closed(&self, mut state: MutexGuard<'_, State>) {
         state.signal();
         let waker = state.waker.take();
+        let wakers = self.room_came(&mut state);
         drop(state);
-        self.room.notify_all();
         self.arrived.notify_all();
-        wake(waker);
+        wake(waker.into_iter().chain(wakers));
     }
 
     /// How many accepted jobs' results were not taken yet.
@@ -468,7 +510,7 @@ impl Core {
     }
 
     /// The event descriptor, made by the first call.
-    pub fn event_fd(&self) -> Result<RawFd, Error> {
+    pub fn event_fd(&self) -> Result<EventFd, Error> {
         let mut state = self.state();
         if let Some(event) = &state.event {
             return Ok(event.fd());
@@ -488,8 +530,8 @@ impl Core {
 }
 
 /// Wakes who waits. The waker is of the caller's executor: its panic is no fault of a job.
-fn wake(waker: Option<Waker>) {
-    if let Some(waker) = waker {
+fn wake(wakers: impl IntoIterator<Item = Waker>) {
+    for waker in wakers {
         let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
     }
 }

@@ -1,235 +1,227 @@
 //! A caller's handle on a stream.
 
-use std::os::fd::RawFd;
+use std::fmt;
+use std::future::poll_fn;
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::any::AnyStream;
 use super::config::StreamConfig;
-use super::core::{Core, StreamStats};
+use super::core::StreamStats;
+use super::event::EventFd;
 use super::until::Until;
 use crate::error::Error;
-use crate::job::{Job, JobResult};
+use crate::job::{Done, Item, Job, JobResult};
 use crate::options::Options;
-use crate::pool::delivery;
 use crate::pool::handle::Pool;
-use crate::pool::inbox::Message;
-use crate::pool::log::Level;
-use crate::pool::task::{Task, is_blank};
-use crate::process::{fork, memory};
 
-/// What became of a job that was handed in.
-#[derive(Debug)]
-pub enum Submit {
-    /// Exactly one result will come.
-    Accepted,
-    /// There was no room in time; here it is back.
-    Full(Job),
+/// Why a job was not accepted, and the job.
+///
+/// The job is not used up: it can be submitted again, here or elsewhere.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SubmitError<T = ()> {
+    /// Why. [`Error::Full`]: there was no room in time. [`Error::Closed`]: the stream was finished or
+    /// cancelled. [`Error::InvalidArgument`]: the job has no URL, or an option is out of its range.
+    /// [`Error::OutOfResources`]: no memory is left.
+    pub error: Error,
+    /// The job as it was given.
+    pub job: Job<T>,
+}
+
+impl<T> fmt::Display for SubmitError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl<T: fmt::Debug> std::error::Error for SubmitError<T> {}
+
+impl<T> From<SubmitError<T>> for Error {
+    fn from(error: SubmitError<T>) -> Self {
+        error.error
+    }
 }
 
 /// What a look for a result came to.
 #[derive(Debug)]
-pub enum Next {
-    /// Here is one.
-    Result(Box<JobResult>),
+pub enum Next<T = ()> {
+    /// Here is one, and the item of its job.
+    Result(T, Box<JobResult>),
     /// None came in time.
     Nothing,
     /// The stream was finished or cancelled and all results were taken.
     Done,
 }
 
-/// One lazily fed run of jobs on a [`Pool`].
+/// One lazily fed run of jobs on a [`Pool`]. `T` is the type of the jobs' items: each comes back with
+/// its job's result.
 ///
-/// Any thread may use it through a shared reference. Dropping it cancels what is outstanding.
-pub struct Stream {
-    core: Arc<Core>,
-    /// This keeps the engine running.
-    pool: Pool,
+/// Any thread may use it through a shared reference, also while others wait in it. Dropping it cancels
+/// what is outstanding.
+///
+/// A thread that submits waits while the stream is full, until results are taken. A program therefore
+/// submits and takes on two threads or tasks, or has [`JobStream::run`] do both in turns.
+///
+/// ```
+/// # let site = rouet_site::Site::start(Default::default()).unwrap();
+/// # let urls = [(1, site.url("/text")), (2, site.url("/bytes/10"))];
+/// use rouet::{Job, Pool, PoolConfig, StreamConfig};
+///
+/// let pool = Pool::new(PoolConfig::default())?;
+/// let stream = pool.stream(StreamConfig::default())?;
+/// let jobs = urls.map(|(id, url)| Job::request(url).item(id));
+/// for done in stream.run(jobs) {
+///     let (id, result) = done?;
+///     println!("{id} {}", result.status);
+///     # assert_eq!(result.status, 200);
+/// }
+/// # assert_eq!(stream.stats().delivered, 2);
+/// # Ok::<(), rouet::Error>(())
+/// ```
+pub struct JobStream<T = ()> {
+    any: AnyStream,
+    items: PhantomData<fn(T) -> T>,
 }
 
 impl Pool {
     /// Opens a stream of jobs on this pool.
     ///
     /// [`Error::InvalidArgument`] names a field that is out of its range.
-    pub fn stream(&self, config: StreamConfig) -> Result<Stream, Error> {
-        let id = self.next_stream();
-        config.check()?;
-        let common = self.common();
-        let plan = common.plans.of(&config.options)?;
-        let core = Core::new(id, config, plan, Arc::clone(&common.bells));
-        common
-            .log
-            .write(Level::Info, || format!("stream {} opened", id.0));
-        Ok(Stream {
-            core: Arc::new(core),
-            pool: self.clone(),
+    pub fn stream<T: Send + 'static>(
+        &self,
+        config: StreamConfig<T>,
+    ) -> Result<JobStream<T>, Error> {
+        Ok(JobStream {
+            any: AnyStream::open(self, config.erased())?,
+            items: PhantomData,
         })
     }
 }
 
-impl Stream {
+impl<T: Send + 'static> JobStream<T> {
     /// The pool it runs on.
     pub fn pool(&self) -> &Pool {
-        &self.pool
-    }
-
-    pub(super) fn core(&self) -> &Core {
-        &self.core
+        self.any.pool()
     }
 
     /// How it does jobs that have no options of their own.
     pub fn options(&self) -> &Arc<Options> {
-        &self.core.config.options
+        self.any.options()
     }
 
     /// Hands in a job. Waits for room for so long (`Duration::ZERO`: not at all; `None`: for ever).
-    ///
-    /// [`Error::Closed`]: the stream was finished or cancelled. [`Error::InvalidArgument`]: the
-    /// job has no URL, or an option is out of its range. [`Error::OutOfResources`]: no memory is left.
-    pub fn submit(&self, job: Job, timeout: Option<Duration>) -> Result<Submit, Error> {
-        self.submit_until(job, Until::after(timeout))
+    /// [`SubmitError::error`] says why it was not accepted; if it was, exactly one result will come.
+    pub fn submit(&self, job: Job<T>, timeout: Option<Duration>) -> Result<(), SubmitError<T>> {
+        let submitted = self.any.submit(job.map(Item::of), Until::after(timeout));
+        submitted.map_err(|(error, job)| SubmitError {
+            error,
+            job: job.map(Item::into),
+        })
     }
 
-    pub(crate) fn submit_until(&self, job: Job, until: Until) -> Result<Submit, Error> {
-        let common = self.pool.common();
-        let plan = match (&job.options, &job.kept_options) {
-            (None, None) => Arc::clone(&self.core.plan),
-            (Some(options), None) => common.plans.of(options)?,
-            (None, Some(kept)) => Arc::clone(&kept.0),
-            (Some(_), Some(_)) => {
-                return Err(Error::InvalidArgument(
-                    "options and kept_options are both given: one would be lost".into(),
-                ));
-            }
-        };
-        if is_blank(&job.url) && !self.core.config.passthrough {
-            return Err(Error::InvalidArgument(
-                "url is empty: a job without URL is taken only by a stream with passthrough".into(),
-            ));
+    /// Hands in a job as [`JobStream::submit`] does, from an asynchronous task: waits for room without
+    /// a thread, on any executor. Several tasks may wait. If the future is dropped before it is ready,
+    /// the job was not accepted.
+    ///
+    /// ```
+    /// # let site = rouet_site::Site::start(Default::default()).unwrap();
+    /// # let url = site.url("/text");
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    /// # runtime.block_on(async {
+    /// # use futures_core::Stream;
+    /// use std::future::poll_fn;
+    /// use std::pin::pin;
+    /// use rouet::{Job, Pool, PoolConfig, StreamConfig};
+    ///
+    /// let pool = Pool::new(PoolConfig::default())?;
+    /// let stream = pool.stream(StreamConfig::default())?;
+    /// stream.submit_async(Job::request(url).item("first")).await?;
+    /// stream.finish();
+    /// // With the crate futures, or one like it: while let Some(...) = results.next().await
+    /// let mut results = pin!(stream.results());
+    /// while let Some((item, result)) = poll_fn(|context| results.as_mut().poll_next(context)).await {
+    ///     println!("{item}: {}", result.status);
+    ///     # assert_eq!(result.status, 200);
+    /// }
+    /// # assert_eq!(stream.stats().delivered, 1);
+    /// # Ok::<(), rouet::Error>(())
+    /// # }).unwrap();
+    /// ```
+    pub async fn submit_async(&self, job: Job<T>) -> Result<(), SubmitError<T>> {
+        let mut job = Some(job.map(Item::of));
+        match poll_fn(|context| self.any.poll_submit(&mut job, context)).await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(SubmitError {
+                error,
+                job: job.expect("it was not accepted").map(Item::into),
+            }),
         }
-        // What it is made into takes more than its URL.
-        let kept = memory::keep_back(job.url.len());
-        let _kept = kept.ok_or_else(|| Error::no_memory("one more job"))?;
-        let Some(order) = self.core.admit(until)? else {
-            return Ok(Submit::Full(job));
-        };
-        // The job has its place by now, and nobody takes it while the URL is read.
-        common.hand_in(Task::new(job, plan, order, Arc::clone(&self.core)));
-        Ok(Submit::Accepted)
     }
 
     /// Takes the next result. Waits for one for so long (`Duration::ZERO`: not at all; `None`: for
     /// ever).
-    pub fn next(&self, timeout: Option<Duration>) -> Next {
+    pub fn next(&self, timeout: Option<Duration>) -> Next<T> {
         let mut taken = Vec::with_capacity(1);
-        match (self.next_many(1, timeout, &mut taken), taken.pop()) {
-            (_, Some(result)) => Next::Result(Box::new(result)),
+        match (self.any.take(1, timeout, &mut taken), taken.pop()) {
+            (_, Some(done)) => Next::Result(done.item.into(), Box::new(done.result)),
             (true, None) => Next::Nothing,
             (false, None) => Next::Done,
         }
     }
 
-    /// Takes up to `max` results at once: waits as [`Stream::next`] does for the first, then takes
+    /// Takes up to `max` results at once: waits as [`JobStream::next`] does for the first, then takes
     /// those that are there. Gives `false` when no more will come.
     pub fn next_many(
         &self,
         max: usize,
         timeout: Option<Duration>,
-        into: &mut Vec<JobResult>,
+        into: &mut Vec<(T, JobResult)>,
     ) -> bool {
-        let mut left = max;
-        self.next_while(timeout, into, |_| {
-            let wanted = left > 0;
-            left -= usize::from(wanted);
-            wanted
-        })
-    }
-
-    /// Takes results for as long as they are `wanted`, which is asked under a lock and must not call
-    /// the stream: waits as [`Stream::next`] does for the first that is there, then takes those that
-    /// are. Gives `false` when no more will come.
-    pub fn next_while(
-        &self,
-        timeout: Option<Duration>,
-        into: &mut Vec<JobResult>,
-        wanted: impl FnMut(&JobResult) -> bool,
-    ) -> bool {
-        self.core.take_while(Until::after(timeout), into, wanted)
+        let mut taken = Vec::new();
+        let more = self.any.take(max, timeout, &mut taken);
+        into.extend(taken.into_iter().map(Done::into_pair));
+        more
     }
 
     /// Says that no more jobs will come.
     pub fn finish(&self) {
-        self.core.close();
-        let id = self.core.id.0;
-        let log = &self.pool.common().log;
-        log.write(Level::Info, || format!("stream {id} finished"));
+        self.any.finish();
     }
 
     /// Finishes the stream and ends what is outstanding: each job's result comes, promptly, with
     /// `cancelled` unless it was done already. Does not wait.
     pub fn cancel(&self) {
-        // The order matters. A job accepted before the close is either in an inbox by the time its
-        // shard hears of the cancel, or its shard sees that the stream is cancelled.
-        self.core.close();
-        if !self.core.set_cancelled() {
-            let id = self.core.id;
-            let common = self.pool.common();
-            common.broadcast(|| Message::Cancel(id));
-            delivery::give_up(&self.core);
-            common
-                .log
-                .write(Level::Info, || format!("stream {} cancelled", id.0));
-        }
-        if fork::is_ending() {
-            self.core.give_up();
-        }
-    }
-
-    /// Cancels, and waits for the callbacks under way.
-    pub(crate) fn end(&self) {
-        self.cancel();
-        // What the callback uses may end with the stream.
-        self.core.calls.wait();
+        self.any.cancel();
     }
 
     /// How many accepted jobs' results were not taken yet.
     pub fn pending(&self) -> usize {
-        self.core.outstanding()
+        self.any.pending()
     }
 
     /// What the stream is doing; the figures may be a moment old.
     pub fn stats(&self) -> StreamStats {
-        self.core.stats()
+        self.any.stats()
     }
 
-    /// A descriptor that polls readable while a result can be taken or the stream is done. Made by
-    /// the first call, closed with the stream. After it told of results it may tell of the next up to
-    /// 1 ms late, while there is more to come: several are then there at once. An event loop that can
-    /// only read may read from it: it never blocks, and gives a byte for each time that there is
-    /// something after there was nothing.
+    /// A descriptor for an event loop of the caller's. It is made by the first call.
     ///
     /// [`Error::OutOfResources`]: no descriptor is left.
-    pub fn event_fd(&self) -> Result<RawFd, Error> {
-        self.core.event_fd()
+    pub fn event_fd(&self) -> Result<EventFd, Error> {
+        self.any.event_fd()
+    }
+
+    pub(super) fn any(&self) -> &AnyStream {
+        &self.any
     }
 }
 
-impl std::fmt::Debug for Stream {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Stream")
-            .field("stats", &self.stats())
+impl<T> fmt::Debug for JobStream<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JobStream")
+            .field("stats", &self.any.stats())
             .finish_non_exhaustive()
-    }
-}
-
-impl Drop for Stream {
-    fn drop(&mut self) {
-        if self.pool.why_useless().is_some() {
-            return;
-        }
-        self.end();
-        // The shards may hold the core a moment longer, but the caller's descriptor ends now.
-        self.core.close_event_fd();
-        let id = self.core.id;
-        self.pool.common().broadcast(|| Message::Close(id));
     }
 }

@@ -2,9 +2,10 @@
 //!
 //! Files name each other, never this one: it only says which there are.
 
+pub(super) mod any;
 pub(super) mod config;
 pub(super) mod core;
-mod event;
+pub(super) mod event;
 pub(super) mod handle;
 pub(super) mod results;
 pub(super) mod until;

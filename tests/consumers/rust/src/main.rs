@@ -32,7 +32,7 @@ fn main() -> Result<(), rouet::Error> {
     stream.submit(Job::request(url), None)?;
     stream.finish();
     let before = TAKEN.load(Ordering::Relaxed);
-    while let Next::Result(result) = stream.next(None) {
+    while let Next::Result((), result) = stream.next(None) {
         println!("{} {}", result.status, result.body.len());
         let taken = TAKEN.load(Ordering::Relaxed) - before;
         assert!(taken >= result.body.len(), "{taken}");
