@@ -48,7 +48,8 @@ pub struct Job<T = ()> {
     /// The politeness key. `None` is the URL's registrable domain, or the host if it has none. The
     /// empty key is unconstrained.
     pub group: Option<Box<str>>,
-    /// What comes back with the result, such as the row that the URL is from.
+    /// What comes back with the result, such as the row that the URL is from. If the stream is dropped before
+    /// that, the item is too, on any thread.
     pub item: T,
     /// How the job is done; `None`: as the stream's options say.
     pub options: Option<Arc<Options>>,
@@ -133,6 +134,15 @@ pub(crate) enum Item {
 impl Item {
     pub fn of<T: Send + 'static>(item: T) -> Self {
         Self::Any(Box::new(item))
+    }
+
+    /// Whether anything happens when it is dropped.
+    pub fn has_an_end(&self) -> bool {
+        match self {
+            Self::Any(item) => !item.is::<()>(),
+            #[cfg(feature = "capi")]
+            Self::Numbers(..) => false,
+        }
     }
 
     /// The item, in the type that it was given in.

@@ -1,6 +1,7 @@
 //! Threads for the callers' callbacks, and what waits for them: callbacks may take their time, and
 //! the shards have none.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::PoisonError;
@@ -17,6 +18,11 @@ const THREADS: usize = 64;
 /// How long the end of a pool waits for threads that have nothing to do any more. They end as soon as
 /// they get a core, which takes long on a busy machine only.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+thread_local! {
+    /// Whether this thread is one for callbacks.
+    static IS_ONE: Cell<bool> = const { Cell::new(false) };
+}
 
 /// The threads of a pool's callbacks.
 #[derive(Default)]
@@ -35,6 +41,10 @@ impl Callbacks {
         }
         // tokio panics when the system has no thread left.
         catch_unwind(AssertUnwindSafe(|| {
+            let call = || {
+                IS_ONE.set(true);
+                call();
+            };
             self.handle().map(|handle| handle.spawn_blocking(call))
         }))
         .is_ok_and(|spawned| spawned.is_some())
@@ -56,10 +66,14 @@ impl Callbacks {
         Some(runtime.as_ref()?.handle().clone())
     }
 
-    /// Ends the threads. Each stream has waited for its calls by then.
-    pub fn stop(&self) {
+    /// Ends the threads. Each stream has waited for its calls by then. `soon`: without waiting for them, as on
+    /// one of them.
+    pub fn stop(&self, soon: bool) {
         if let Some(runtime) = self.runtime().take() {
-            runtime.shutdown_timeout(PATIENCE);
+            match soon || IS_ONE.get() {
+                true => runtime.shutdown_background(),
+                false => runtime.shutdown_timeout(PATIENCE),
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::callbacks::Callbacks;
 use super::stream::config::Callback;
-use super::stream::core::Core;
+use super::stream::core::{Core, dispose};
 use crate::address;
 use crate::error::{ErrorCode, Failure};
 use crate::job::{Done, Item};
@@ -19,6 +19,14 @@ pub(super) fn hand_over(
     threads: &Callbacks,
     results: impl IntoIterator<Item = (u64, Done)>,
 ) -> Option<Instant> {
+    if stream.is_given_up() {
+        // The end of an item may take its time, and the shard has none.
+        let results: Vec<_> = results.into_iter().map(|(_, done)| done).collect();
+        if results.iter().any(|done| done.item.has_an_end()) {
+            threads.run(move || dispose(results));
+        }
+        return None;
+    }
     let Some(callback) = &stream.config.callback else {
         return stream.deliver_soon(results);
     };

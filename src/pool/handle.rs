@@ -325,11 +325,14 @@ impl Drop for Engine {
             return;
         }
         self.common.broadcast(|| Message::Stop);
-        for thread in self.threads.drain(..) {
+        // If an item that nobody took was the last to hold the pool, this is one of the threads, which can't
+        // wait for itself. They end by themselves.
+        let is_own = fork::is_worker();
+        for thread in self.threads.drain(..).filter(|_| !is_own) {
             let _ = thread.join();
         }
         self.common.names.stop();
-        self.common.callbacks.stop();
+        self.common.callbacks.stop(is_own);
         self.common
             .log
             .write(Level::Info, || "engine stopped".into());

@@ -1,6 +1,7 @@
 //! A handle on a stream of jobs with items of any type: that of [`JobStream`](super::handle::JobStream) and
 //! of C's handle.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -26,6 +27,20 @@ pub(crate) struct AnyStream {
     core: Arc<Core>,
     /// This keeps the engine running.
     pool: Pool,
+}
+
+/// A task that waits for room, until it is dropped.
+struct Waiting<'a> {
+    core: &'a Core,
+    ticket: Option<u64>,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if self.ticket.is_some() {
+            self.core.stop_waiting(self.ticket);
+        }
+    }
 }
 
 impl AnyStream {
@@ -68,29 +83,22 @@ impl AnyStream {
         }
     }
 
-    /// Hands in a job, which is left there, as soon as there is room.
-    pub fn poll_submit(
-        &self,
-        job: &mut Option<Job<Item>>,
-        context: &mut Context<'_>,
-    ) -> Poll<Result<(), Error>> {
-        let submit = |job: &Job<Item>| {
-            let plan = self.read(job)?;
-            Ok(match self.core.poll_admit(context) {
-                Poll::Ready(order) => Some((plan, order?)),
-                Poll::Pending => None,
-            })
+    /// Hands in a job as soon as there is room. An error comes with the job.
+    pub async fn submit_async(&self, job: Job<Item>) -> Result<(), (Error, Job<Item>)> {
+        let plan = match self.read(&job) {
+            Ok(plan) => plan,
+            Err(error) => return Err((error, job)),
         };
-        match job.as_ref().map(submit).transpose() {
-            Ok(Some(None)) => Poll::Pending,
-            Ok(admitted) => {
-                let admitted = admitted.flatten().zip(job.take());
-                if let Some(((plan, order), job)) = admitted {
-                    self.hand_in(job, plan, order);
-                }
-                Poll::Ready(Ok(()))
+        let mut waiting = Waiting {
+            core: &self.core,
+            ticket: None,
+        };
+        match poll_fn(|context| self.core.poll_admit(&mut waiting.ticket, context)).await {
+            Ok(order) => {
+                self.hand_in(job, plan, order);
+                Ok(())
             }
-            Err(error) => Poll::Ready(Err(error)),
+            Err(error) => Err((error, job)),
         }
     }
 
@@ -174,7 +182,7 @@ impl AnyStream {
                 .write(Level::Info, || format!("stream {} cancelled", id.0));
         }
         if fork::is_ending() {
-            self.core.give_up();
+            drop(self.core.give_up());
         }
     }
 
@@ -204,6 +212,8 @@ impl Drop for AnyStream {
             return;
         }
         self.end();
+        // Dropped last: these are the caller's items, and anything may happen in their end.
+        let _left = self.core.give_up();
         // The shards may hold the core a moment longer, but the caller's descriptor ends now.
         self.core.close_event_fd();
         let id = self.core.id;

@@ -2,7 +2,7 @@
 //!
 //! It knows nothing of the pool but the bells of its shards and the calls of its callback.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -16,6 +16,7 @@ use crate::job::{Done, Item, JobResult};
 use crate::plan::Plan;
 use crate::pool::bell::Bells;
 use crate::pool::callbacks::Calls;
+use crate::process::fork;
 use crate::schedule::{Gate, StreamId};
 use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use crate::sync::{Condvar, Mutex, MutexGuard};
@@ -59,6 +60,9 @@ pub(crate) struct Core {
     /// Callers that wait for room.
     submitters: AtomicUsize,
     cancelled: AtomicBool,
+    /// Nobody takes what is outstanding: the handle is gone, or the process is ending. It changes under the
+    /// lock.
+    given_up: AtomicBool,
     state: Mutex<State>,
     room: Condvar,
     arrived: Condvar,
@@ -77,14 +81,14 @@ struct State {
     /// Jobs accepted whose results were not taken.
     outstanding: usize,
     closed: bool,
-    /// The process is ending, and what is outstanding does not come any more.
-    given_up: bool,
     next_order: u64,
     delivered: u64,
     failed: u64,
     waker: Option<Waker>,
-    /// Tasks that wait for room to submit. Each is counted among the submitters until it is woken.
-    waiting: Vec<Waker>,
+    /// Tasks that wait for room to submit, by their tickets. Each is counted among the submitters until it is
+    /// woken.
+    waiting: HashMap<u64, Waker>,
+    next_ticket: u64,
     event: Option<Event>,
 }
 
@@ -127,6 +131,7 @@ impl Core {
             stalled: AtomicBool::new(false),
             submitters: AtomicUsize::new(0),
             cancelled: AtomicBool::new(false),
+            given_up: AtomicBool::new(false),
             state: Mutex::default(),
             room: Condvar::new(),
             arrived: Condvar::new(),
@@ -165,9 +170,15 @@ impl Core {
         Ok(Some(self.take_place(&mut state)))
     }
 
-    /// Takes a job's place as `admit` does. If there is no room, the waker is woken when there may be.
-    pub fn poll_admit(&self, context: &mut Context<'_>) -> Poll<Result<u64, Error>> {
+    /// Takes a job's place as `admit` does. If there is no room, the waker is woken when there may be, unless
+    /// the caller, who has a `ticket`, stops waiting.
+    pub fn poll_admit(
+        &self,
+        ticket: &mut Option<u64>,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<u64, Error>> {
         let mut state = self.state();
+        self.leave(&mut state, ticket.take());
         if state.closed {
             return Poll::Ready(Err(Error::Closed));
         }
@@ -175,16 +186,26 @@ impl Core {
             self.submitters.fetch_add(1, SeqCst);
             // Room may have come before this was said.
             if !self.has_room(&state) {
-                let waker = context.waker();
-                match state.waiting.iter().any(|other| other.will_wake(waker)) {
-                    true => _ = self.submitters.fetch_sub(1, SeqCst),
-                    false => state.waiting.push(waker.clone()),
-                }
+                let number = state.next_ticket;
+                state.next_ticket += 1;
+                state.waiting.insert(number, context.waker().clone());
+                *ticket = Some(number);
                 return Poll::Pending;
             }
             self.submitters.fetch_sub(1, SeqCst);
         }
         Poll::Ready(Ok(self.take_place(&mut state)))
+    }
+
+    /// Waits no longer for room.
+    pub fn stop_waiting(&self, ticket: Option<u64>) {
+        self.leave(&mut self.state(), ticket);
+    }
+
+    fn leave(&self, state: &mut State, ticket: Option<u64>) {
+        if ticket.is_some_and(|number| state.waiting.remove(&number).is_some()) {
+            self.submitters.fetch_sub(1, SeqCst);
+        }
     }
 
     fn take_place(&self, state: &mut State) -> u64 {
@@ -277,9 +298,8 @@ impl Core {
     /// Tells threads that wait for room, and gives the tasks to wake.
     fn room_came(&self, state: &mut State) -> Vec<Waker> {
         self.room.notify_all();
-        let wakers = std::mem::take(&mut state.waiting);
-        self.submitters.fetch_sub(wakers.len(), SeqCst);
-        wakers
+        self.submitters.fetch_sub(state.waiting.len(), SeqCst);
+        state.waiting.drain().map(|(_, waker)| waker).collect()
     }
 
     fn wake_stalled(&self) {
@@ -316,7 +336,9 @@ impl Core {
     /// it was not told at once.
     pub fn deliver_soon(&self, results: impl IntoIterator<Item = (u64, Done)>) -> Option<Instant> {
         let mut state = self.state();
-        if state.given_up {
+        if self.is_given_up() {
+            drop(state);
+            dispose(results.into_iter().map(|(_, done)| done));
             return None;
         }
         let was_ready = state.ready();
@@ -473,14 +495,20 @@ impl Core {
         self.tell_closed(state);
     }
 
-    /// Leaves what is outstanding: nobody is there who would end it.
-    pub fn give_up(&self) {
+    /// Leaves what is outstanding: nobody is there who would end it, or take it. Gives what is there already.
+    pub fn give_up(&self) -> impl Sized + use<> {
         let mut state = self.state();
-        state.given_up = true;
-        state.results.clear();
+        self.given_up.store(true, SeqCst);
+        let left = std::mem::take(&mut state.results);
         state.there = 0;
         state.outstanding = 0;
         self.tell_closed(state);
+        left
+    }
+
+    /// Whether nobody takes what comes.
+    pub fn is_given_up(&self) -> bool {
+        self.given_up.load(SeqCst)
     }
 
     fn tell_closed(&self, mut state: MutexGuard<'_, State>) {
@@ -530,6 +558,13 @@ impl Core {
 }
 
 /// Wakes who waits. The waker is of the caller's executor: its panic is no fault of a job.
+/// Drops results that nobody takes. Their items are the caller's, who may do anything in their end.
+pub(crate) fn dispose(results: impl IntoIterator<Item = Done>) {
+    for done in results {
+        let _ = catch_unwind(AssertUnwindSafe(|| fork::at_rest(|| drop(done))));
+    }
+}
+
 fn wake(wakers: impl IntoIterator<Item = Waker>) {
     for waker in wakers {
         let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));

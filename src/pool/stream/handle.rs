@@ -1,7 +1,6 @@
 //! A caller's handle on a stream.
 
 use std::fmt;
-use std::future::poll_fn;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +27,13 @@ pub struct SubmitError<T = ()> {
     pub error: Error,
     /// The job as it was given.
     pub job: Job<T>,
+}
+
+impl<T: 'static> SubmitError<T> {
+    fn of((error, job): (Error, Job<Item>)) -> Self {
+        let job = job.map(Item::into);
+        Self { error, job }
+    }
 }
 
 impl<T> fmt::Display for SubmitError<T> {
@@ -115,10 +121,7 @@ impl<T: Send + 'static> JobStream<T> {
     /// [`SubmitError::error`] says why it was not accepted; if it was, exactly one result will come.
     pub fn submit(&self, job: Job<T>, timeout: Option<Duration>) -> Result<(), SubmitError<T>> {
         let submitted = self.any.submit(job.map(Item::of), Until::after(timeout));
-        submitted.map_err(|(error, job)| SubmitError {
-            error,
-            job: job.map(Item::into),
-        })
+        submitted.map_err(SubmitError::of)
     }
 
     /// Hands in a job as [`JobStream::submit`] does, from an asynchronous task: waits for room without
@@ -131,8 +134,7 @@ impl<T: Send + 'static> JobStream<T> {
     /// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     /// # runtime.block_on(async {
     /// # use futures_core::Stream;
-    /// use std::future::poll_fn;
-    /// use std::pin::pin;
+    ///     /// use std::pin::pin;
     /// use rouet::{Job, Pool, PoolConfig, StreamConfig};
     ///
     /// let pool = Pool::new(PoolConfig::default())?;
@@ -150,14 +152,8 @@ impl<T: Send + 'static> JobStream<T> {
     /// # }).unwrap();
     /// ```
     pub async fn submit_async(&self, job: Job<T>) -> Result<(), SubmitError<T>> {
-        let mut job = Some(job.map(Item::of));
-        match poll_fn(|context| self.any.poll_submit(&mut job, context)).await {
-            Ok(()) => Ok(()),
-            Err(error) => Err(SubmitError {
-                error,
-                job: job.expect("it was not accepted").map(Item::into),
-            }),
-        }
+        let submitted = self.any.submit_async(job.map(Item::of)).await;
+        submitted.map_err(SubmitError::of)
     }
 
     /// Takes the next result. Waits for one for so long (`Duration::ZERO`: not at all; `None`: for

@@ -27,7 +27,8 @@ impl<T: Send + 'static> JobStream<T> {
     /// go on as before.
     ///
     /// An error is that of a job that was not accepted. When the stream is finished or cancelled from
-    /// elsewhere, that is one more error and then the end.
+    /// elsewhere, that is one more error and then the end. If it is dropped before its end, the stream goes on,
+    /// open, without the one job that it may have taken from its source and found no room for.
     pub fn run<I: IntoIterator<Item = Job<T>>>(&self, jobs: I) -> Run<'_, T, I::IntoIter> {
         Run {
             stream: self,

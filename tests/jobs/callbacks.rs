@@ -1,15 +1,13 @@
 //! What the caller has called: the callback of a stream, and the functions that set a group's pace.
 
-mod support;
-
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::support::raw::{Gate, Raw, answer};
+use crate::support::*;
 use rouet::{Job, JobResult, JobStream, Next, Pool, PoolConfig, Retry, StreamConfig};
-use support::raw::{Gate, Raw, answer};
-use support::*;
 
 fn stream_with<T: Send + 'static>(
     pool: &Pool,

@@ -1,11 +1,9 @@
 //! Cookies along the chain of a stateful job.
 
-mod support;
-
+use crate::support::raw::{Raw, answer};
+use crate::support::*;
 use rouet::{Job, JobResult, Options};
 use rouet_site::Site;
-use support::raw::{Raw, answer};
-use support::*;
 
 /// The `Cookie` header that a page of `/echo` saw.
 fn cookie_seen(result: &JobResult) -> Option<String> {

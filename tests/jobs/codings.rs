@@ -1,15 +1,13 @@
 //! `Content-Encoding`: what is undone, in which order, and what comes of bodies that are not what it
 //! says. From real servers, for requests and for resolves that read the page.
 
-mod support;
-
 use std::io::Write;
 
+use crate::support::raw::{Raw, answer};
+use crate::support::*;
 use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use rouet::{Job, JobResult, Truncated};
-use support::raw::{Raw, answer};
-use support::*;
 
 /// A page that leads on, so that a resolve shows whether it could be read.
 const PAGE: &str = "<meta http-equiv=refresh content='0;url=/end'>A page of some words.";
@@ -368,7 +366,7 @@ fn text_that_is_said_to_be_in_a_coding_is_there_and_marked() {
         for coding in ["gzip", "deflate", "br", "zstd"] {
             let line = format!("Content-Encoding: {coding}");
             let result = requested(&server(&[&line], text.into()));
-            assert_eq!(support::text(&result), text, "{coding}");
+            assert_eq!(crate::support::text(&result), text, "{coding}");
             assert_eq!(
                 result.truncated,
                 Some(Truncated::Coding),
@@ -415,7 +413,7 @@ fn a_body_that_ends_without_the_goodbye_of_tls_is_there_and_marked() {
             assert_eq!(code(&result), "receive-error", "{door}");
             continue;
         }
-        assert_eq!(support::text(&result), body, "{door}");
+        assert_eq!(crate::support::text(&result), body, "{door}");
         assert_eq!(result.truncated, Some(Truncated::Disconnect), "{door}");
         assert_eq!(ask(door, Job::resolve).truncated, None, "{door}");
     }

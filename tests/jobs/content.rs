@@ -1,11 +1,9 @@
 //! What a result says of its body: real legacy pages, from a real server.
 
-mod support;
-
+use crate::support::raw::Raw;
+use crate::support::*;
 use encoding_rs::Encoding;
 use rouet::{Job, JobResult};
-use support::raw::Raw;
-use support::*;
 
 /// Natural text, and the encoding it is in on the wire.
 const PAGES: [(&str, &str); 13] = [

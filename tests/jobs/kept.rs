@@ -5,8 +5,6 @@
 
 #![cfg(not(feature = "isahc"))]
 
-mod support;
-
 use std::collections::{HashMap, HashSet};
 use std::io::Write;
 use std::net::TcpListener;
@@ -14,14 +12,14 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rouet::{HttpVersion, Job, JobResult, Kind, Options};
-use socket2::{SockFilter, SockRef};
-use support::proxy::{Admit, Proxy};
-use support::raw::read_request;
-use support::script::{
+use crate::support::proxy::{Admit, Proxy};
+use crate::support::raw::read_request;
+use crate::support::script::{
     Met, PING, Piece, SETTINGS, Script, Tongue, WINDOW_UPDATE, answer2, go_away, reset, stream_of,
 };
-use support::*;
+use crate::support::*;
+use rouet::{HttpVersion, Job, JobResult, Kind, Options};
+use socket2::{SockFilter, SockRef};
 
 /// For what was said to arrive: short enough that the system may still hold it back, but for a proxy
 /// that does so too (40 ms, tcp(7)).

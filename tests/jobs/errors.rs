@@ -1,13 +1,11 @@
 //! What goes wrong, by its name, and with words that say where.
 
-mod support;
-
 use std::net::Ipv4Addr;
 
+use crate::support::dns::{Answer, Dns};
+use crate::support::raw::Raw;
+use crate::support::*;
 use rouet::{Job, JobResult, Options};
-use support::dns::{Answer, Dns};
-use support::raw::Raw;
-use support::*;
 
 /// Checks the code, and that the message names the URL.
 #[track_caller]

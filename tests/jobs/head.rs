@@ -1,16 +1,14 @@
 //! HEAD, by which a URL is resolved where that will do (RFC 9110, section 9.3.2), and servers that
 //! answer it otherwise than GET.
 
-mod support;
-
 use std::io::Write as _;
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
+use crate::support::raw::{Raw, Request, answer, read_request};
+use crate::support::*;
 use rouet::{Job, JobResult, Options};
 use socket2::SockRef;
-use support::raw::{Raw, Request, answer, read_request};
-use support::*;
 
 #[test]
 fn a_resolve_asks_with_get_where_head_is_refused() {

@@ -1,12 +1,10 @@
 //! Trying again.
 
-mod support;
-
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::support::*;
 use rouet::{Job, JobResult, Options, Retry};
-use support::*;
 
 const LONG: Duration = Duration::from_secs(3600);
 
@@ -271,8 +269,8 @@ fn each_attempt_has_the_whole_time() {
 
 #[test]
 fn a_body_is_sent_again_with_each_attempt() {
+    use crate::support::raw::{Raw, answer};
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use support::raw::{Raw, answer};
     let count = AtomicUsize::new(0);
     let server = Raw::start(move |request| match count.fetch_add(1, Ordering::SeqCst) {
         0 | 1 => Vec::new(),

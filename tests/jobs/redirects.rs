@@ -1,10 +1,8 @@
 //! Following redirections, and what must not follow along.
 
-mod support;
-
+use crate::support::raw::{Raw, answer};
+use crate::support::*;
 use rouet::{Job, JobResult, Options};
-use support::raw::{Raw, answer};
-use support::*;
 
 /// The text as the value of a query's key.
 fn quoted(text: &str) -> String {

@@ -1,7 +1,5 @@
 //! Streams: laziness, bounds, order, cancelling, and many threads at once.
 
-mod support;
-
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::fs::File;
@@ -14,11 +12,11 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::support::raw::{Gate, Raw, answer};
+use crate::support::*;
 use futures_util::{Stream as _, StreamExt as _};
 use rouet::{Error, Job, JobResult, JobStream, Next, Pool, Retry, StreamConfig};
 use rouet_site::Site;
-use support::raw::{Gate, Raw, answer};
-use support::*;
 use tokio::runtime::Builder;
 
 /// Hands in jobs made of their numbers from `from` on, until there is no room.
@@ -1224,6 +1222,27 @@ fn a_submission_that_is_given_up_is_no_job() {
     assert_eq!((stream.pending(), stream.stats().accepted), (0, 2));
     stream.finish();
     assert!(matches!(stream.next(None), Next::Done));
+}
+
+#[test]
+fn a_submission_that_is_given_up_leaves_nothing_behind() {
+    let (server, _gate) = gated();
+    let stream = stream_of(&hasty_pool(), |config| {
+        config.buffer_size = 1;
+        config.ordered = true;
+    });
+    submit(&stream, Job::request(server.url("/held")));
+    let unpark = Arc::new(Unpark(thread::current()));
+    for _ in 0..10 {
+        let waker = Waker::from(Arc::clone(&unpark));
+        let mut context = Context::from_waker(&waker);
+        let mut submission = pin!(stream.submit_async(Job::request(server.url("/"))));
+        // However often it is looked at.
+        for _ in 0..3 {
+            assert!(submission.as_mut().poll(&mut context).is_pending());
+        }
+    }
+    assert_eq!(Arc::strong_count(&unpark), 1);
 }
 
 #[test]

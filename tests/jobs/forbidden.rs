@@ -3,17 +3,15 @@
 //! Each test has a network of its own in which every address there is leads to this machine: what
 //! the library would connect to if it were let to, a server here would see.
 
-mod support;
-
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use crate::support::dns::{Answer, Dns};
+use crate::support::proxy::{Admit, Proxy};
+use crate::support::raw::{Raw, Request, answer};
+use crate::support::*;
 use rouet::{Job, JobResult, Options, Pool, PoolConfig};
-use support::dns::{Answer, Dns};
-use support::proxy::{Admit, Proxy};
-use support::raw::{Raw, Request, answer};
-use support::*;
 
 const PUBLIC: Ipv4Addr = Ipv4Addr::new(93, 184, 216, 34);
 const PRIVATE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 5);

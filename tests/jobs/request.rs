@@ -1,18 +1,16 @@
 //! Downloading: what is sent, what comes back, and its limits.
 
-mod support;
-
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
+use crate::support::dns::{Answer, Dns};
+use crate::support::proxy::{Admit, Proxy};
+use crate::support::raw::{Raw, answer};
+use crate::support::*;
 use rouet::{Error, HttpVersion, Job, Kind, Options, Retry, StreamConfig};
 use rouet_site::{known_text, pattern};
-use support::dns::{Answer, Dns};
-use support::proxy::{Admit, Proxy};
-use support::raw::{Raw, answer};
-use support::*;
 use url::{Position, Url};
 
 /// The head of the request that `set` makes, byte for byte.
@@ -1239,7 +1237,7 @@ fn a_connection_that_a_job_asks_to_close_is_not_used_again() {
             std::thread::spawn(move || {
                 // Of the kind that does not heed it.
                 for number in 1.. {
-                    if support::raw::read_request(&mut stream).is_none() {
+                    if crate::support::raw::read_request(&mut stream).is_none() {
                         return;
                     }
                     let head = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n";

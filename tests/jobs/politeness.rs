@@ -4,16 +4,14 @@
 //! had arrived before it was answered, its end came after that, and only then did the throttle
 //! begin that the second waited for.
 
-mod support;
-
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::support::raw::{Gate, Raw, answer};
+use crate::support::*;
 use rouet::{Job, JobStream, Pool, PoolConfig, StreamConfig};
 use rouet_site::{Entry, Site};
-use support::raw::{Gate, Raw, answer};
-use support::*;
 
 const LONG: Duration = Duration::from_secs(3600);
 
