@@ -828,10 +828,10 @@ fn an_event_descriptor_asked_for_late_tells_of_what_is_there() {
     let stream = stream(&hasty_pool());
     submit(&stream, Job::request(site.url("/text")));
     eventually("done", || stream.stats().buffered_bytes > 0);
-    assert!(readable(&stream.event_fd().unwrap(), 0));
+    assert!(readable(stream.event_fd().unwrap(), 0));
     stream.cancel();
     drain(&stream);
-    assert!(readable(&stream.event_fd().unwrap(), 0));
+    assert!(readable(stream.event_fd().unwrap(), 0));
 }
 
 #[test]

@@ -185,7 +185,7 @@ pub(crate) fn br_slow(mb: u64) -> impl Iterator<Item = Bytes> + Send {
     impl Bits {
         fn push(&mut self, value: u64, count: usize) {
             for at in 0..count {
-                if self.count % 8 == 0 {
+                if self.count.is_multiple_of(8) {
                     self.bytes.push(0);
                 }
                 let bit = (value >> at & 1) as u8;
