@@ -99,7 +99,7 @@ impl<'a> Chain<'a> {
 
     /// Whether HEAD may have got another answer than GET would. This hop must then be repeated with
     /// GET, which later hops keep. What GET gets is learnt here too.
-    pub fn is_doubted(&mut self, exchange: &Exchange<Reader>, heads: &Heads) -> bool {
+    pub fn is_doubted(&mut self, exchange: &Exchange<Box<Reader>>, heads: &Heads) -> bool {
         if exchange.stale {
             // HEAD was not used.
             return false;
@@ -160,9 +160,9 @@ impl<'a> Chain<'a> {
     }
 
     /// The receiver for the hop's answer. `body`: its body is wanted.
-    pub fn reader(&self, body: bool) -> Reader {
+    pub fn reader(&self, body: bool) -> Box<Reader> {
         let options = &**self.plan;
-        Reader::new(
+        Box::new(Reader::new(
             &self.text,
             &self.stack,
             Want {
@@ -175,7 +175,7 @@ impl<'a> Chain<'a> {
                 look: self.look(),
                 encoding: self.plan.encoding(),
             },
-        )
+        ))
     }
 
     fn look(&self) -> Look {
@@ -207,7 +207,7 @@ impl<'a> Chain<'a> {
     }
 
     /// Takes in a hop's exchange. `None`: there is a next hop; otherwise the attempt's outcome.
-    pub fn step(&mut self, exchange: Exchange<Reader>) -> Option<Attempt> {
+    pub fn step(&mut self, exchange: Exchange<Box<Reader>>) -> Option<Attempt> {
         let Exchange {
             receiver,
             status,
@@ -272,7 +272,7 @@ impl<'a> Chain<'a> {
         &mut self,
         status: u16,
         headers: &Headers,
-        receiver: Reader,
+        receiver: Box<Reader>,
         unclosed: Option<Failure>,
     ) -> Result<Option<Page>, Failure> {
         let options = &**self.plan;

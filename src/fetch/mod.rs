@@ -34,7 +34,7 @@ pub(crate) use heads::Heads;
 pub(crate) use retry::wait_before_retry;
 
 /// The engine that jobs run on.
-pub(crate) type Engine = engine::Chosen<Reader>;
+pub(crate) type Engine = engine::Chosen<Box<Reader>>;
 
 /// The outcome of an attempt.
 #[derive(Default)]
@@ -129,7 +129,7 @@ pub(crate) async fn resolve(
 }
 
 /// Performs the next hop. The work left when everything has arrived is done in turns with others.
-async fn ask(chain: &Chain<'_>, reader: Reader, engine: &Engine) -> Exchange<Reader> {
+async fn ask(chain: &Chain<'_>, reader: Box<Reader>, engine: &Engine) -> Exchange<Box<Reader>> {
     let mut exchange = engine.perform(chain.hop(), reader).await;
     while (exchange.failure.is_none() || exchange.unclosed) && exchange.receiver.end() {
         if let Some(failure) = chain.lateness() {
