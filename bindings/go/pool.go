@@ -123,8 +123,9 @@ type Pool struct {
 	mu      sync.Mutex
 	native  *C.pool_t // nil: closed
 	streams map[*stream]struct{}
-	ended   Stats // the sums of the runs that ended
-	handles int   // native handles not yet freed: the pool's own and one for each run
+	ended   Stats          // the sums of the runs that ended
+	handles int            // native handles not yet freed: the pool's own and one for each run
+	holds   sync.WaitGroup // calls of HoldGroup under way
 }
 
 // Stats tell what a pool is doing and has done; the figures may be a moment old.
@@ -267,6 +268,7 @@ func (p *Pool) Close() error {
 	}
 	p.mu.Unlock()
 	if native != nil {
+		p.holds.Wait()
 		p.free(native)
 	}
 	return nil
@@ -350,6 +352,51 @@ func (p *Pool) SetDomainRule(domain string, throttle time.Duration, parallelism 
 		return C.pool_set_domain_rule(
 			p.native, a.text(domain), seconds, C.uint32_t(parallelism))
 	})
+}
+
+// HoldGroup lets no job of a group start any more, over all runs, until [Pool.ReleaseGroup], and
+// tells how many of its jobs are under way: these go on, and after it returns none starts. The
+// group is given by a registrable domain or the name from [GroupBy], and may be held before it has
+// any job. In an ordered run the results of later jobs wait for those of a group that is held. One
+// release ends it, however often the group was held. ThrottleFunc and ParallelismFunc must not
+// call it: it waits for the thread on which these run.
+//
+// An [ErrInvalidArgument] says what is wrong with the name; [ErrClosed]: the pool is closed.
+func (p *Pool) HoldGroup(group string) (inFlight int, err error) {
+	if strings.IndexByte(group, 0) >= 0 {
+		return 0, &Error{Code: ErrInvalidArgument, Message: "group has a NUL"}
+	}
+	var a arena
+	defer a.free()
+	p.mu.Lock()
+	native := p.native
+	if native == nil {
+		p.mu.Unlock()
+		return 0, ErrClosed
+	}
+	// The functions of the pool, for whose thread this may wait, may need the lock.
+	p.holds.Add(1)
+	p.mu.Unlock()
+	defer p.holds.Done()
+	var number C.uint64_t
+	err = failure(func() uint32 { return C.pool_hold_group(native, a.text(group), &number) })
+	return int(number), err
+}
+
+// ReleaseGroup lets the jobs of a group start again, at the group's pace. It never waits. A group
+// that is not held stays as it is. Errors are those of [Pool.HoldGroup].
+func (p *Pool) ReleaseGroup(group string) error {
+	if strings.IndexByte(group, 0) >= 0 {
+		return &Error{Code: ErrInvalidArgument, Message: "group has a NUL"}
+	}
+	var a arena
+	defer a.free()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.native == nil {
+		return ErrClosed
+	}
+	return failure(func() uint32 { return C.pool_release_group(p.native, a.text(group)) })
 }
 
 // Stats returns what the pool is doing; once it is closed, only the counts of its runs.

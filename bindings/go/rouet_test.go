@@ -987,6 +987,54 @@ func TestCloseEndsRuns(t *testing.T) {
 	}
 }
 
+// A group that is held has no job started, and goes on where it is released.
+func TestHoldGroup(t *testing.T) {
+	pool := open(t, fast())
+	if _, err := pool.HoldGroup("Held.test"); err != nil {
+		t.Fatal(err)
+	}
+	groups := rouet.GroupBy(func(url string) string {
+		if strings.Contains(url, "held") {
+			return "held.test"
+		}
+		return "free.test"
+	})
+	urls := slices.Values([]string{site + "/text?held", site + "/text?free"})
+	var came []string
+	for result := range rouet.RequestURLs(context.Background(), pool, urls, groups) {
+		if result.Err != nil {
+			t.Fatal(result.Err)
+		}
+		came = append(came, result.URL)
+		if len(came) == 1 {
+			if stats := pool.Stats(); stats.InFlight != 0 || stats.Held != 1 {
+				t.Errorf("%+v", stats)
+			}
+			if err := pool.ReleaseGroup("held.test"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if len(came) != 2 || !strings.HasSuffix(came[0], "free") {
+		t.Error(came)
+	}
+	for _, name := range []string{"", "www.ex.com", "a\x00b"} {
+		if _, err := pool.HoldGroup(name); !errors.Is(err, rouet.ErrInvalidArgument) {
+			t.Errorf("%q: %v", name, err)
+		}
+		if err := pool.ReleaseGroup(name); !errors.Is(err, rouet.ErrInvalidArgument) {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+	pool.Close()
+	if _, err := pool.HoldGroup("a"); err != rouet.ErrClosed {
+		t.Error(err)
+	}
+	if err := pool.ReleaseGroup("a"); err != rouet.ErrClosed {
+		t.Error(err)
+	}
+}
+
 func TestCloseWithinALoop(t *testing.T) {
 	noLeaks(t)
 	pool := open(t, fast())
