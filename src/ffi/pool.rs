@@ -516,14 +516,12 @@ pub unsafe extern "C" fn pool_set_domain_rule(
     guard(|| {
         // SAFETY: the caller's promise.
         let (pool, domain) = unsafe { (handle(pool)?, text(domain, 0, "domain")?) };
-        match domain {
-            None | Some("") => invalid("domain is NULL or empty: jobs without group have no rule"),
-            Some(domain) => {
-                pool.pool
-                    .set_domain_rule(domain, rule(throttle, parallelism, "parallelism")?)?;
-                Ok(POOL_OK)
-            }
-        }
+        let Some(domain) = domain else {
+            return invalid("domain is NULL");
+        };
+        let rule = rule(throttle, parallelism, "parallelism")?;
+        pool.pool.set_domain_rule(domain, rule)?;
+        Ok(POOL_OK)
     })
 }
 

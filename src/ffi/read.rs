@@ -178,8 +178,6 @@ pub(super) fn limit(value: i32, field: &str) -> Result<Option<u32>, Error> {
 pub(super) fn seconds(value: f64, field: &str) -> Result<Duration, Error> {
     match Duration::try_from_secs_f64(value) {
         Ok(duration) => Ok(duration),
-        Err(_) => invalid(format!(
-            "{field} is {value}: it is a number of seconds, 0 or above"
-        )),
+        Err(_) => invalid(format!("{field} is {value}, which is no time in seconds")),
     }
 }

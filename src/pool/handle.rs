@@ -179,7 +179,7 @@ impl Pool {
     ///
     /// What reads as a host (`Ex.com`, `ex.com.`, `bücher.com`, `http://ex.com/`) is taken for it.
     /// [`Error::InvalidArgument`]: it is no group of its own (`www.ex.com` is in that of `ex.com`,
-    /// as [`url_group`](crate::url_group) tells), a URL that is none, or the `parallelism` is 0.
+    /// as [`url_group`](crate::url_group) tells), a URL that is none, or empty, or the `parallelism` is 0.
     pub fn set_domain_rule(&self, group: &str, rule: Rule) -> Result<(), Error> {
         ranges::at_least("parallelism", rule.parallelism, 1)?;
         for group in groups("domain", group)? {
@@ -202,7 +202,7 @@ impl Pool {
     /// it would wait. [`Error::OutOfResources`]: a fault in the library, which
     /// its log tells of, lost the call.
     pub fn hold(&self, group: &str) -> Result<u64, Error> {
-        let groups = held(group)?;
+        let groups = groups("group", group)?;
         // Nobody would answer.
         if let Some(why) = self.why_useless() {
             return Err(Error::InvalidArgument(why.into()));
@@ -231,7 +231,7 @@ impl Pool {
     /// Lets the jobs of a group start again, at the group's pace. Does not wait. The group is named as
     /// for [`Pool::hold`]; one that is not held stays as it is.
     pub fn release(&self, group: &str) -> Result<(), Error> {
-        for group in held(group)? {
+        for group in groups("group", group)? {
             self.common().tell(group, Order::Release);
         }
         Ok(())
@@ -282,19 +282,13 @@ impl Pool {
 
 /// The groups that a name stands for. `field`: what the caller calls it.
 fn groups(field: &str, name: &str) -> Result<impl Iterator<Item = Box<str>>, Error> {
+    if name.is_empty() {
+        let why = "is empty: the jobs of that group wait for nothing";
+        return Err(Error::InvalidArgument(format!("{field} {why}")));
+    }
     let named = address::named(name);
     let (own, site) = named.map_err(|why| Error::InvalidArgument(format!("{field} {why}")))?;
     Ok(own.map(Box::from).into_iter().chain(site.map(Box::from)))
-}
-
-/// The groups that a name to hold or release stands for.
-fn held(group: &str) -> Result<impl Iterator<Item = Box<str>>, Error> {
-    match group.is_empty() {
-        true => Err(Error::InvalidArgument(
-            "group is empty: jobs without group are not held".into(),
-        )),
-        false => groups("group", group),
-    }
 }
 
 impl std::fmt::Debug for Pool {

@@ -332,6 +332,7 @@ fn a_rule_is_for_the_host_that_its_name_reads_as() {
         "ex.com:8080",
         "http://ex.com/x",
         "http://",
+        "",
     ] {
         match pool.set_domain_rule(name, rule) {
             Err(rouet::Error::InvalidArgument(why)) => assert!(why.starts_with("domain "), "{why}"),

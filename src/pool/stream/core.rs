@@ -1,6 +1,6 @@
 //! What a stream's handle and the shards share: the bounds, and the results to be taken.
 //!
-//! It knows nothing of the pool but the bells of its shards and the calls of its callback.
+//! It knows nothing of the pool but the bells of its shards.
 
 use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,6 +8,7 @@ use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
+use super::calls::Calls;
 use super::config::StreamConfig;
 use super::event::{Event, EventFd};
 use super::until::Until;
@@ -15,7 +16,6 @@ use crate::error::Error;
 use crate::job::{Done, Item, JobResult};
 use crate::plan::Plan;
 use crate::pool::bell::Bells;
-use crate::pool::callbacks::Calls;
 use crate::process::fork;
 use crate::schedule::{Gate, StreamId};
 use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};

@@ -3,6 +3,7 @@
 //! Files name each other, never this one: it only says which there are.
 
 pub(super) mod any;
+mod calls;
 pub(super) mod config;
 pub(super) mod core;
 pub(super) mod event;
