@@ -322,9 +322,10 @@ fn what_is_wrong_with_a_certificate_is_said() {
         assert_fails(&result, "ssl", words);
         assert_subcode(&result, by_engine(Some(subcode), None));
     }
-    let words = "unable to get local issuer certificate";
+    // The sites' authorities have the same name. OpenSSL 3.0.2 says that the key is another, later ones that
+    // there is none.
     let result = asked("sound.test", &other);
-    assert_fails(&result, "ssl", words);
+    assert_fails(&result, "ssl", "SSL certificate");
     assert_subcode(&result, by_engine(Some("unknown-authority"), None));
     assert!(site.log().len() == 1, "{:?}", site.log());
 
@@ -896,7 +897,9 @@ fn every_code_is_provoked() {
     }
     for (slug, file, test) in PROVOKED {
         assert!(slugs.contains(slug), "{slug} is no code");
-        let source = read(&format!("tests/{file}.rs"));
+        let path = [format!("tests/jobs/{file}.rs"), format!("tests/{file}.rs")];
+        let path = path.iter().find(|path| root.join(path).exists());
+        let source = read(path.unwrap_or_else(|| panic!("there is no {file}.rs")));
         let (_, body) = source
             .split_once(&format!("#[test]\nfn {test}() {{\n"))
             .unwrap_or_else(|| panic!("tests/{file}.rs has no test {test}"));

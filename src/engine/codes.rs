@@ -99,6 +99,9 @@ fn subcode(curl: code::CURLcode, words: Option<&str>) -> Option<Subcode> {
                     "self-signed certificate",
                     "self signed certificate",
                     "issuer certificate",
+                    // One of that name is known, but has another key or number.
+                    "key identifier mismatch",
+                    "issuer serial number mismatch",
                     "unable to verify the first certificate",
                     "certificate not trusted",
                 ]) =>
@@ -286,6 +289,10 @@ mod tests {
             ),
             (
                 "unable to verify the first certificate",
+                Subcode::UnknownAuthority,
+            ),
+            (
+                "authority and subject key identifier mismatch",
                 Subcode::UnknownAuthority,
             ),
             ("CA md too weak", Subcode::BadCertificate),

@@ -144,6 +144,11 @@ pub fn valgrind(program: &Path) -> Command {
         .args(["--quiet", "--error-exitcode=9", "--leak-check=full"])
         .arg("--errors-for-leak-kinds=definite,possible")
         .arg("--show-leak-kinds=definite,possible")
+        .arg(concat!(
+            "--suppressions=",
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/c/valgrind.supp"
+        ))
         .arg(program);
     command
 }

@@ -134,7 +134,8 @@ impl<T: Send + 'static> JobStream<T> {
     /// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     /// # runtime.block_on(async {
     /// # use futures_core::Stream;
-    ///     /// use std::pin::pin;
+    /// use std::future::poll_fn;
+    /// use std::pin::pin;
     /// use rouet::{Job, Pool, PoolConfig, StreamConfig};
     ///
     /// let pool = Pool::new(PoolConfig::default())?;
