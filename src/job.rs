@@ -49,7 +49,7 @@ pub struct Job<T = ()> {
     /// empty key is unconstrained.
     pub group: Option<Box<str>>,
     /// What comes back with the result, such as the row that the URL is from. If the stream is dropped before
-    /// that, the item is too, on any thread.
+    /// that, the item is dropped soon after, on any thread.
     pub item: T,
     /// How the job is done; `None`: as the stream's options say.
     pub options: Option<Arc<Options>>,
@@ -81,6 +81,7 @@ impl Job {
 
 impl<T> Job<T> {
     /// The same job, with that item instead of its own.
+    #[must_use]
     pub fn item<U>(self, item: U) -> Job<U> {
         self.map(|_| item)
     }
@@ -98,6 +99,7 @@ impl<T> Job<T> {
     }
 
     /// The same job in that group.
+    #[must_use]
     pub fn group(self, group: impl Into<Box<str>>) -> Self {
         Self {
             group: Some(group.into()),
@@ -106,6 +108,7 @@ impl<T> Job<T> {
     }
 
     /// The same job with those options.
+    #[must_use]
     pub fn options(self, options: impl Into<Arc<Options>>) -> Self {
         Self {
             options: Some(options.into()),
@@ -114,6 +117,7 @@ impl<T> Job<T> {
     }
 
     /// The same job with those options, which were read beforehand.
+    #[must_use]
     pub fn kept_options(self, options: KeptOptions) -> Self {
         Self {
             kept_options: Some(options),
@@ -128,27 +132,23 @@ pub(crate) enum Item {
     /// Of a job that came through the C interface: its tag and its userdata.
     #[cfg(feature = "capi")]
     Numbers(u64, usize),
-    Any(Box<dyn Any + Send>),
+    /// And whether to drop it runs any code.
+    Any(Box<dyn Any + Send>, bool),
 }
 
 impl Item {
     pub fn of<T: Send + 'static>(item: T) -> Self {
-        Self::Any(Box::new(item))
+        Self::Any(Box::new(item), std::mem::needs_drop::<T>())
     }
 
-    /// Whether anything happens when it is dropped.
-    pub fn has_an_end(&self) -> bool {
-        match self {
-            Self::Any(item) => !item.is::<()>(),
-            #[cfg(feature = "capi")]
-            Self::Numbers(..) => false,
-        }
+    pub fn needs_drop(&self) -> bool {
+        matches!(self, Self::Any(_, true))
     }
 
     /// The item, in the type that it was given in.
     pub fn into<T: 'static>(self) -> T {
         match self {
-            Self::Any(item) => match item.downcast() {
+            Self::Any(item, _) => match item.downcast() {
                 Ok(item) => *item,
                 Err(_) => unreachable!("the stream takes no others"),
             },
@@ -159,7 +159,7 @@ impl Item {
 
     pub fn as_mut<T: 'static>(&mut self) -> &mut T {
         match self {
-            Self::Any(item) => item.downcast_mut().expect("the stream takes no others"),
+            Self::Any(item, _) => item.downcast_mut().expect("the stream takes no others"),
             #[cfg(feature = "capi")]
             Self::Numbers(..) => unreachable!("C has callbacks of its own"),
         }
@@ -175,7 +175,7 @@ impl Item {
                 userdata: *userdata,
                 value: 0,
             },
-            Self::Any(_) => Numbers::default(),
+            Self::Any(..) => Numbers::default(),
         }
     }
 }

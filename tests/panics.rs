@@ -14,8 +14,8 @@ use rouet::Job;
 mod support;
 
 use support::{
-    assert_ok, drain, eventually, hasty_pool, log, own, pool_of, site, stream, stream_of, submit,
-    take, take_pair,
+    assert_ok, drain, eventually, hasty_pool, log, own, pool_of, site, stream, submit, take,
+    take_pair,
 };
 
 /// An executor's waker.
@@ -104,13 +104,9 @@ fn an_item_that_panics_in_its_end_is_no_other_jobs_fault() {
 fn an_item_may_be_the_last_to_hold_its_pool() {
     own::process("an_item_may_be_the_last_to_hold_its_pool", || {
         let site = site();
-        for callback in [false, true] {
+        for _ in 0..10 {
             let pool = pool_of(Duration::ZERO, 64, 64, 2);
-            let stream = stream_of(&pool, |config| {
-                if callback {
-                    config.callback = Some(Arc::new(|_, _| Ok(())));
-                }
-            });
+            let stream = stream(&pool);
             for _ in 0..4 {
                 let job = Job::request(site.url("/slow?ms=50")).item(pool.clone());
                 submit(&stream, job);

@@ -361,7 +361,9 @@ func (p *Pool) SetDomainRule(domain string, throttle time.Duration, parallelism 
 // release ends it, however often the group was held. ThrottleFunc and ParallelismFunc must not
 // call it: it waits for the thread on which these run.
 //
-// An [ErrInvalidArgument] says what is wrong with the name; [ErrClosed]: the pool is closed.
+// An [ErrInvalidArgument] says what is wrong with the name, or that a function of the pool calls it;
+// [ErrOutOfResources]: a fault in the library, which its log tells of, lost the call; [ErrClosed]: the
+// pool is closed.
 func (p *Pool) HoldGroup(group string) (inFlight int, err error) {
 	if strings.IndexByte(group, 0) >= 0 {
 		return 0, &Error{Code: ErrInvalidArgument, Message: "group has a NUL"}

@@ -14,7 +14,7 @@ of a list's entries in a field of its own. In other languages:
 
 - C++ has them in `rouet::config` and `rouet::options`, with the types of its library.
 - Rust has them in `PoolConfig`, `StreamConfig`, `Options` and `Retry`: `Duration` for seconds, `bool`
-  for flags, `Option` for what may be `NULL`. Each is a field, and a function that sets it.
+  for flags, `Option` for what C leaves out by `NULL`, 0 or -1. Each is a field, and a function that sets it.
 - Go has them in `Config` and `Options` (`FollowMetaRefresh`), and those of a stream as functions
   (`BufferSize`). What is on by default has `No` before its name (`NoHeadFallback`).
 - Node has them in one object (`followMetaRefresh`). The parts of `retry` are within that (`minWait`).

@@ -24,12 +24,22 @@ thread_local! {
 /// The threads of a pool's callbacks.
 #[derive(Default)]
 pub(crate) struct Callbacks {
-    /// The first call starts it, because many pools never need it. tokio starts and ends the threads.
-    runtime: Mutex<Option<Runtime>>,
+    /// tokio starts and ends the threads.
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+enum State {
+    /// The first call starts it, because many pools never need it.
+    #[default]
+    Unused,
+    Running(Runtime),
+    Stopped,
 }
 
 impl Callbacks {
-    /// Runs `call` on a thread. `false`: the system has no thread left.
+    /// Runs `call` on a thread. `false`: the system has no thread left, or the pool is ending; `call` is
+    /// dropped.
     pub fn run(&self, call: impl FnOnce() + Send + 'static) -> bool {
         if cfg!(feature = "shuttle") {
             // shuttle knows its own threads only.
@@ -47,27 +57,32 @@ impl Callbacks {
         .is_ok_and(|spawned| spawned.is_some())
     }
 
-    fn runtime(&self) -> MutexGuard<'_, Option<Runtime>> {
-        self.runtime.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn handle(&self) -> Option<Handle> {
-        let mut runtime = self.runtime();
-        if runtime.is_none() {
-            *runtime = Builder::new_current_thread()
+        let mut state = self.state();
+        if let State::Unused = *state {
+            let runtime = Builder::new_current_thread()
                 .max_blocking_threads(THREADS)
                 .thread_name("rouet-callback")
-                .build()
-                .ok();
+                .build();
+            *state = State::Running(runtime.ok()?);
         }
-        Some(runtime.as_ref()?.handle().clone())
+        match &*state {
+            State::Running(runtime) => Some(runtime.handle().clone()),
+            _ => None,
+        }
     }
 
     /// Ends the threads. Each stream has waited for its calls by then. `soon`: without waiting for them, as on
     /// one of them.
     pub fn stop(&self, soon: bool) {
-        if let Some(runtime) = self.runtime().take() {
-            match soon || IS_ONE.get() {
+        let state = std::mem::replace(&mut *self.state(), State::Stopped);
+        if let State::Running(runtime) = state {
+            // tokio lets no thread wait that runs asynchronous tasks.
+            match soon || IS_ONE.get() || Handle::try_current().is_ok() {
                 true => runtime.shutdown_background(),
                 false => runtime.shutdown_timeout(PATIENCE),
             }

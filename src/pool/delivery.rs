@@ -5,11 +5,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::callbacks::Callbacks;
-use super::stream::config::Callback;
-use super::stream::core::{Core, dispose};
+use super::stream::core::{Core, Left};
 use crate::address;
 use crate::error::{ErrorCode, Failure};
-use crate::job::{Done, Item};
+use crate::job::Done;
 use crate::process::fork;
 
 /// Sees results on their way to where they are taken from. Gives when to `tell` of them, if that was
@@ -20,19 +19,24 @@ pub(super) fn hand_over(
     results: impl IntoIterator<Item = (u64, Done)>,
 ) -> Option<Instant> {
     if stream.is_given_up() {
-        // The end of an item may take its time, and the shard has none.
-        let results: Vec<_> = results.into_iter().map(|(_, done)| done).collect();
-        if results.iter().any(|done| done.item.has_an_end()) {
-            threads.run(move || dispose(results));
+        // To drop an item may take its time, and the shard has none.
+        let left = Left(results.into_iter().map(|(_, done)| done).collect());
+        if left.0.iter().any(|done| done.item.needs_drop()) {
+            // If there is no thread left, they are dropped here.
+            threads.run(move || {
+                // What the items use may be gone.
+                fork::stop_at_end();
+                drop(left);
+            });
         }
         return None;
     }
-    let Some(callback) = &stream.config.callback else {
+    if !stream.has_callback {
         return stream.deliver_soon(results);
-    };
+    }
     for (order, done) in results {
         match done.result.has_answer() {
-            true => call(stream, threads, callback, order, done),
+            true => call(stream, threads, order, done),
             false => stream.deliver([(order, done)]),
         }
     }
@@ -40,26 +44,20 @@ pub(super) fn hand_over(
 }
 
 /// Has the callback see a result, which is then delivered.
-fn call(
-    stream: &Arc<Core>,
-    threads: &Callbacks,
-    callback: &Callback<Item>,
-    order: u64,
-    done: Done,
-) {
+fn call(stream: &Arc<Core>, threads: &Callbacks, order: u64, done: Done) {
     stream.calls.push(order, done);
     // This is asked after the result is there: a cancel that came before finds no result to give up,
     // and one that comes after finds it.
     if stream.is_cancelled() {
         return give_up(stream);
     }
-    let (core, callback) = (Arc::clone(stream), Arc::clone(callback));
+    let core = Arc::clone(stream);
     let started = threads.run(move || {
         // What the callback uses may be gone.
         fork::stop_at_end();
         // A cancelled stream's results are given up, and its end waits for no call begun since.
         if let Some((order, done)) = core.calls.begin(|| !core.is_cancelled()) {
-            let done = see(&core, &callback, done);
+            let done = see(&core, done);
             core.deliver([(order, done)]);
             core.calls.end();
         }
@@ -94,7 +92,11 @@ fn fail(stream: &Core, results: impl IntoIterator<Item = (u64, Done)>, code: Err
 }
 
 /// Shows a result to the callback.
-fn see(stream: &Core, callback: &Callback<Item>, mut done: Done) -> Done {
+fn see(stream: &Core, mut done: Done) -> Done {
+    // It is there until the call has ended, for which the stream's end waits.
+    let Some(callback) = stream.callback() else {
+        return done;
+    };
     let Done { item, result } = &mut done;
     // The callback may take the body, or make it larger.
     stream.reweigh(result, |result| {

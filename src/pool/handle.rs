@@ -179,7 +179,7 @@ impl Pool {
     ///
     /// What reads as a host (`Ex.com`, `ex.com.`, `bücher.com`, `http://ex.com/`) is taken for it.
     /// [`Error::InvalidArgument`]: it is no group of its own (`www.ex.com` is in that of `ex.com`,
-    /// as [`url_group`](crate::url_group) tells), a URL that is none, or empty, or the `parallelism` is 0.
+    /// as [`url_group`](crate::url_group) tells), a malformed URL, or empty; or the `parallelism` is 0.
     pub fn set_domain_rule(&self, group: &str, rule: Rule) -> Result<(), Error> {
         ranges::at_least("parallelism", rule.parallelism, 1)?;
         for group in groups("domain", group)? {
@@ -319,8 +319,8 @@ impl Drop for Engine {
             return;
         }
         self.common.broadcast(|| Message::Stop);
-        // If an item that nobody took was the last to hold the pool, this is one of the threads, which can't
-        // wait for itself. They end by themselves.
+        // If an item that nobody took was the last to hold the pool, this may be one of the threads, which
+        // can't wait for itself. They end by themselves.
         let is_own = fork::is_worker();
         for thread in self.threads.drain(..).filter(|_| !is_own) {
             let _ = thread.join();

@@ -1,7 +1,7 @@
 //! What a pool has to say while it runs.
 //!
-//! Rust programs get it from the crate `log`, under this target. Through the C interface each pool has a
-//! function of its own instead.
+//! Rust programs get it from the crate `log`, under this target. Through the C interface each pool may have
+//! a function of its own too.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -20,16 +20,22 @@ pub(crate) struct Log {
 
 impl Log {
     pub fn write(&self, level: Level, line: impl FnOnce() -> String) {
-        let is_heard = ::log::log_enabled!(target: TARGET, level);
+        let may_be_heard = level <= ::log::max_level();
         #[cfg(feature = "capi")]
-        let is_heard = is_heard || self.sink.hears(level);
-        if !is_heard {
+        let may_be_heard = may_be_heard || self.sink.hears(level);
+        if !may_be_heard {
             return;
         }
         // If what takes the line panics, the line is lost and nothing else.
         let _ = catch_unwind(AssertUnwindSafe(|| {
-            let line = line();
             fork::at_rest(|| {
+                let is_heard = ::log::log_enabled!(target: TARGET, level);
+                #[cfg(feature = "capi")]
+                let is_heard = is_heard || self.sink.hears(level);
+                if !is_heard {
+                    return;
+                }
+                let line = line();
                 ::log::log!(target: TARGET, level, "{line}");
                 #[cfg(feature = "capi")]
                 self.sink.write(level, &line);

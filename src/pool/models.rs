@@ -69,9 +69,9 @@ mod runs {
         model();
     }
 
-    pub fn block_on(future: impl Future<Output = ()>) {
+    pub fn block_on<T>(future: impl Future<Output = T>) -> T {
         let runtime = tokio::runtime::Builder::new_current_thread().build();
-        runtime.expect("it needs nothing").block_on(future);
+        runtime.expect("it needs nothing").block_on(future)
     }
 }
 
@@ -512,12 +512,13 @@ fn tasks_are_told_of_room() {
                 block_on(async {
                     // One look, and it is dropped: the job is accepted at once or never.
                     let early = job(stream.pool().common(), first + 2);
-                    let mut submission = pin!(stream.submit_async(early));
+                    let mut submission = Box::pin(stream.submit_async(early));
                     let looked = poll_fn(|context| Poll::Ready(submission.as_mut().poll(context)));
                     let mut accepted = Vec::new();
                     if looked.await.is_ready() {
                         accepted.push(first + 2);
                     }
+                    drop(submission);
                     for job in jobs {
                         accepted.push(job.item);
                         stream.submit_async(job).await.expect("accepted");

@@ -1224,6 +1224,62 @@ fn a_submission_that_is_given_up_is_no_job() {
     assert!(matches!(stream.next(None), Next::Done));
 }
 
+/// A task may not wait as a thread does.
+#[test]
+fn a_pool_may_end_within_a_task() {
+    for callback in [false, true] {
+        let (server, gate) = gated();
+        let pool = hasty_pool();
+        let stream = stream_of(&pool, |config| {
+            if callback {
+                config.callback = Some(Arc::new(|_: &mut String, _| Ok(())));
+            }
+        });
+        on_this_thread(async {
+            let job = |path| Job::request(server.url(path)).item(path.to_owned());
+            if callback {
+                stream.submit_async(job("/")).await.expect("accepted");
+                let mut results = stream.results();
+                assert_eq!(next_pair(&mut results).await.0, "/");
+            }
+            stream.submit_async(job("/held")).await.expect("accepted");
+            eventually("it is under way", || pool.stats().in_flight == 1);
+            drop(stream);
+            eventually("it is given up", || pool.stats().in_flight == 0);
+            drop(pool);
+        });
+        drop(gate);
+    }
+}
+
+/// What is caught in the callback is free as soon as the stream is dropped.
+#[test]
+fn a_callback_ends_with_its_stream() {
+    let site = site();
+    let pool = hasty_pool();
+    for _ in 0..50 {
+        let seen = Arc::new(AtomicUsize::new(0));
+        let counts = Arc::clone(&seen);
+        let stream = stream_of(&pool, |config| {
+            config.callback = Some(Arc::new(move |_, _| {
+                counts.fetch_add(1, Ordering::SeqCst);
+                Ok(())
+            }));
+        });
+        run(&stream, (0..3).map(|_| Job::request(site.url("/bytes/1"))));
+        submit_late(&stream);
+        drop(stream);
+        let seen = Arc::into_inner(seen).expect("nobody else holds it");
+        assert_eq!(seen.into_inner(), 3);
+    }
+}
+
+/// A stream that was finished takes no more.
+fn submit_late(stream: &JobStream) {
+    let refused = stream.submit(Job::request("http://a.test/"), None);
+    assert_eq!(refused.expect_err("it is closed").error, Error::Closed);
+}
+
 #[test]
 fn a_submission_that_is_given_up_leaves_nothing_behind() {
     let (server, _gate) = gated();

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use super::decoder::{Decoder, Step, breaks_off};
 
-/// How long a step waits for the thread: as long as a transfer's share of a turn.
+/// How long a step waits for the thread: as long as a transfer's share of a turn, which all of the shard's
+/// have together.
 const WAIT: Duration = crate::engine::SHARE;
 /// How many bytes wait for the thread while it has others. One exchange for many costs less.
 const AHEAD: usize = 16 << 10;
@@ -20,7 +21,7 @@ thread_local! {
     static TURN: Arc<Mutex<()>> = Arc::default();
 }
 
-/// Hands bytes to a decoder on another thread, and gives out what it makes of them.
+/// Hands bytes to a decoder, whose `end` must change nothing, on another thread, and gives out what it makes of them.
 pub(super) struct Aside {
     /// Its end ends the thread, after the step that it is in.
     to_thread: Sender<Vec<u8>>,
@@ -111,7 +112,12 @@ impl Decoder for Aside {
         };
         if self.is_busy && self.given == self.made.bytes.len() {
             // While more can be taken there is no need to wait.
-            self.receive(if taken > 0 { Duration::ZERO } else { WAIT });
+            let others = TURN.with(Arc::strong_count).max(2) - 1;
+            self.receive(if taken > 0 {
+                Duration::ZERO
+            } else {
+                WAIT / others as u32
+            });
         }
         let left = &self.made.bytes[self.given..];
         let count = left.len().min(to.len());

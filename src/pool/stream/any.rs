@@ -20,7 +20,8 @@ use crate::pool::delivery;
 use crate::pool::handle::Pool;
 use crate::pool::inbox::Message;
 use crate::pool::task::{Task, is_blank};
-use crate::process::{fork, memory};
+use crate::process::fork;
+use crate::process::memory::{self, Kept};
 
 /// One lazily fed run of jobs on a pool. Dropping it cancels what is outstanding.
 pub(crate) struct AnyStream {
@@ -37,10 +38,15 @@ struct Waiting<'a> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        if self.ticket.is_some() {
-            self.core.stop_waiting(self.ticket);
+        if let Some(ticket) = self.ticket {
+            self.core.stop_waiting(ticket);
         }
     }
+}
+
+/// What a job is made into takes more memory than its URL.
+fn keep_back(job: &Job<Item>) -> Result<Kept, Error> {
+    memory::keep_back(job.url.len()).ok_or_else(|| Error::no_memory("one more job"))
 }
 
 impl AnyStream {
@@ -71,11 +77,12 @@ impl AnyStream {
     /// Hands in a job, if there is room in time. An error comes with the job.
     pub fn submit(&self, job: Job<Item>, until: Until) -> Result<(), (Error, Job<Item>)> {
         let admitted = self.read(&job).and_then(|plan| {
+            let kept = keep_back(&job)?;
             let place = self.core.admit(until)?;
-            Ok((plan, place.ok_or(Error::Full)?))
+            Ok((plan, place.ok_or(Error::Full)?, kept))
         });
         match admitted {
-            Ok((plan, order)) => {
+            Ok((plan, order, _kept)) => {
                 self.hand_in(job, plan, order);
                 Ok(())
             }
@@ -93,13 +100,28 @@ impl AnyStream {
             core: &self.core,
             ticket: None,
         };
-        match poll_fn(|context| self.core.poll_admit(&mut waiting.ticket, context)).await {
-            Ok(order) => {
-                self.hand_in(job, plan, order);
-                Ok(())
+        let mut held = Some((job, plan));
+        let submitted = poll_fn(|context| {
+            let Some((job, plan)) = held.take() else {
+                return Poll::Ready(Ok(()));
+            };
+            let _kept = match keep_back(&job) {
+                Ok(kept) => kept,
+                Err(error) => return Poll::Ready(Err((error, job))),
+            };
+            match self.core.poll_admit(&mut waiting.ticket, context) {
+                Poll::Ready(Ok(order)) => {
+                    self.hand_in(job, plan, order);
+                    Poll::Ready(Ok(()))
+                }
+                Poll::Ready(Err(error)) => Poll::Ready(Err((error, job))),
+                Poll::Pending => {
+                    held = Some((job, plan));
+                    Poll::Pending
+                }
             }
-            Err(error) => Err((error, job)),
-        }
+        });
+        submitted.await
     }
 
     /// Checks a job, and reads its options.
@@ -119,16 +141,11 @@ impl AnyStream {
                 "url is empty: a job without URL is taken only by a stream with passthrough".into(),
             ));
         }
-        // What it is made into takes more than its URL.
-        match memory::keep_back(job.url.len()) {
-            Some(_) => Ok(plan),
-            None => Err(Error::no_memory("one more job")),
-        }
+        Ok(plan)
     }
 
-    /// Hands in a job that has its place. Nobody takes that while the URL is read.
+    /// Hands in a job that has its place, which stays its own while the URL is read.
     fn hand_in(&self, job: Job<Item>, plan: Arc<Plan>, order: u64) {
-        let _kept = memory::keep_back(job.url.len());
         let task = Task::new(job, plan, order, Arc::clone(&self.core));
         self.pool.common().hand_in(task);
     }
@@ -212,8 +229,8 @@ impl Drop for AnyStream {
             return;
         }
         self.end();
-        // Dropped last: these are the caller's items, and anything may happen in their end.
-        let _left = self.core.give_up();
+        // They are dropped last, which runs code of the caller's: it may do anything.
+        let _left = (self.core.give_up(), self.core.take_callback());
         // The shards may hold the core a moment longer, but the caller's descriptor ends now.
         self.core.close_event_fd();
         let id = self.core.id;

@@ -2,14 +2,14 @@
 //!
 //! It knows nothing of the pool but the bells of its shards.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use super::calls::Calls;
-use super::config::StreamConfig;
+use super::config::{Callback, StreamConfig};
 use super::event::{Event, EventFd};
 use super::until::Until;
 use crate::error::Error;
@@ -64,10 +64,13 @@ pub(crate) struct Core {
     /// lock.
     given_up: AtomicBool,
     state: Mutex<State>,
-    room: Condvar,
+    room_or_end: Condvar,
     arrived: Condvar,
     /// Results that wait for the callback, and calls under way.
     pub calls: Calls,
+    /// The callback, until the handle is gone: it may hold what ends with the stream.
+    callback: Mutex<Option<Callback<Item>>>,
+    pub has_callback: bool,
     /// Rung when there is room again to start a job.
     bells: Bells,
 }
@@ -87,7 +90,7 @@ struct State {
     waker: Option<Waker>,
     /// Tasks that wait for room to submit, by their tickets. Each is counted among the submitters until it is
     /// woken.
-    waiting: HashMap<u64, Waker>,
+    waiting: BTreeMap<u64, Waker>,
     next_ticket: u64,
     event: Option<Event>,
 }
@@ -119,8 +122,16 @@ impl State {
 }
 
 impl Core {
-    pub fn new(id: StreamId, config: StreamConfig<Item>, plan: Arc<Plan>, bells: Bells) -> Self {
+    pub fn new(
+        id: StreamId,
+        mut config: StreamConfig<Item>,
+        plan: Arc<Plan>,
+        bells: Bells,
+    ) -> Self {
+        let callback = config.callback.take();
         Self {
+            has_callback: callback.is_some(),
+            callback: Mutex::new(callback),
             id,
             config,
             plan,
@@ -133,7 +144,7 @@ impl Core {
             cancelled: AtomicBool::new(false),
             given_up: AtomicBool::new(false),
             state: Mutex::default(),
-            room: Condvar::new(),
+            room_or_end: Condvar::new(),
             arrived: Condvar::new(),
             calls: Calls::default(),
             bells,
@@ -159,7 +170,7 @@ impl Core {
             // Room may have come before this was said.
             let waited = match self.has_room(&state) {
                 true => Some(state),
-                false => until.wait(&self.room, state),
+                false => until.wait(&self.room_or_end, state),
             };
             self.submitters.fetch_sub(1, SeqCst);
             match waited {
@@ -177,35 +188,47 @@ impl Core {
         ticket: &mut Option<u64>,
         context: &mut Context<'_>,
     ) -> Poll<Result<u64, Error>> {
+        let waker = context.waker().clone();
         let mut state = self.state();
-        self.leave(&mut state, ticket.take());
+        // It is dropped when the lock is free: what that does is the executor's.
+        let _before = ticket.and_then(|number| self.leave(&mut state, number));
         if state.closed {
+            *ticket = None;
             return Poll::Ready(Err(Error::Closed));
         }
-        if !self.has_room(&state) {
+        if self.room(&state) == 0 {
             self.submitters.fetch_add(1, SeqCst);
             // Room may have come before this was said.
-            if !self.has_room(&state) {
-                let number = state.next_ticket;
-                state.next_ticket += 1;
-                state.waiting.insert(number, context.waker().clone());
+            if self.room(&state) == 0 {
+                let number = ticket.unwrap_or(state.next_ticket);
+                state.next_ticket = state.next_ticket.max(number + 1);
+                state.waiting.insert(number, waker);
+                drop(state);
                 *ticket = Some(number);
                 return Poll::Pending;
             }
             self.submitters.fetch_sub(1, SeqCst);
         }
+        *ticket = None;
         Poll::Ready(Ok(self.take_place(&mut state)))
     }
 
-    /// Waits no longer for room.
-    pub fn stop_waiting(&self, ticket: Option<u64>) {
-        self.leave(&mut self.state(), ticket);
+    /// Waits no longer for room. Others may have it, if this was told of some.
+    pub fn stop_waiting(&self, ticket: u64) {
+        let mut state = self.state();
+        let waker = self.leave(&mut state, ticket);
+        let others = match waker {
+            Some(_) => Vec::new(),
+            None => self.room_came(&mut state),
+        };
+        drop(state);
+        wake(others);
     }
 
-    fn leave(&self, state: &mut State, ticket: Option<u64>) {
-        if ticket.is_some_and(|number| state.waiting.remove(&number).is_some()) {
-            self.submitters.fetch_sub(1, SeqCst);
-        }
+    fn leave(&self, state: &mut State, ticket: u64) -> Option<Waker> {
+        let waker = state.waiting.remove(&ticket)?;
+        self.submitters.fetch_sub(1, SeqCst);
+        Some(waker)
     }
 
     fn take_place(&self, state: &mut State) -> u64 {
@@ -217,11 +240,16 @@ impl Core {
     }
 
     fn has_room(&self, state: &State) -> bool {
-        let size = self.config.buffer_size;
-        match self.config.ordered {
-            true => state.outstanding < size,
-            false => self.held.load(SeqCst) < size,
-        }
+        self.room(state) > 0
+    }
+
+    /// How many more jobs it takes.
+    fn room(&self, state: &State) -> usize {
+        let taken = match self.config.ordered {
+            true => state.outstanding,
+            false => self.held.load(SeqCst),
+        };
+        self.config.buffer_size.saturating_sub(taken)
     }
 
     /// Whether so few jobs are held that each may take some memory.
@@ -296,10 +324,18 @@ impl Core {
     }
 
     /// Tells threads that wait for room, and gives the tasks to wake.
+    /// Those go first that have waited longest, and no more than there is room for.
     fn room_came(&self, state: &mut State) -> Vec<Waker> {
-        self.room.notify_all();
-        self.submitters.fetch_sub(state.waiting.len(), SeqCst);
-        state.waiting.drain().map(|(_, waker)| waker).collect()
+        self.room_or_end.notify_all();
+        let most = if state.closed {
+            usize::MAX
+        } else {
+            self.room(state)
+        };
+        let next = || Some(state.waiting.pop_first()?.1);
+        let wakers: Vec<Waker> = std::iter::from_fn(next).take(most).collect();
+        self.submitters.fetch_sub(wakers.len(), SeqCst);
+        wakers
     }
 
     fn wake_stalled(&self) {
@@ -338,7 +374,7 @@ impl Core {
         let mut state = self.state();
         if self.is_given_up() {
             drop(state);
-            dispose(results.into_iter().map(|(_, done)| done));
+            drop(Left(results.into_iter().map(|(_, done)| done).collect()));
             return None;
         }
         let was_ready = state.ready();
@@ -428,7 +464,9 @@ impl Core {
             }
             None if state.done() => Poll::Ready(None),
             None => {
-                state.waker = Some(context.waker().clone());
+                let before = state.waker.replace(context.waker().clone());
+                drop(state);
+                drop(before);
                 Poll::Pending
             }
         }
@@ -477,6 +515,19 @@ impl Core {
             self.wake_stalled();
         }
         wakers
+    }
+
+    fn callback_slot(&self) -> MutexGuard<'_, Option<Callback<Item>>> {
+        self.callback.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn callback(&self) -> Option<Callback<Item>> {
+        self.callback_slot().clone()
+    }
+
+    /// Takes the callback away, for which no result waits any more.
+    pub fn take_callback(&self) -> Option<Callback<Item>> {
+        self.callback_slot().take()
     }
 
     pub fn is_cancelled(&self) -> bool {
@@ -557,14 +608,19 @@ impl Core {
     }
 }
 
-/// Wakes who waits. The waker is of the caller's executor: its panic is no fault of a job.
-/// Drops results that nobody takes. Their items are the caller's, who may do anything in their end.
-pub(crate) fn dispose(results: impl IntoIterator<Item = Done>) {
-    for done in results {
-        let _ = catch_unwind(AssertUnwindSafe(|| fork::at_rest(|| drop(done))));
+/// Results that nobody takes. To drop an item runs the caller's code, which may do anything: its panic is
+/// no fault of a job.
+pub(crate) struct Left(pub Vec<Done>);
+
+impl Drop for Left {
+    fn drop(&mut self) {
+        for done in self.0.drain(..) {
+            let _ = catch_unwind(AssertUnwindSafe(|| fork::at_rest(|| drop(done))));
+        }
     }
 }
 
+/// Wakes who waits. The waker is of the caller's executor: its panic is no fault of a job.
 fn wake(wakers: impl IntoIterator<Item = Waker>) {
     for waker in wakers {
         let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));

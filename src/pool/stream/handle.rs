@@ -10,6 +10,7 @@ use super::config::StreamConfig;
 use super::core::StreamStats;
 use super::event::EventFd;
 use super::until::Until;
+use crate::address;
 use crate::error::Error;
 use crate::job::{Done, Item, Job, JobResult};
 use crate::options::Options;
@@ -18,7 +19,7 @@ use crate::pool::handle::Pool;
 /// Why a job was not accepted, and the job.
 ///
 /// The job is not used up: it can be submitted again, here or elsewhere.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct SubmitError<T = ()> {
     /// Why. [`Error::Full`]: there was no room in time. [`Error::Closed`]: the stream was finished or
@@ -42,7 +43,16 @@ impl<T> fmt::Display for SubmitError<T> {
     }
 }
 
-impl<T: fmt::Debug> std::error::Error for SubmitError<T> {}
+impl<T> fmt::Debug for SubmitError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SubmitError")
+            .field("error", &self.error)
+            .field("url", &address::shown(&self.job.url))
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T> std::error::Error for SubmitError<T> {}
 
 impl<T> From<SubmitError<T>> for Error {
     fn from(error: SubmitError<T>) -> Self {

@@ -1,5 +1,6 @@
 //! A stream's results, one after the other.
 
+use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -27,8 +28,9 @@ impl<T: Send + 'static> JobStream<T> {
     /// go on as before.
     ///
     /// An error is that of a job that was not accepted. When the stream is finished or cancelled from
-    /// elsewhere, that is one more error and then the end. If it is dropped before its end, the stream goes on,
-    /// open, without the one job that it may have taken from its source and found no room for.
+    /// elsewhere, that is one more error and then the end. Nobody else may take results of the stream
+    /// meanwhile. If the iterator is dropped early, the stream stays open, and one job may be lost that was
+    /// taken from the source and found no room.
     pub fn run<I: IntoIterator<Item = Job<T>>>(&self, jobs: I) -> Run<'_, T, I::IntoIter> {
         Run {
             stream: self,
@@ -48,7 +50,6 @@ impl<'a, T: Send + 'static> IntoIterator for &'a JobStream<T> {
 }
 
 /// The results of a [`JobStream`], each with its job's item: [`JobStream::iter`].
-#[derive(Debug)]
 pub struct Iter<'a, T = ()> {
     stream: &'a JobStream<T>,
 }
@@ -66,7 +67,6 @@ impl<T: Send + 'static> Iterator for Iter<'_, T> {
 }
 
 /// The results of a [`JobStream`] as an asynchronous stream: [`JobStream::results`].
-#[derive(Debug)]
 pub struct Results<'a, T = ()> {
     stream: &'a JobStream<T>,
 }
@@ -81,7 +81,6 @@ impl<T: Send + 'static> futures_core::Stream for Results<'_, T> {
 }
 
 /// Jobs that are submitted while their results are taken: [`JobStream::run`].
-#[derive(Debug)]
 pub struct Run<'a, T, I> {
     stream: &'a JobStream<T>,
     /// `None`: there are no more.
@@ -136,3 +135,17 @@ impl<T: Send + 'static, I: Iterator<Item = Job<T>>> Iterator for Run<'_, T, I> {
         }
     }
 }
+
+/// Shows itself without asking anything of `T`.
+macro_rules! shows_its_stream {
+    ($($name:ident<$($of:ident),*>),*) => {
+        $(impl<$($of),*> fmt::Debug for $name<'_, $($of),*> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let mut shown = f.debug_struct(stringify!($name));
+                shown.field("stream", self.stream).finish_non_exhaustive()
+            }
+        })*
+    };
+}
+
+shows_its_stream!(Iter<T>, Results<T>, Run<T, I>);
