@@ -123,6 +123,10 @@ pub(crate) trait Receive: 'static {
     /// What is left is given again.
     fn data(&mut self, bytes: &mut &[u8]) -> Flow;
     /// Whether taking a piece may cost far more than its size suggests, as with compressed data.
+    #[cfg_attr(
+        engine = "isahc",
+        allow(dead_code, reason = "isahc gives small pieces anyway")
+    )]
     fn is_costly(&self) -> bool {
         false
     }
