@@ -662,6 +662,10 @@ fn no_memory_for_a_thread_is_an_internal_error() {
         let unseen = stream(&pool);
         submit(&unseen, Job::request(site.url("/text")));
         assert_ok(&take(&unseen));
+        let faults = faults();
+        let undone = Options::default().compressed(true);
+        // Its window is unfolded on a thread of its own.
+        let slow = Job::request(faults.url("/bomb-br-slow?mb=16")).options(undone);
 
         let limit = getrlimit(Resource::As);
         let mut tight = limit;
@@ -672,16 +676,21 @@ fn no_memory_for_a_thread_is_an_internal_error() {
         let uncalled = take(&seen);
         submit(&unseen, Job::request("http://name.test/"));
         let unnamed = take(&unseen);
+        submit(&unseen, slow.clone());
+        let coded = take(&unseen);
         submit(&unseen, Job::request(site.url("/text")));
         let untouched = take(&unseen);
         setrlimit(Resource::As, limit).unwrap();
 
         assert_fails(&uncalled, "internal-error", "no thread for the callback");
         assert_fails(&unnamed, "internal-error", "no thread to look up names on");
+        assert_fails(&coded, "internal-error", "no thread is left to undo br");
         // Nothing else suffers, and nothing is broken for good.
         assert_eq!(text(&untouched), known_text());
         submit(&seen, Job::request(site.url("/text")));
         assert_eq!(text(&take(&seen)), known_text());
+        submit(&unseen, slow);
+        assert_eq!(take(&unseen).body.len(), 4 + (16 << 20));
     });
 }
 

@@ -185,10 +185,18 @@ fn files_of(room: &str) -> Rooms {
             !code.contains("super::super::"),
             "{name:?}: named from the crate on"
         );
-        let code = match is_folders {
+        let mut code = match is_folders {
             true => code.replace("use ", &format!("use {here}")),
             false => code.replace("super::", &here),
         };
+        // A file beside its folder names what is in there from itself on.
+        if !is_folders {
+            let own = format!("{here}{}::", name.file_name().expect("a name").display());
+            let inner = |line: &str| Some(line.strip_prefix("mod ")?.strip_suffix(';')?.to_owned());
+            for inner in code.lines().filter_map(inner).collect::<Vec<_>>() {
+                code = code.replace(&format!("use {inner}::"), &format!("use {own}{inner}::"));
+            }
+        }
         (name.to_str().expect("ASCII").to_owned(), code)
     });
     let files: BTreeMap<String, String> = files.collect();
@@ -230,6 +238,7 @@ fn files_of_a_room_use_each_other_in_one_direction() {
     assert!(pool["stream/core"].contains("bell"), "{pool:?}");
     assert!(pool["stream/handle"].contains("handle"), "{pool:?}");
     assert!(pool[""].contains("stream/handle"), "{pool:?}");
+    assert!(files_of("fetch")["body"].contains("body/coding"));
     for room in [
         "address", "engine", "fetch", "ffi", "pool", "process", "schedule", "sniff",
     ] {

@@ -5,6 +5,7 @@ use std::io;
 use memmap2::MmapMut;
 
 use crate::error::{ErrorCode, Failure};
+use aside::NO_THREAD;
 use coding::Coding;
 use layer::{Layer, ROOM};
 
@@ -157,6 +158,15 @@ impl Body {
             return Failure::new(
                 ErrorCode::InternalError,
                 "no memory is left for the body: lower max_body_size or max_workers",
+            );
+        }
+        if error.kind() == NO_THREAD {
+            return Failure::new(
+                ErrorCode::InternalError,
+                format!(
+                    "no thread is left to undo {}: raise the limit (ulimit -u) or lower max_workers",
+                    self.coding
+                ),
             );
         }
         let code = match self.coding.as_str() {

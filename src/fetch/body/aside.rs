@@ -15,6 +15,9 @@ const WAIT: Duration = crate::engine::SHARE;
 /// How many bytes wait for the thread while it has others. One exchange for many costs less.
 const AHEAD: usize = 16 << 10;
 
+/// The system has no thread left.
+pub(super) const NO_THREAD: io::ErrorKind = io::ErrorKind::ResourceBusy;
+
 thread_local! {
     /// Held in each step of a decoder that belongs to this shard. However many bodies it has, they take
     /// no more of the machine together than one.
@@ -58,7 +61,7 @@ impl Aside {
         Ok(Self {
             to_thread,
             from_thread,
-            thread: Some(thread.map_err(|_| io::ErrorKind::OutOfMemory)?),
+            thread: Some(thread.map_err(|_| NO_THREAD)?),
             waiting: Vec::new(),
             is_busy: false,
             made: Made {
