@@ -172,10 +172,10 @@ pub(crate) fn br_bomb(mb: u64) -> impl Iterator<Item = Bytes> + Send {
 }
 
 /// `mb` MB in brotli, in multiples of 16, of which a few bytes say to repeat the last four two at a
-/// time. That is the slowest way to make much of little. The window is the largest, which is filled
-/// before the decoder stops.
-pub(crate) fn br_slow(mb: u64) -> impl Iterator<Item = Bytes> + Send {
-    const WINDOW: u64 = 16 << 20;
+/// time. That is the slowest way to make much of little. The window is filled
+/// before the decoder stops; it has 2^`log` bytes, 18 to 24.
+pub(crate) fn br_slow(mb: u64, log: u8) -> impl Iterator<Item = Bytes> + Send {
+    const BLOCK: u64 = 16 << 20;
     /// Bits are sent from the lowest on (RFC 7932, section 1.5.1).
     #[derive(Default)]
     struct Bits {
@@ -205,13 +205,13 @@ pub(crate) fn br_slow(mb: u64) -> impl Iterator<Item = Bytes> + Send {
         }
     }
     let mut bits = Bits::default();
-    bits.push(0b1111, 4); // The window has 2^24 bytes (section 9.1).
+    bits.push(u64::from(log - 17) << 1 | 1, 4); // the window (section 9.1)
     bits.head(4, true);
     bits.count = bits.bytes.len() * 8;
     bits.bytes.extend(b"slow");
     bits.count += 4 * 8;
     for _ in 0..mb / 16 {
-        bits.head(WINDOW, false);
+        bits.head(BLOCK, false);
         bits.push(0, 3); // one type of block each for literals, commands and distances
         bits.push(0, 2 + 4); // distances as they are
         bits.push(0, 2); // the context of literals
@@ -330,7 +330,7 @@ mod tests {
             .read_to_end(&mut out)
             .unwrap();
         assert_eq!(out, vec![0; 5 << 20]);
-        let (slow, mut words) = (br_slow(32).flatten().collect::<Vec<u8>>(), Vec::new());
+        let (slow, mut words) = (br_slow(32, 24).flatten().collect::<Vec<u8>>(), Vec::new());
         brotli::Decompressor::new(&*slow, 4096)
             .read_to_end(&mut words)
             .unwrap();

@@ -128,7 +128,9 @@ async fn coded(stream: &mut TcpStream, name: &str, query: Query<'_>) -> io::Resu
         }
         "bomb-deflate" => pieces(stream, "deflate", samples::deflate_bomb(mb)).await?,
         "bomb-br" => pieces(stream, "br", samples::br_bomb(mb)).await?,
-        "bomb-br-slow" => pieces(stream, "br", samples::br_slow(mb)).await?,
+        "bomb-br-slow" => {
+            pieces(stream, "br", samples::br_slow(mb, query.number("log", 24))).await?
+        }
         "bomb-zstd" => pieces(stream, "zstd", samples::zstd_bomb(mb)).await?,
         _ => {
             let Some((whole, coding)) = name.strip_prefix("cut-").and_then(samples::encoded) else {
