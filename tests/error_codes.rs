@@ -684,7 +684,7 @@ fn no_memory_for_a_thread_is_an_internal_error() {
 
         assert_fails(&uncalled, "internal-error", "no thread for the callback");
         assert_fails(&unnamed, "internal-error", "no thread to look up names on");
-        assert_fails(&coded, "internal-error", "no thread is left to undo br");
+        assert_fails(&coded, "internal-error", "is left to undo br");
         // Nothing else suffers, and nothing is broken for good.
         assert_eq!(text(&untouched), known_text());
         submit(&seen, Job::request(site.url("/text")));

@@ -164,7 +164,7 @@ impl Body {
             return Failure::new(
                 ErrorCode::InternalError,
                 format!(
-                    "no thread is left to undo {}: raise the limit (ulimit -u) or lower max_workers",
+                    "no thread, or memory for one, is left to undo {}: lower max_workers",
                     self.coding
                 ),
             );
