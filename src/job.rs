@@ -48,8 +48,8 @@ pub struct Job<T = ()> {
     /// The politeness key. `None` is the URL's registrable domain, or the host if it has none. The
     /// empty key is unconstrained.
     pub group: Option<Box<str>>,
-    /// What comes back with the result, such as the row that the URL is from. If the stream is dropped before
-    /// that, the item is dropped soon after, on any thread.
+    /// What comes back with the result, such as the row that the URL is from. If the stream is dropped
+    /// before that, the item is dropped soon after, on any thread.
     pub item: T,
     /// How the job is done; `None`: as the stream's options say.
     pub options: Option<Arc<Options>>,

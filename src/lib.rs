@@ -29,8 +29,8 @@
 //!
 //! # Feeding a stream
 //!
-//! A stream holds a bounded number of jobs (`buffer_size` of [`StreamConfig`]): whoever submits waits for room, and
-//! there is room when results are taken. Hence three ways:
+//! A stream holds a bounded number of jobs (`buffer_size` of [`StreamConfig`]): whoever submits waits
+//! for room, and there is room when results are taken. Hence three ways:
 //!
 //! - [`JobStream::run`] submits and takes in turns, on one thread;
 //! - one thread calls [`JobStream::submit`], another one [`JobStream::next`] or [`JobStream::iter`];
@@ -39,9 +39,9 @@
 //!
 //! # Logs
 //!
-//! What no result tells goes to the crate `log`, with the target `rouet`: at level error what the library
-//! could not do, at warn attempts that failed and will be made again, at info the engine's stop and
-//! streams that open and end, at debug each hop. Passwords in URLs are masked.
+//! What no result tells goes to the crate `log`, with the target `rouet`: at level error what the
+//! library could not do, at warn attempts that failed and will be made again, at info the engine's stop
+//! and streams that open and end, at debug each hop. Passwords in URLs are masked.
 //!
 //! # The C interface
 //!

@@ -81,8 +81,18 @@ impl Retry {
     }
 }
 
-/// How a job is done. `Options::default()` has the documented defaults; each option is a field, and has a
-/// function of its name that sets it.
+/// Pairs of texts, such as headers.
+pub(crate) fn pairs(
+    given: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>,
+) -> Vec<(String, String)> {
+    let given = given.into_iter();
+    given
+        .map(|(name, value)| (name.into(), value.into()))
+        .collect()
+}
+
+/// How a job is done. `Options::default()` has the documented defaults; each option is a field, and has
+/// a function of its name that sets it.
 ///
 /// ```
 /// use std::time::Duration;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::options::{HttpVersion, Options, Retry};
+use crate::options::{HttpVersion, Options, Retry, pairs};
 use crate::pool::{PoolConfig, StreamConfig};
 
 impl Options {
@@ -353,13 +353,4 @@ impl<T> StreamConfig<T> {
         self.options = options.into();
         self
     }
-}
-
-fn pairs(
-    given: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>,
-) -> Vec<(String, String)> {
-    let given = given.into_iter();
-    given
-        .map(|(name, value)| (name.into(), value.into()))
-        .collect()
 }

@@ -35,9 +35,9 @@ fn serve(mut stream: TcpStream) {
     }
 }
 
-/// The URL and its job, the parsed URL, the job on its way and its group; the attempt, its URL for
-/// all who name it, its one hop and its receiver, curl's copy of the URL, the headers, the body; and what is used
-/// again by many (queues) now and then.
+/// The URL and its job, the parsed URL, the job on its way and its group; the attempt, its URL for all
+/// who name it, its one hop and its receiver, curl's copy of the URL, the headers, the body; and what
+/// is used again by many (queues) now and then.
 const MOST: f64 = 13.5;
 
 #[test]

@@ -322,8 +322,8 @@ fn what_is_wrong_with_a_certificate_is_said() {
         assert_fails(&result, "ssl", words);
         assert_subcode(&result, by_engine(Some(subcode), None));
     }
-    // The sites' authorities have the same name. OpenSSL 3.0.2 says that the key is another, later ones that
-    // there is none.
+    // The sites' authorities have the same name. OpenSSL 3.0.2 says that the key is another, later ones
+    // that there is none.
     let result = asked("sound.test", &other);
     assert_fails(&result, "ssl", "SSL certificate");
     assert_subcode(&result, by_engine(Some("unknown-authority"), None));

@@ -788,8 +788,9 @@ const VAST_DOORS: &[&str] = &[
     "h2-body",
 ];
 
-/// Jobs at once, the largest body, and what all of them may take: with what is under way in the
-/// server, and what an allocator keeps of it, also for each thread that unfolds brotli. Each of the above has 64 MB, or more, for each job.
+/// Jobs at once, the largest body, and what all of them may take: with what is under way in the server,
+/// and what an allocator keeps of it, also for each thread that unfolds brotli. Each of the above has
+/// 64 MB, or more, for each job.
 const WORKERS: u32 = 4;
 const LIMIT: u64 = 1 << 20;
 const BOUND: usize = 64 << 20;

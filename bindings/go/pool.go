@@ -329,8 +329,8 @@ func URLGroup(url string) (string, error) {
 // host ("Ex.com", "http://ex.com/") is taken for that host. A host that is not a group of its own
 // is [ErrInvalidArgument]: "www.ex.com" is in the group "ex.com" ([URLGroup] tells).
 func (p *Pool) SetDomainRule(domain string, throttle time.Duration, parallelism int) error {
-	if strings.IndexByte(domain, 0) >= 0 {
-		return &Error{Code: ErrInvalidArgument, Message: "domain has a NUL"}
+	if err := withoutNUL("domain", domain); err != nil {
+		return err
 	}
 	e := encoder{}
 	var seconds C.double
@@ -343,15 +343,26 @@ func (p *Pool) SetDomainRule(domain string, throttle time.Duration, parallelism 
 	}
 	var a arena
 	defer a.free()
+	return p.call(func(native *C.pool_t) uint32 {
+		return C.pool_set_domain_rule(native, a.text(domain), seconds, C.uint32_t(parallelism))
+	})
+}
+
+func withoutNUL(field, text string) error {
+	if strings.IndexByte(text, 0) >= 0 {
+		return &Error{Code: ErrInvalidArgument, Message: field + " has a NUL"}
+	}
+	return nil
+}
+
+// call makes a call on the pool's handle, which nobody frees meanwhile. The call must not wait.
+func (p *Pool) call(on func(native *C.pool_t) uint32) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.native == nil {
 		return ErrClosed
 	}
-	return failure(func() uint32 {
-		return C.pool_set_domain_rule(
-			p.native, a.text(domain), seconds, C.uint32_t(parallelism))
-	})
+	return failure(func() uint32 { return on(p.native) })
 }
 
 // HoldGroup lets no job of a group start any more, over all runs, until [Pool.ReleaseGroup], and
@@ -365,8 +376,8 @@ func (p *Pool) SetDomainRule(domain string, throttle time.Duration, parallelism 
 // [ErrOutOfResources]: a fault in the library, which its log tells of, lost the call; [ErrClosed]: the
 // pool is closed.
 func (p *Pool) HoldGroup(group string) (inFlight int, err error) {
-	if strings.IndexByte(group, 0) >= 0 {
-		return 0, &Error{Code: ErrInvalidArgument, Message: "group has a NUL"}
+	if err := withoutNUL("group", group); err != nil {
+		return 0, err
 	}
 	var a arena
 	defer a.free()
@@ -388,17 +399,12 @@ func (p *Pool) HoldGroup(group string) (inFlight int, err error) {
 // ReleaseGroup lets the jobs of a group start again, at the group's pace. It never waits. A group
 // that is not held stays as it is. Errors are those of [Pool.HoldGroup].
 func (p *Pool) ReleaseGroup(group string) error {
-	if strings.IndexByte(group, 0) >= 0 {
-		return &Error{Code: ErrInvalidArgument, Message: "group has a NUL"}
+	if err := withoutNUL("group", group); err != nil {
+		return err
 	}
 	var a arena
 	defer a.free()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.native == nil {
-		return ErrClosed
-	}
-	return failure(func() uint32 { return C.pool_release_group(p.native, a.text(group)) })
+	return p.call(func(native *C.pool_t) uint32 { return C.pool_release_group(native, a.text(group)) })
 }
 
 // Stats returns what the pool is doing; once it is closed, only the counts of its runs.

@@ -116,7 +116,7 @@ fn to_rust(entry: &Entry, indent: usize) -> String {
     let quoted = format!("\"{field}\"");
     let plain = |value: &str| format!("{}{},\n", " ".repeat(indent), start(value));
     match entry.kind {
-        Kind::Number if entry.is_chosen() => plain(&format!("chosen({given})")),
+        Kind::Choice => plain(&format!("choice({given})")),
         Kind::Number | Kind::Size | Kind::Bytes => plain(&given),
         Kind::Flag => call(indent, &start("flag"), &[&given, &quoted], "?,"),
         Kind::Seconds => call(indent, &start("seconds"), &[&given, &quoted], "?,"),
@@ -174,7 +174,7 @@ fn of_rust(entry: &Entry) -> Vec<String> {
             format!("body_of(&{value})"),
             format!("body_size_of(&{value})"),
         ],
-        Kind::Number | Kind::Size | Kind::Bytes => vec![value],
+        Kind::Number | Kind::Choice | Kind::Size | Kind::Bytes => vec![value],
         Kind::Options | Kind::Function | Kind::Userdata => {
             panic!("{} is not of a job", entry.name)
         }

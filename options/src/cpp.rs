@@ -18,7 +18,7 @@ fn member(entry: &Entry) -> String {
         (Kind::HttpVersion, Some(Value::Word(word))) => {
             format!("rouet::{name} {name} = rouet::{name}::{word}")
         }
-        (Kind::Number, _) => plain("std::uint32_t"),
+        (Kind::Number | Kind::Choice, _) => plain("std::uint32_t"),
         (Kind::Size, _) => plain("std::size_t"),
         (Kind::Bytes, _) => plain("std::uint64_t"),
         (Kind::Limit, _) => plain("std::int32_t"),
@@ -60,7 +60,12 @@ pub fn visits(table: &Table, of: &[Scope]) -> String {
         let visit = match entry.kind {
             Kind::Flag | Kind::Retry => "flag",
             Kind::Seconds => "time",
-            Kind::Number | Kind::Size | Kind::Bytes | Kind::Limit | Kind::HttpVersion => "number",
+            Kind::Number
+            | Kind::Choice
+            | Kind::Size
+            | Kind::Bytes
+            | Kind::Limit
+            | Kind::HttpVersion => "number",
             Kind::Text | Kind::Path => "text",
             Kind::Texts => "texts",
             Kind::Statuses | Kind::Ports => "numbers",

@@ -7,7 +7,7 @@ fn kind(entry: &Entry) -> &'static str {
     match entry.kind {
         Kind::Flag | Kind::Retry => "bool",
         Kind::Seconds => "time.Duration",
-        Kind::Number | Kind::Size | Kind::Limit => "int",
+        Kind::Number | Kind::Choice | Kind::Size | Kind::Limit => "int",
         Kind::Bytes => "int64",
         Kind::Text | Kind::Path => "string",
         Kind::Texts => "[]string",
@@ -79,7 +79,9 @@ pub fn encode(table: &Table, scope: Scope, from: &str) -> String {
                 }
                 None => format!("\te.seconds({to}, \"{go}\", {value})\n"),
             },
-            Kind::Number | Kind::Size => format!("\tnumber(e, {to}, \"{go}\", int64({value}))\n"),
+            Kind::Number | Kind::Choice | Kind::Size => {
+                format!("\tnumber(e, {to}, \"{go}\", int64({value}))\n")
+            }
             Kind::Bytes => format!("\tnumber(e, {to}, \"{go}\", {value})\n"),
             Kind::Limit => format!("\te.limit({to}, \"{go}\", {value})\n"),
             Kind::HttpVersion => format!("\te.httpVersion({to}, {value})\n"),

@@ -75,6 +75,7 @@ fn files(table: &Table) -> Vec<File> {
                 ("fields of a stream", rust::fields(table, Stream, false)),
                 ("defaults of a stream", rust::defaults(table, Stream, false)),
                 ("stream shown", rust::shown(table, Stream)),
+                ("stream copied", rust::copied(table)),
                 ("ranges of a stream", rust::checks(table, Stream, false)),
             ],
         ),

@@ -9,7 +9,7 @@ fn kind(entry: &Entry) -> &'static str {
     match entry.kind {
         Kind::Flag => "flag",
         Kind::Seconds => "seconds",
-        Kind::Number => "uint",
+        Kind::Number | Kind::Choice => "uint",
         Kind::Size | Kind::Bytes => "size",
         Kind::Text | Kind::Path => "text",
         Kind::Texts => "texts",

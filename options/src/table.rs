@@ -34,6 +34,8 @@ pub enum Kind {
     Seconds,
     /// A `uint32_t`.
     Number,
+    /// A `uint32_t` of which 0 leaves the choice to the library, as `None` does in Rust.
+    Choice,
     /// A `size_t`.
     Size,
     /// A `uint64_t`.
@@ -126,11 +128,6 @@ impl Entry {
         self.name.strip_prefix("retry_")
     }
 
-    /// Whether it is a number of which 0, in C, leaves the choice to the library.
-    pub fn is_chosen(&self) -> bool {
-        self.kind == Kind::Number && self.default == Some(Value::Whole(0)) && self.means.is_some()
-    }
-
     /// Whether it is a flag that is on by default.
     pub fn is_on(&self) -> bool {
         self.default == Some(Value::Flag(true))
@@ -141,7 +138,7 @@ impl Entry {
         let (rust, null) = match self.kind {
             Kind::Flag | Kind::Retry | Kind::Limit | Kind::HttpVersion => ("i32", ""),
             Kind::Seconds => ("f64", ""),
-            Kind::Number => ("u32", ""),
+            Kind::Number | Kind::Choice => ("u32", ""),
             Kind::Size => ("usize", ""),
             Kind::Bytes => ("u64", ""),
             Kind::Text | Kind::Path => ("*const c_char", "std::ptr::null()"),
@@ -224,7 +221,7 @@ impl Table {
             let of_kind = match kind {
                 Kind::Flag | Kind::Retry => matches!(entry.default, Some(Value::Flag(_))),
                 Kind::Seconds => matches!(entry.default, Some(Value::Whole(_) | Value::Float(_))),
-                Kind::Number | Kind::Size | Kind::Bytes | Kind::Limit => {
+                Kind::Number | Kind::Choice | Kind::Size | Kind::Bytes | Kind::Limit => {
                     matches!(entry.default, Some(Value::Whole(_)))
                 }
                 Kind::HttpVersion => matches!(entry.default, Some(Value::Word(_))),

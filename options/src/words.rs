@@ -215,7 +215,7 @@ pub fn default(table: &Table, entry: &Entry, language: Language) -> Option<Strin
         (Some(Value::Whole(number)), _) if *number > 1 => true,
         (Some(Value::Whole(_)), Language::Go) => true,
         (Some(Value::Whole(-1)), Language::Rust) => true,
-        (_, Language::Rust) if entry.is_chosen() => true,
+        (_, Language::Rust) if entry.kind == Kind::Choice => true,
         _ => false,
     };
     if is_word && means.is_some() && language != Language::C {

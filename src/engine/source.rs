@@ -1,5 +1,5 @@
-//! Where connections come from (`network_interface`), in words that keep curl from looking a name up: it would
-//! block all transfers of its thread meanwhile.
+//! Where connections come from (`network_interface`), in words that keep curl from looking a name up:
+//! it would block all transfers of its thread meanwhile.
 
 use std::ffi::CString;
 use std::net::IpAddr;
@@ -13,8 +13,8 @@ pub(super) enum Source<'a> {
     Name(&'static str, &'a str),
 }
 
-/// Reads a `network_interface`: an address, an interface, or otherwise a host name. As in curl, a prefix `if!`
-/// or `host!` says which.
+/// Reads a `network_interface`: an address, an interface, or otherwise a host name. As in curl, a
+/// prefix `if!` or `host!` says which.
 pub(super) fn read(interface: &str) -> Source<'_> {
     if interface.starts_with("if!") {
         return Source::Known(interface.to_owned());

@@ -160,7 +160,7 @@ pub(super) fn flag(value: i32, field: &str) -> Result<bool, Error> {
 }
 
 /// A number for which 0 leaves the choice to the library.
-pub(super) fn chosen(number: u32) -> Option<u32> {
+pub(super) fn choice(number: u32) -> Option<u32> {
     (number != 0).then_some(number)
 }
 

@@ -514,7 +514,8 @@ struct Texts {
 }
 
 impl Texts {
-    /// Makes room for the texts of one element, which have that size. `None`: no memory is left for them.
+    /// Makes room for the texts of one element, which have that size. `None`: no memory is left for
+    /// them.
     fn make_room(&mut self, size: usize) -> Option<memory::Kept> {
         self.texts.try_reserve(5).ok()?;
         memory::keep_back(size)

@@ -38,8 +38,8 @@ enum State {
 }
 
 impl Callbacks {
-    /// Runs `call` on a thread. `false`: the system has no thread left, or the pool is ending; `call` is
-    /// dropped.
+    /// Runs `call` on a thread. `false`: the system has no thread left, or the pool is ending; `call`
+    /// is dropped.
     pub fn run(&self, call: impl FnOnce() + Send + 'static) -> bool {
         if cfg!(feature = "shuttle") {
             // shuttle knows its own threads only.
@@ -76,8 +76,8 @@ impl Callbacks {
         }
     }
 
-    /// Ends the threads. Each stream has waited for its calls by then. `soon`: without waiting for them, as on
-    /// one of them.
+    /// Ends the threads. Each stream has waited for its calls by then. `soon`: without waiting for
+    /// them, as on one of them.
     pub fn stop(&self, soon: bool) {
         let state = std::mem::replace(&mut *self.state(), State::Stopped);
         if let State::Running(runtime) = state {

@@ -19,7 +19,7 @@ pub(super) fn hand_over(
     results: impl IntoIterator<Item = (u64, Done)>,
 ) -> Option<Instant> {
     if stream.is_given_up() {
-        // To drop an item may take its time, and the shard has none.
+        // Dropping an item may take its time, and the shard has none.
         let left = Left(results.into_iter().map(|(_, done)| done).collect());
         if left.0.iter().any(|done| done.item.needs_drop()) {
             // If there is no thread left, they are dropped here.

@@ -319,8 +319,8 @@ impl Drop for Engine {
             return;
         }
         self.common.broadcast(|| Message::Stop);
-        // If an item that nobody took was the last to hold the pool, this may be one of the threads, which
-        // can't wait for itself. They end by themselves.
+        // If an item that nobody took was the last to hold the pool, this may be one of the threads,
+        // which can't wait for itself. They end by themselves.
         let is_own = fork::is_worker();
         for thread in self.threads.drain(..).filter(|_| !is_own) {
             let _ = thread.join();

@@ -1,7 +1,7 @@
 //! What a pool has to say while it runs.
 //!
-//! Rust programs get it from the crate `log`, under this target. Through the C interface each pool may have
-//! a function of its own too.
+//! Rust programs get it from the crate `log`, under this target. Through the C interface each pool may
+//! have a function of its own too.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -20,19 +20,18 @@ pub(crate) struct Log {
 
 impl Log {
     pub fn write(&self, level: Level, line: impl FnOnce() -> String) {
-        let may_be_heard = level <= ::log::max_level();
         #[cfg(feature = "capi")]
-        let may_be_heard = may_be_heard || self.sink.hears(level);
-        if !may_be_heard {
+        let by_c = self.sink.hears(level);
+        #[cfg(not(feature = "capi"))]
+        let by_c = false;
+        // This asks no logger, whose code may do anything.
+        if !by_c && level > ::log::max_level() {
             return;
         }
         // If what takes the line panics, the line is lost and nothing else.
         let _ = catch_unwind(AssertUnwindSafe(|| {
             fork::at_rest(|| {
-                let is_heard = ::log::log_enabled!(target: TARGET, level);
-                #[cfg(feature = "capi")]
-                let is_heard = is_heard || self.sink.hears(level);
-                if !is_heard {
+                if !by_c && !::log::log_enabled!(target: TARGET, level) {
                     return;
                 }
                 let line = line();
@@ -43,8 +42,8 @@ impl Log {
         }));
     }
 
-    /// Sends lines up to a level to a function too, or to none. Waits for lines on their way to the former
-    /// one.
+    /// Sends lines up to a level to a function too, or to none. Waits for lines on their way to the
+    /// former one.
     #[cfg(feature = "capi")]
     pub fn set(&self, log: Option<(Level, LogFn)>) {
         self.sink.set(log);

@@ -24,8 +24,8 @@ pub(crate) enum Work {
 
 /// How far a job is.
 enum Stage {
-    /// No attempt was made. The URL as it was read, if few jobs were held then; the others are read again at
-    /// the start.
+    /// No attempt was made. The URL as it was read, if few jobs were held then; the others are read
+    /// again at the start.
     Held(Option<Box<Url>>),
     /// The last attempt began then.
     Began(SystemTime),

@@ -381,8 +381,8 @@ impl<J> Scheduler<J> {
     }
 
     /// Drops all jobs. Those in flight have ended too, and their turns must not be given back. All
-    /// rules hold, held groups stay held, and each group rests as after the end of a job. A panic on the
-    /// way through here may have left anything half done; this function trusts none of it.
+    /// rules hold, held groups stay held, and each group rests as after the end of a job. A panic on
+    /// the way through here may have left anything half done; this function trusts none of it.
     pub fn start_anew(&mut self, now: Time) {
         let groups = std::mem::replace(&mut self.groups, Slab::new());
         self.names = Names::default();

@@ -555,8 +555,8 @@ fn many_streams_of_a_server_that_wants_http1_all_go_there() {
     }
 }
 
-/// RFC 9112, section 9.6: nothing more is sent on a connection after `Connection: close`. Nor is it when
-/// that request was first meant for a kept connection that turned out to be spent.
+/// RFC 9112, section 9.6: nothing more is sent on a connection after `Connection: close`. Nor is it
+/// when that request was first meant for a kept connection that turned out to be spent.
 #[test]
 fn one_that_is_to_be_closed_is_not_kept_behind_one_that_was_spent() {
     for pause in (0..60).map(|step| Duration::from_micros(step * 20)) {

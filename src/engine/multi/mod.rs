@@ -44,7 +44,8 @@ mod sockets;
 mod transfer;
 mod watch;
 
-/// How many idle handles are looked at for one that is set as a hop has it. To set another costs little.
+/// How many idle handles are looked at for one that is set as a hop has it. To set another costs
+/// little.
 const LOOKED_AT: usize = 64;
 /// The most events taken from the poller at once.
 const EVENTS: NonZero<usize> = NonZero::new(256).unwrap();

@@ -1,4 +1,5 @@
-//! What curl's callbacks that the `curl` crate does not hand on, or hands on only in part, see and decide.
+//! The callbacks of curl that the `curl` crate hands on in part, or not at all: what they see, and what
+//! they decide.
 
 use std::cell::{Cell, RefCell};
 use std::ffi::{c_char, c_int, c_long, c_void};

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use super::decoder::{Decoder, Step, breaks_off};
 
-/// How long a step waits for the thread: as long as a transfer's share of a turn, which all of the shard's
-/// have together.
+/// How long the shard's decoders together wait for their threads in a turn: as long as a transfer's
+/// share of it.
 const WAIT: Duration = crate::engine::SHARE;
 /// How many bytes wait for the thread while it has others. One exchange for many costs less.
 const AHEAD: usize = 16 << 10;
@@ -24,7 +24,8 @@ thread_local! {
     static TURN: Arc<Mutex<()>> = Arc::default();
 }
 
-/// Hands bytes to a decoder, whose `end` must change nothing, on another thread, and gives out what it makes of them.
+/// Hands bytes to a decoder on another thread, and gives out what it makes of them. The decoder is asked
+/// for its `end` after each exchange, which must change nothing in it.
 pub(super) struct Aside {
     /// Its end ends the thread, after the step that it is in.
     to_thread: Sender<Vec<u8>>,

@@ -17,9 +17,9 @@ use super::inflate::{Inflate, Wrapping};
 
 /// The largest window of zstd: 8 MiB (RFC 9659). Without a limit, a frame may demand 128 MiB of memory.
 const ZSTD_WINDOW_LOG: u32 = 23;
-/// The largest window of brotli that is filled on the shard's thread: 512 KiB, nginx's default. The decoder
-/// can't be stopped before the window is full, and a few bytes can say to fill it two bytes at a time: 4 MiB
-/// took 33 to 52 ms.
+/// The largest window of brotli that is filled on the shard's thread: 512 KiB, nginx's default. The
+/// decoder can't be stopped before the window is full, and a few bytes can say to fill it two bytes at
+/// a time: 4 MiB took 33 to 52 ms.
 const BROTLI_WINDOW_LOG: u8 = 19;
 /// How much brotli's decoder makes at once on a thread of its own.
 const ASIDE: usize = 256 << 10;
@@ -132,8 +132,8 @@ fn is_text(start: &[u8]) -> bool {
         || !start.iter().any(is_binary)
 }
 
-/// The window of a brotli stream, by its first bits (RFC 7932, section 9.1), if it is one of those above
-/// the 17 bits of the shortest codes.
+/// The window of a brotli stream has 2 to the power of this bytes, by its first bits (RFC 7932, section
+/// 9.1). Windows below 2^18 bytes are all taken for 2^16.
 fn window_log(start: &[u8]) -> u8 {
     match start.first() {
         Some(first) if first & 1 == 1 => 17 + (first >> 1 & 7),

@@ -1,5 +1,5 @@
-//! A handle on a stream of jobs with items of any type: that of [`JobStream`](super::handle::JobStream) and
-//! of C's handle.
+//! A handle on a stream of jobs with items of any type: that of
+//! [`JobStream`](super::handle::JobStream) and of C's handle.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -44,9 +44,9 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// What a job is made into takes more memory than its URL.
-fn keep_back(job: &Job<Item>) -> Result<Kept, Error> {
-    memory::keep_back(job.url.len()).ok_or_else(|| Error::no_memory("one more job"))
+/// Keeps memory back for a job, whose URL has that length. What it is made into takes more.
+fn keep_back(length: usize) -> Result<Kept, Error> {
+    memory::keep_back(length).ok_or_else(|| Error::no_memory("one more job"))
 }
 
 impl AnyStream {
@@ -77,51 +77,35 @@ impl AnyStream {
     /// Hands in a job, if there is room in time. An error comes with the job.
     pub fn submit(&self, job: Job<Item>, until: Until) -> Result<(), (Error, Job<Item>)> {
         let admitted = self.read(&job).and_then(|plan| {
-            let kept = keep_back(&job)?;
-            let place = self.core.admit(until)?;
-            Ok((plan, place.ok_or(Error::Full)?, kept))
+            let kept = keep_back(job.url.len())?;
+            let order = self.core.admit(until)?.ok_or(Error::Full)?;
+            Ok((plan, order, kept))
         });
-        match admitted {
-            Ok((plan, order, _kept)) => {
-                self.hand_in(job, plan, order);
-                Ok(())
-            }
-            Err(error) => Err((error, job)),
-        }
+        self.hand_in(job, admitted)
     }
 
     /// Hands in a job as soon as there is room. An error comes with the job.
     pub async fn submit_async(&self, job: Job<Item>) -> Result<(), (Error, Job<Item>)> {
-        let plan = match self.read(&job) {
-            Ok(plan) => plan,
-            Err(error) => return Err((error, job)),
-        };
         let mut waiting = Waiting {
             core: &self.core,
             ticket: None,
         };
-        let mut held = Some((job, plan));
-        let submitted = poll_fn(|context| {
-            let Some((job, plan)) = held.take() else {
-                return Poll::Ready(Ok(()));
-            };
-            let _kept = match keep_back(&job) {
-                Ok(kept) => kept,
-                Err(error) => return Poll::Ready(Err((error, job))),
-            };
-            match self.core.poll_admit(&mut waiting.ticket, context) {
-                Poll::Ready(Ok(order)) => {
-                    self.hand_in(job, plan, order);
-                    Poll::Ready(Ok(()))
-                }
-                Poll::Ready(Err(error)) => Poll::Ready(Err((error, job))),
-                Poll::Pending => {
-                    held = Some((job, plan));
-                    Poll::Pending
-                }
+        let length = job.url.len();
+        let admitted = match self.read(&job) {
+            Ok(plan) => {
+                // Memory is kept back for one thread, and the next look may be on another.
+                let place = poll_fn(|context| match keep_back(length) {
+                    Ok(kept) => {
+                        let order = self.core.poll_admit(&mut waiting.ticket, context);
+                        order.map_ok(|order| (order, kept))
+                    }
+                    Err(error) => Poll::Ready(Err(error)),
+                });
+                place.await.map(|(order, kept)| (plan, order, kept))
             }
-        });
-        submitted.await
+            Err(error) => Err(error),
+        };
+        self.hand_in(job, admitted)
     }
 
     /// Checks a job, and reads its options.
@@ -144,10 +128,21 @@ impl AnyStream {
         Ok(plan)
     }
 
-    /// Hands in a job that has its place, which stays its own while the URL is read.
-    fn hand_in(&self, job: Job<Item>, plan: Arc<Plan>, order: u64) {
-        let task = Task::new(job, plan, order, Arc::clone(&self.core));
-        self.pool.common().hand_in(task);
+    /// Hands in a job that has its plan, its place, and memory for what it is made into. The place
+    /// stays its own while the URL is read. An error comes with the job.
+    fn hand_in(
+        &self,
+        job: Job<Item>,
+        admitted: Result<(Arc<Plan>, u64, Kept), Error>,
+    ) -> Result<(), (Error, Job<Item>)> {
+        match admitted {
+            Ok((plan, order, _kept)) => {
+                let task = Task::new(job, plan, order, Arc::clone(&self.core));
+                self.pool.common().hand_in(task);
+                Ok(())
+            }
+            Err(error) => Err((error, job)),
+        }
     }
 
     /// Takes results for as long as they are `wanted`, which is asked under a lock and must not call

@@ -60,8 +60,8 @@ pub(crate) struct Core {
     /// Callers that wait for room.
     submitters: AtomicUsize,
     cancelled: AtomicBool,
-    /// Nobody takes what is outstanding: the handle is gone, or the process is ending. It changes under the
-    /// lock.
+    /// Nobody takes what is outstanding: the handle is gone, or the process is ending. It changes under
+    /// the lock.
     given_up: AtomicBool,
     state: Mutex<State>,
     room_or_end: Condvar,
@@ -88,8 +88,8 @@ struct State {
     delivered: u64,
     failed: u64,
     waker: Option<Waker>,
-    /// Tasks that wait for room to submit, by their tickets. Each is counted among the submitters until it is
-    /// woken.
+    /// Tasks that wait for room to submit, by their tickets. Each is counted among the submitters until
+    /// it is woken.
     waiting: BTreeMap<u64, Waker>,
     next_ticket: u64,
     event: Option<Event>,
@@ -181,35 +181,35 @@ impl Core {
         Ok(Some(self.take_place(&mut state)))
     }
 
-    /// Takes a job's place as `admit` does. If there is no room, the waker is woken when there may be, unless
-    /// the caller, who has a `ticket`, stops waiting.
+    /// Takes a job's place as `admit` does. If there is no room, the waker is woken when there may be,
+    /// unless the caller, who has a `ticket`, stops waiting.
     pub fn poll_admit(
         &self,
         ticket: &mut Option<u64>,
         context: &mut Context<'_>,
     ) -> Poll<Result<u64, Error>> {
         let waker = context.waker().clone();
+        // Dropping a waker runs code of the executor. This one is declared before the lock, and is
+        // therefore dropped after it.
+        let _before;
         let mut state = self.state();
-        // It is dropped when the lock is free: what that does is the executor's.
-        let _before = ticket.and_then(|number| self.leave(&mut state, number));
+        let before = ticket.take();
+        _before = before.and_then(|number| self.leave(&mut state, number));
         if state.closed {
-            *ticket = None;
             return Poll::Ready(Err(Error::Closed));
         }
-        if self.room(&state) == 0 {
+        if !self.has_room(&state) {
             self.submitters.fetch_add(1, SeqCst);
             // Room may have come before this was said.
-            if self.room(&state) == 0 {
-                let number = ticket.unwrap_or(state.next_ticket);
+            if !self.has_room(&state) {
+                let number = before.unwrap_or(state.next_ticket);
                 state.next_ticket = state.next_ticket.max(number + 1);
                 state.waiting.insert(number, waker);
-                drop(state);
                 *ticket = Some(number);
                 return Poll::Pending;
             }
             self.submitters.fetch_sub(1, SeqCst);
         }
-        *ticket = None;
         Poll::Ready(Ok(self.take_place(&mut state)))
     }
 
@@ -323,14 +323,13 @@ impl Core {
         }
     }
 
-    /// Tells threads that wait for room, and gives the tasks to wake.
-    /// Those go first that have waited longest, and no more than there is room for.
+    /// Tells threads that wait for room, and gives the tasks to wake: those that have waited longest,
+    /// and no more than there is room for.
     fn room_came(&self, state: &mut State) -> Vec<Waker> {
         self.room_or_end.notify_all();
-        let most = if state.closed {
-            usize::MAX
-        } else {
-            self.room(state)
+        let most = match state.closed {
+            true => usize::MAX,
+            false => self.room(state),
         };
         let next = || Some(state.waiting.pop_first()?.1);
         let wakers: Vec<Waker> = std::iter::from_fn(next).take(most).collect();
@@ -546,7 +545,8 @@ impl Core {
         self.tell_closed(state);
     }
 
-    /// Leaves what is outstanding: nobody is there who would end it, or take it. Gives what is there already.
+    /// Leaves what is outstanding: nobody is there who would end it, or take it. Gives what is there
+    /// already.
     pub fn give_up(&self) -> impl Sized + use<> {
         let mut state = self.state();
         self.given_up.store(true, SeqCst);
@@ -608,8 +608,8 @@ impl Core {
     }
 }
 
-/// Results that nobody takes. To drop an item runs the caller's code, which may do anything: its panic is
-/// no fault of a job.
+/// Results that nobody takes. Dropping an item runs the caller's code, which may do anything: its panic
+/// is no fault of a job.
 pub(crate) struct Left(pub Vec<Done>);
 
 impl Drop for Left {

@@ -170,12 +170,18 @@ impl<T: Send + 'static> JobStream<T> {
     /// Takes the next result. Waits for one for so long (`Duration::ZERO`: not at all; `None`: for
     /// ever).
     pub fn next(&self, timeout: Option<Duration>) -> Next<T> {
-        let mut taken = Vec::with_capacity(1);
-        match (self.any.take(1, timeout, &mut taken), taken.pop()) {
-            (_, Some(done)) => Next::Result(done.item.into(), Box::new(done.result)),
+        match self.pop(timeout) {
+            (_, Some((item, result))) => Next::Result(item, Box::new(result)),
             (true, None) => Next::Nothing,
             (false, None) => Next::Done,
         }
+    }
+
+    /// Takes the next result, and says whether more may come.
+    pub(super) fn pop(&self, timeout: Option<Duration>) -> (bool, Option<(T, JobResult)>) {
+        let mut taken = Vec::with_capacity(1);
+        let more = self.any.take(1, timeout, &mut taken);
+        (more, taken.pop().map(Done::into_pair))
     }
 
     /// Takes up to `max` results at once: waits as [`JobStream::next`] does for the first, then takes

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::handle::{JobStream, Next, SubmitError};
+use super::handle::{JobStream, SubmitError};
 use crate::error::Error;
 use crate::job::{Done, Job, JobResult};
 
@@ -29,8 +29,8 @@ impl<T: Send + 'static> JobStream<T> {
     ///
     /// An error is that of a job that was not accepted. When the stream is finished or cancelled from
     /// elsewhere, that is one more error and then the end. Nobody else may take results of the stream
-    /// meanwhile. If the iterator is dropped early, the stream stays open, and one job may be lost that was
-    /// taken from the source and found no room.
+    /// meanwhile. If the iterator is dropped early, the stream stays open, and one job may be lost that
+    /// was taken from the source and found no room.
     pub fn run<I: IntoIterator<Item = Job<T>>>(&self, jobs: I) -> Run<'_, T, I::IntoIter> {
         Run {
             stream: self,
@@ -58,11 +58,8 @@ impl<T: Send + 'static> Iterator for Iter<'_, T> {
     type Item = (T, JobResult);
 
     fn next(&mut self) -> Option<(T, JobResult)> {
-        match self.stream.next(None) {
-            Next::Result(item, result) => Some((item, *result)),
-            // It waits for ever, but in a process that is ending nothing comes any more.
-            Next::Nothing | Next::Done => None,
-        }
+        // It waits for ever, but in a process that is ending nothing comes any more.
+        self.stream.pop(None).1
     }
 }
 
@@ -122,10 +119,10 @@ impl<T: Send + 'static, I: Iterator<Item = Job<T>>> Iterator for Run<'_, T, I> {
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             // A result that is there makes room when it is taken.
-            match self.stream.next(Some(Duration::ZERO)) {
-                Next::Result(item, result) => return Some(Ok((item, *result))),
-                Next::Done if self.jobs.is_none() => return None,
-                Next::Nothing | Next::Done => {}
+            match self.stream.pop(Some(Duration::ZERO)) {
+                (_, Some(pair)) => return Some(Ok(pair)),
+                (false, None) if self.jobs.is_none() => return None,
+                _ => {}
             }
             match self.submit() {
                 Ok(true) => {}

@@ -1,4 +1,5 @@
-//! `include/rouet.h`, declared as a Rust program would that has only the C library: by hand, but for the options.
+//! `include/rouet.h`, declared as a Rust program would that has only the C library: by hand, but for
+//! the options.
 //!
 //! Kept to what ctest2's parser knows: Rust 2015 syntax, `c_double` for `double`.
 

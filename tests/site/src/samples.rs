@@ -216,8 +216,8 @@ pub(crate) fn br_slow(mb: u64, log: u8) -> impl Iterator<Item = Bytes> + Send {
         bits.push(0, 2 + 4); // distances as they are
         bits.push(0, 2); // the context of literals
         bits.push(0, 2); // one tree each for literals and distances
-        // Three simple codes of one symbol (section 3.4), which take no bits: a literal; no literals and
-        // a copy of two bytes from where the last was; a distance.
+        // Three simple codes of one symbol (section 3.4), which take no bits: a literal; no literals
+        // and a copy of two bytes from where the last was; a distance.
         for of_symbol in [8, 10, 6] {
             bits.push(1, 2);
             bits.push(0, 2);
