@@ -651,6 +651,19 @@ fn a_status_that_is_not_wanted_is_an_error_with_its_answer() {
     assert_ok(&raising(site.url("/redirect/1")));
 }
 
+/// How many threads of this process do not sleep (proc(5)).
+fn awake() -> usize {
+    let tasks = std::fs::read_dir("/proc/self/task").expect("threads");
+    let stats =
+        tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("stat")).ok());
+    let sleeps = |stat: &String| {
+        stat.rsplit(") ")
+            .next()
+            .is_some_and(|rest| rest.starts_with('S'))
+    };
+    stats.filter(|stat| !sleeps(stat)).count()
+}
+
 #[test]
 fn no_memory_for_a_thread_is_an_internal_error() {
     own::process("no_memory_for_a_thread_is_an_internal_error", || {
@@ -666,6 +679,8 @@ fn no_memory_for_a_thread_is_an_internal_error() {
         let undone = Options::default().compressed(true);
         // Its window is unfolded on a thread of its own.
         let slow = Job::request(faults.url("/bomb-br-slow?mb=16")).options(undone);
+        // The server's threads are in this process, and want memory as they start.
+        eventually("all other threads sleep", || awake() == 1);
 
         let limit = getrlimit(Resource::As);
         let mut tight = limit;
